@@ -1,0 +1,78 @@
+"""Random numbers that depend on where they are used, and on nothing else.
+
+A value is a hash of (seed, stream, row, column), so any row of any step can
+be drawn at once, in any process and order: a resumed run, another rank and a
+larger batch see the same numbers.
+"""
+
+import zlib
+
+import numpy as np
+
+_GOLDEN = 0x9E3779B97F4A7C15
+
+
+def uniform(seed, stream, rows, columns):
+    """Independent uniform numbers for a grid.
+
+    Args:
+        seed: Non-negative integer.
+        stream: Name of the purpose; each has numbers of its own.
+        rows: Integers `(R,)`, the identity of each row.
+        columns: Number of columns C.
+
+    Returns:
+        float64 `(R, C)` in [0, 1).
+    """
+    row_keys = _mix(np.asarray(rows, "uint64") + _key(seed, stream))
+    with np.errstate(over="ignore"):
+        column_keys = np.arange(1, columns + 1, dtype="uint64") * np.uint64(
+            _GOLDEN
+        )
+        bits = _mix(row_keys[:, None] + column_keys[None, :])
+    return (bits >> np.uint64(11)).astype("float64") * 2.0**-53
+
+
+def permute(positions, size, seed, epochs):
+    """Where a pseudo-random permutation of `range(size)` puts positions.
+
+    A Feistel network over the next power of four, walked on until the value
+    is below `size`: no table, any position at once.
+
+    Args:
+        positions: Integers `(R,)` below `size`.
+        size: Length of the permutation.
+        seed: Non-negative integer.
+        epochs: Integers `(R,)`; each epoch is a permutation of its own.
+
+    Returns:
+        int64 `(R,)`, distinct for distinct positions of an epoch.
+    """
+    half_bits = np.uint64(max(1, (int(size - 1).bit_length() + 1) // 2))
+    low = np.uint64((1 << int(half_bits)) - 1)
+    keys = _mix(np.asarray(epochs, "uint64") + _key(seed, "permutation"))
+    values = np.asarray(positions, "uint64").copy()
+    outside = np.ones(values.shape, bool)
+    while outside.any():
+        left, right = values[outside] >> half_bits, values[outside] & low
+        for number in range(4):
+            with np.errstate(over="ignore"):
+                key = keys[outside] + np.uint64(number)
+                left, right = right, left ^ (_mix(right ^ _mix(key)) & low)
+        values[outside] = (left << half_bits) | right
+        outside = values >= np.uint64(size)
+    return values.astype("int64")
+
+
+def _key(seed, stream):
+    seed_key = _mix(np.array([seed], "uint64"))
+    return _mix(seed_key + np.uint64(zlib.crc32(stream.encode())))[0]
+
+
+def _mix(x):
+    """The finalizer of SplitMix64 (Steele et al. 2014)."""
+    with np.errstate(over="ignore"):
+        x = x + np.uint64(_GOLDEN)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))

@@ -1,0 +1,252 @@
+"""A corpus as token ids on disk, read through memory maps.
+
+A store is a directory: `tokens.bin` (uint16, or uint32 for vocabularies past
+65,536 pieces), `sentences.bin` and `documents.bin` (int64: where each
+sentence begins among the tokens, each document among the sentences, and one
+end), `vocabulary.model` and `store.json`, which names them all with sizes
+and checksums.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from albert_keras.data.random_fields import uniform
+from albert_keras.data.tokenizer import VOCABULARY_FILE, AlbertTokenizer
+
+MANIFEST_FILE = "store.json"
+_OFFSETS = "int64"
+_FILES = ("tokens.bin", "sentences.bin", "documents.bin")
+
+
+class TokenStoreWriter:
+    """Writes documents of token ids into a directory.
+
+    Args:
+        directory: An existing directory, given by `atomic_directory` so that
+            the store appears whole.
+        tokenizer: The `AlbertTokenizer` of the ids, saved along.
+    """
+
+    def __init__(self, directory, tokenizer):
+        self.directory = Path(directory)
+        self.tokenizer = tokenizer
+        self.dtype = (
+            "uint16" if tokenizer.vocabulary_size <= 1 << 16 else "uint32"
+        )
+        self._files = {
+            name: (self.directory / name).open("wb") for name in _FILES
+        }
+        self._hashes = {name: hashlib.sha256() for name in _FILES}
+        self._counts = np.zeros(tokenizer.vocabulary_size, "int64")
+        self.num_tokens = self.num_sentences = self.num_documents = 0
+
+    def add(self, sentences):
+        """Adds a document; sentences without tokens are left out."""
+        sentences = [ids for ids in sentences if len(ids)]
+        if not sentences:
+            return
+        tokens = np.concatenate(sentences).astype(self.dtype)
+        lengths = np.array([len(ids) for ids in sentences], _OFFSETS)
+        starts = self.num_tokens + np.cumsum(lengths) - lengths
+        self._write("tokens.bin", tokens)
+        self._write("sentences.bin", starts)
+        self._write("documents.bin", np.array([self.num_sentences], _OFFSETS))
+        self._counts += np.bincount(tokens, minlength=len(self._counts))
+        self.num_tokens += len(tokens)
+        self.num_sentences += len(sentences)
+        self.num_documents += 1
+
+    def close(self, validation_share, seed, **settings):
+        """Ends the store and writes its manifest, which it returns.
+
+        Args:
+            validation_share: Share of documents held out.
+            seed: Of the choice of documents.
+            **settings: How the corpus was made, for the record.
+        """
+        self._write("sentences.bin", np.array([self.num_tokens], _OFFSETS))
+        self._write("documents.bin", np.array([self.num_sentences], _OFFSETS))
+        for file in self._files.values():
+            file.close()
+        self.tokenizer.write_pretrained(self.directory)
+        unknown = self._counts[self.tokenizer.unknown_id]
+        manifest = {
+            "format": "albert_keras token store",
+            "format_version": 1,
+            "num_tokens": self.num_tokens,
+            "num_sentences": self.num_sentences,
+            "num_documents": self.num_documents,
+            "dtype": self.dtype,
+            "vocabulary_size": self.tokenizer.vocabulary_size,
+            "vocabulary_sha256": self.tokenizer.sha256(),
+            "lowercase": self.tokenizer.lowercase,
+            "remove_accents": self.tokenizer.remove_accents,
+            "unigram_entropy": unigram_entropy(self._counts),
+            "unknown_rate": float(unknown / max(self.num_tokens, 1)),
+            "validation": {"share": validation_share, "seed": seed},
+            "files": {
+                name: {
+                    "bytes": (self.directory / name).stat().st_size,
+                    "sha256": self._hashes[name].hexdigest(),
+                }
+                for name in _FILES
+            },
+            "settings": settings,
+        }
+        (self.directory / MANIFEST_FILE).write_text(
+            json.dumps(manifest, indent=2) + "\n", encoding="utf-8"
+        )
+        return manifest
+
+    def _write(self, name, array):
+        data = array.tobytes()
+        self._files[name].write(data)
+        self._hashes[name].update(data)
+
+
+class TokenStore:
+    """Reads a store.
+
+    Args:
+        directory: What `recipes/prepare_corpus.py` wrote.
+
+    Attributes:
+        tokens: Memory map of all ids.
+        sentence_offsets: Where each sentence begins in `tokens`, and the end.
+        document_offsets: Where each document begins in `sentence_offsets`,
+            and the end.
+        unigram_entropy: Entropy of the ids' frequencies in nats: the loss of
+            a model that knows nothing but how frequent each piece is.
+
+    Raises:
+        ValueError: If it is no store, a file is missing or has another size
+            than when it was written, or the vocabulary is another.
+    """
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        self.manifest = self._read_manifest()
+        for name, expected in self.manifest["files"].items():
+            self._check_size(name, expected["bytes"])
+        self.tokenizer = AlbertTokenizer(
+            self.directory / VOCABULARY_FILE,
+            lowercase=self.manifest["lowercase"],
+            remove_accents=self.manifest["remove_accents"],
+        )
+        self.check_vocabulary(self.tokenizer)
+        self.tokens = self._map("tokens.bin", self.manifest["dtype"])
+        self.sentence_offsets = self._map("sentences.bin", _OFFSETS)
+        self.document_offsets = self._map("documents.bin", _OFFSETS)
+
+    @property
+    def vocabulary_size(self):
+        return self.manifest["vocabulary_size"]
+
+    @property
+    def unigram_entropy(self):
+        return self.manifest["unigram_entropy"]
+
+    def documents(self, split):
+        """Indices of the documents of a split.
+
+        Args:
+            split: "train", "validation" or "all".
+
+        Raises:
+            ValueError: If there is no such split, or nothing is in it.
+        """
+        count = self.manifest["num_documents"]
+        if split == "all":
+            return np.arange(count)
+        if split not in ("train", "validation"):
+            raise ValueError(
+                "`split` must be 'train', 'validation' or 'all'. "
+                f"Received: {split!r}."
+            )
+        validation = self.manifest["validation"]
+        draws = uniform(
+            validation["seed"], "validation", np.arange(count), 1
+        )[:, 0]
+        held_out = draws < validation["share"]
+        chosen = np.flatnonzero(held_out == (split == "validation"))
+        if not chosen.size:
+            raise ValueError(
+                f"{self.directory} has no {split} documents: "
+                f"{count} documents with a validation share of "
+                f"{validation['share']}. Prepare the corpus with more text "
+                "or another `--validation_share`."
+            )
+        return chosen
+
+    def verify(self):
+        """Reads all files and compares their checksums.
+
+        Raises:
+            ValueError: If a file differs from what was written.
+        """
+        for name, expected in self.manifest["files"].items():
+            actual = hashlib.sha256()
+            with (self.directory / name).open("rb") as file:
+                while block := file.read(1 << 20):
+                    actual.update(block)
+            if actual.hexdigest() != expected["sha256"]:
+                raise ValueError(
+                    f"{self.directory / name} is damaged: its checksum "
+                    "differs from the one in the manifest. Prepare or copy "
+                    "the corpus again."
+                )
+
+    def check_vocabulary(self, tokenizer):
+        """Raises unless the store was made with this vocabulary."""
+        if tokenizer.sha256() != self.manifest["vocabulary_sha256"]:
+            raise ValueError(
+                f"The vocabulary {tokenizer.path} does not fit the store "
+                f"{self.directory}: the ids were made with another one of "
+                f"{self.vocabulary_size} pieces. Use the vocabulary.model "
+                "that prepare_corpus.py put there, or prepare the corpus "
+                "again."
+            )
+
+    def _read_manifest(self):
+        path = self.directory / MANIFEST_FILE
+        if not path.is_file():
+            raise ValueError(
+                f"{self.directory} is not a prepared corpus: {path} does not "
+                "exist. Make one with recipes/prepare_corpus.py."
+            )
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            version = manifest["format_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} is damaged: {error!r}. Prepare the corpus again."
+            ) from error
+        if version != 1:
+            raise ValueError(
+                f"{path} has format version {version}, this package reads 1. "
+                "Prepare the corpus again."
+            )
+        return manifest
+
+    def _check_size(self, name, expected):
+        path = self.directory / name
+        actual = path.stat().st_size if path.is_file() else None
+        if actual != expected:
+            found = "missing" if actual is None else f"{actual} bytes long"
+            raise ValueError(
+                f"{path} is {found}, expected {expected} bytes. The corpus "
+                "was cut short or changed: prepare or copy it again."
+            )
+
+    def _map(self, name, dtype):
+        return np.memmap(self.directory / name, dtype=dtype, mode="r")
+
+
+def unigram_entropy(counts):
+    """-sum p ln p over the frequencies of ids, in nats."""
+    counts = np.asarray(counts, "float64")
+    p = counts[counts > 0] / max(counts.sum(), 1)
+    return float(-(p * np.log(p)).sum())

@@ -1,0 +1,119 @@
+"""Cross-layer parameter sharing (ALBERT paper, section 3.1)."""
+
+import keras
+
+from albert_keras.layers.self_attention import attention_bias_from_mask
+from albert_keras.layers.transformer_block import TransformerBlock
+
+
+class CrossLayerSharingEncoder(keras.layers.Layer):
+    """L layers that share the parameters of few blocks.
+
+    Layer l uses the blocks of group floor(l G / L), one after another. The
+    paper's models have one group of one block: the same block L times. A
+    Keras layer called many times is counted, saved and updated once, so the
+    sharing is a plain loop.
+
+    Args:
+        num_layers: Number of layers L.
+        num_heads: Attention heads of every block.
+        intermediate_dim: Width of the feed-forward layers.
+        num_groups: Groups G; must divide L.
+        num_inner_repetitions: Distinct blocks in each group.
+        layer_norm_epsilon: Added to the variance.
+        pre_layer_norm: Normalize before the sub-layers, and the result once.
+        hidden_dropout, attention_dropout, activation, initializer_range: See
+            `TransformerBlock`.
+
+    Call arguments:
+        x: `(B, T, H)`.
+        padding_mask: `(B, T)`, 1 = attend, 0 = padding; None attends to all.
+
+    Returns:
+        `(B, T, H)`.
+    """
+
+    def __init__(
+        self,
+        num_layers,
+        num_heads,
+        intermediate_dim,
+        num_groups=1,
+        num_inner_repetitions=1,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        activation="gelu_tanh",
+        layer_norm_epsilon=1e-12,
+        initializer_range=0.02,
+        pre_layer_norm=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_layers % num_groups:
+            raise ValueError(
+                "`num_layers` must be divisible by `num_groups`. Received: "
+                f"num_layers={num_layers}, num_groups={num_groups}."
+            )
+        self.num_layers = num_layers
+        self.num_groups = num_groups
+        self.num_inner_repetitions = num_inner_repetitions
+        self.pre_layer_norm = pre_layer_norm
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.block_config = dict(
+            num_heads=num_heads,
+            intermediate_dim=intermediate_dim,
+            hidden_dropout=hidden_dropout,
+            attention_dropout=attention_dropout,
+            activation=activation,
+            layer_norm_epsilon=layer_norm_epsilon,
+            initializer_range=initializer_range,
+            pre_layer_norm=pre_layer_norm,
+        )
+        self.groups = [
+            [
+                TransformerBlock(
+                    **self.block_config,
+                    dtype=self.dtype_policy,
+                    name=f"group_{group}_block_{block}",
+                )
+                for block in range(num_inner_repetitions)
+            ]
+            for group in range(num_groups)
+        ]
+        self.final_layer_norm = None
+        if pre_layer_norm:
+            self.final_layer_norm = keras.layers.LayerNormalization(
+                epsilon=layer_norm_epsilon,
+                dtype=self.dtype_policy,
+                name="final_layer_norm",
+            )
+
+    def build(self, input_shape, padding_mask_shape=None):
+        for blocks in self.groups:
+            for block in blocks:
+                block.build(input_shape)
+        if self.final_layer_norm is not None:
+            self.final_layer_norm.build(input_shape)
+
+    def call(self, x, padding_mask=None, training=False):
+        attention_bias = None
+        if padding_mask is not None:
+            attention_bias = attention_bias_from_mask(padding_mask)
+        for layer in range(self.num_layers):
+            for block in self.groups[layer * self.num_groups // self.num_layers]:
+                x = block(x, attention_bias, training=training)
+        if self.final_layer_norm is not None:
+            x = self.final_layer_norm(x)
+        return x
+
+    def compute_output_shape(self, input_shape, padding_mask_shape=None):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_layers": self.num_layers,
+            "num_groups": self.num_groups,
+            "num_inner_repetitions": self.num_inner_repetitions,
+            **self.block_config,
+        }

@@ -1,0 +1,75 @@
+"""Objectives: losses as sums over targets, beside the weight of the targets.
+
+A mean hides how many targets it was taken over. An objective keeps sum and
+weight apart, so that micro-batches and ranks add up to exactly the loss of
+the undivided batch: the sum of sums divided once by the sum of weights.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from keras import ops
+
+from albert_keras import metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """One thing a model is trained for.
+
+    Attributes:
+        name: Key of the labels and of the sample weights; prefix of the
+            metrics.
+        output: Key of the model's output it reads.
+        loss: `(labels, predictions) -> losses`, one float32 for each target.
+        metrics: Further functions of the same form, by name.
+    """
+
+    name: str
+    output: str
+    loss: Callable
+    metrics: Mapping[str, Callable] = dataclasses.field(default_factory=dict)
+
+
+def sparse_cross_entropy(labels, logits):
+    """Cross entropy of class ids under logits, in float32.
+
+    Args:
+        labels: Integer ids `(...)`.
+        logits: Unnormalized scores `(..., num_classes)`, of any float type.
+
+    Returns:
+        `log sum_j exp(logits_j) - logits_label`, shape `(...)`, in nats.
+    """
+    logits = ops.cast(logits, "float32")
+    return ops.sparse_categorical_crossentropy(
+        labels, logits, from_logits=True, axis=-1
+    )
+
+
+def masked_language_modeling(name="mlm", output="mlm_logits"):
+    """Predict the masked pieces (Devlin et al. 2018; ALBERT paper, 4.1).
+
+    Labels are ids `(B, P)`; the sample weights `(B, P)` are 1 for a real
+    prediction and 0 for an empty slot. Loss = sum(w CE) / sum(w); Google's
+    1e-5 in the denominator is left out, so that accumulation is exact.
+    """
+    return Objective(
+        name,
+        output,
+        sparse_cross_entropy,
+        {"accuracy": metrics.sparse_accuracy},
+    )
+
+
+def sentence_order_prediction(name="sop", output="sop_logits"):
+    """Tell whether two segments stand in order (ALBERT paper, 3.1).
+
+    Labels `(B,)`: 0 in order, 1 swapped. Every row weighs 1.
+    """
+    return Objective(
+        name,
+        output,
+        sparse_cross_entropy,
+        {"accuracy": metrics.sparse_accuracy},
+    )

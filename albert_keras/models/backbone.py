@@ -1,0 +1,216 @@
+"""The ALBERT encoder as a Keras model."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from albert_keras.config import AlbertConfig
+from albert_keras.layers.cross_layer_sharing import CrossLayerSharingEncoder
+from albert_keras.layers.factorized_embedding import FactorizedEmbedding
+from albert_keras.layers.initializers import albert_initializer
+from albert_keras.models.pretrained import PretrainedModel
+
+
+@keras.saving.register_keras_serializable("albert_keras")
+class AlbertBackbone(PretrainedModel):
+    """ALBERT without a head (Lan et al. 2019, arXiv:1909.11942).
+
+    Factorized embeddings, L layers that share one block, and a pooler:
+    tanh(x W + b) of the first position. The variables exist from the start.
+
+    Args:
+        vocabulary_size, num_layers, num_heads, embedding_dim, hidden_dim,
+        intermediate_dim, num_groups, num_inner_repetitions, hidden_dropout,
+        attention_dropout, max_sequence_length, num_segments, activation,
+        layer_norm_epsilon, initializer_range, pre_layer_norm: See
+            `AlbertConfig`, which holds the defaults (base, version 2).
+
+    Call arguments:
+        inputs: A dictionary of integers `(B, T)`: `token_ids`, `segment_ids`
+            and `padding_mask` (1 = token, 0 = padding). The last two may be
+            left out: all segment 0, no padding.
+
+    Returns:
+        `{"sequence_output": (B, T, H), "pooled_output": (B, H)}`.
+
+    Raises:
+        ValueError: If a sequence is longer than `max_sequence_length`, or,
+            outside of compiled functions, an id is outside of the vocabulary.
+
+    Example:
+
+    ```python
+    backbone = AlbertBackbone.from_size("base")
+    outputs = backbone({"token_ids": np.array([[2, 10975, 126, 3]])})
+    outputs["sequence_output"].shape  # (1, 4, 768)
+    ```
+    """
+
+    def __init__(
+        self,
+        vocabulary_size=30000,
+        num_layers=12,
+        num_heads=12,
+        embedding_dim=128,
+        hidden_dim=768,
+        intermediate_dim=3072,
+        num_groups=1,
+        num_inner_repetitions=1,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        max_sequence_length=512,
+        num_segments=2,
+        activation="gelu_tanh",
+        layer_norm_epsilon=1e-12,
+        initializer_range=0.02,
+        pre_layer_norm=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.config = c = AlbertConfig(
+            vocabulary_size=vocabulary_size,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            embedding_dim=embedding_dim,
+            hidden_dim=hidden_dim,
+            intermediate_dim=intermediate_dim,
+            num_groups=num_groups,
+            num_inner_repetitions=num_inner_repetitions,
+            hidden_dropout=hidden_dropout,
+            attention_dropout=attention_dropout,
+            max_sequence_length=max_sequence_length,
+            num_segments=num_segments,
+            activation=activation,
+            layer_norm_epsilon=layer_norm_epsilon,
+            initializer_range=initializer_range,
+            pre_layer_norm=pre_layer_norm,
+        )
+        self.embeddings = FactorizedEmbedding(
+            vocabulary_size=c.vocabulary_size,
+            embedding_dim=c.embedding_dim,
+            hidden_dim=c.hidden_dim,
+            max_sequence_length=c.max_sequence_length,
+            num_segments=c.num_segments,
+            dropout=c.hidden_dropout,
+            layer_norm_epsilon=c.layer_norm_epsilon,
+            initializer_range=c.initializer_range,
+            dtype=self.dtype_policy,
+            name="embeddings",
+        )
+        self.encoder = CrossLayerSharingEncoder(
+            num_layers=c.num_layers,
+            num_heads=c.num_heads,
+            intermediate_dim=c.intermediate_dim,
+            num_groups=c.num_groups,
+            num_inner_repetitions=c.num_inner_repetitions,
+            hidden_dropout=c.hidden_dropout,
+            attention_dropout=c.attention_dropout,
+            activation=c.activation,
+            layer_norm_epsilon=c.layer_norm_epsilon,
+            initializer_range=c.initializer_range,
+            pre_layer_norm=c.pre_layer_norm,
+            dtype=self.dtype_policy,
+            name="encoder",
+        )
+        self.pooler = keras.layers.Dense(
+            c.hidden_dim,
+            activation="tanh",
+            kernel_initializer=albert_initializer(c.initializer_range),
+            dtype=self.dtype_policy,
+            name="pooler",
+        )
+        self.build({"token_ids": (None, None)})
+
+    @classmethod
+    def from_size(cls, size, version=2, **kwargs):
+        """A model with random weights of a named size, see `AlbertConfig`.
+
+        Keywords are those of the class and replace fields of the size.
+        """
+        config = AlbertConfig.from_size(size, version).to_dict()
+        return cls(**{**config, **kwargs})
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """A model from an `AlbertConfig`, or from `get_config()`."""
+        if isinstance(config, AlbertConfig):
+            return cls.from_albert_config(config)
+        return cls(**config)
+
+    @classmethod
+    def from_albert_config(cls, config, **kwargs):
+        """A model from an `AlbertConfig` and further Keras arguments."""
+        return cls(**config.to_dict(), **kwargs)
+
+    def build(self, input_shape):
+        c = self.config
+        self.embeddings.build((None, None))
+        self.encoder.build((None, None, c.hidden_dim))
+        self.pooler.build((None, c.hidden_dim))
+
+    @property
+    def token_table(self):
+        """The token embeddings `(V, E)`, which the MLM head shares."""
+        return self.embeddings.token_table
+
+    def call(self, inputs, training=False):
+        token_ids = inputs["token_ids"]
+        segment_ids = inputs.get("segment_ids")
+        self.check_token_ids(token_ids)
+        if segment_ids is None:
+            segment_ids = ops.zeros_like(token_ids)
+        x = self.embeddings(token_ids, segment_ids, training=training)
+        x = self.encoder(x, inputs.get("padding_mask"), training=training)
+        return {
+            "sequence_output": x,  # (B, T, H)
+            "pooled_output": self.pooler(x[:, 0]),  # (B, H)
+        }
+
+    def check_token_ids(self, token_ids):
+        """Raises if ids do not fit the model; ids only where they are known.
+
+        Inside a compiled function the values are not there to look at: the
+        CPU's lookup fails by itself, a GPU's yields zeros.
+        """
+        length = token_ids.shape[1]
+        if length is not None and length > self.config.max_sequence_length:
+            raise ValueError(
+                "Sequences must not be longer than `max_sequence_length`. "
+                f"Received: length {length}, max_sequence_length="
+                f"{self.config.max_sequence_length}. Cut the texts "
+                "(`sequence_length=` of the tokenizer) or build the model "
+                "with more positions."
+            )
+        ids = _concrete(token_ids)
+        if ids is None or not ids.size:
+            return
+        if ids.min() < 0 or ids.max() >= self.config.vocabulary_size:
+            raise ValueError(
+                "`token_ids` must be between 0 and `vocabulary_size` - 1. "
+                f"Received: ids from {ids.min()} to {ids.max()}, "
+                f"vocabulary_size={self.config.vocabulary_size}. The text "
+                "was probably encoded with another vocabulary."
+            )
+
+    def compute_output_shape(self, input_shape):
+        batch, length = input_shape["token_ids"]
+        return {
+            "sequence_output": (batch, length, self.config.hidden_dim),
+            "pooled_output": (batch, self.config.hidden_dim),
+        }
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **self.config.to_dict(),
+        }
+
+
+def _concrete(tensor):
+    """The values of a tensor as NumPy, or None where there are none yet."""
+    try:
+        return np.asarray(tensor)
+    except Exception:  # each backend has its own error for symbolic tensors
+        return None

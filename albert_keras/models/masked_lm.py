@@ -1,0 +1,56 @@
+"""ALBERT with the masked-language-model head."""
+
+import keras
+from keras import ops
+
+from albert_keras.layers.masked_lm_head import MaskedLMHead
+from albert_keras.losses import masked_language_modeling
+from albert_keras.models.task import AlbertTask
+
+
+@keras.saving.register_keras_serializable("albert_keras")
+class AlbertForMaskedLM(AlbertTask):
+    """Predicts the pieces at given positions.
+
+    Args:
+        backbone: An `AlbertBackbone`.
+
+    Call arguments:
+        inputs: What the backbone takes, and `mask_positions`, integers
+            `(B, P)`.
+
+    Returns:
+        `{"mlm_logits": (B, P, V)}`.
+
+    Labels for `fit`: `{"mlm": (B, P) ids}`, sample weights
+    `{"mlm": (B, P)}`.
+    """
+
+    objectives = (masked_language_modeling(),)
+
+    def add_heads(self, config):
+        self.mlm_head = masked_lm_head_for(config, self.dtype_policy)
+        self.mlm_head.build((None, None, config.hidden_dim))
+
+    def call(self, inputs, training=False):
+        encoded = self.backbone(inputs, training=training)
+        return {
+            "mlm_logits": self.mlm_head(
+                encoded["sequence_output"],
+                inputs["mask_positions"],
+                ops.convert_to_tensor(self.backbone.token_table),
+            )
+        }
+
+
+def masked_lm_head_for(config, dtype):
+    """The masked-language-model head of a configuration, unbuilt."""
+    return MaskedLMHead(
+        vocabulary_size=config.vocabulary_size,
+        embedding_dim=config.embedding_dim,
+        activation=config.activation,
+        layer_norm_epsilon=config.layer_norm_epsilon,
+        initializer_range=config.initializer_range,
+        dtype=dtype,
+        name="mlm_head",
+    )

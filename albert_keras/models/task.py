@@ -1,0 +1,58 @@
+"""What every ALBERT model with heads has in common."""
+
+import keras
+
+from albert_keras.models.backbone import AlbertBackbone
+from albert_keras.models.pretrained import PretrainedModel
+from albert_keras.training.accumulating_model import AccumulatingModel
+
+
+class AlbertTask(AccumulatingModel, PretrainedModel):
+    """A backbone with heads, trained by objectives.
+
+    Subclasses name their `objectives`, create and build their heads in
+    `add_heads(config)`, and connect them in `call`.
+
+    Args:
+        backbone: An `AlbertBackbone`; the heads compute in its type.
+        name, trainable: As for every Keras model.
+    """
+
+    def __init__(self, backbone, name=None, trainable=True, **kwargs):
+        kwargs.setdefault("dtype", backbone.dtype_policy)
+        super().__init__(name=name, trainable=trainable, **kwargs)
+        self.backbone = backbone
+        self.build()
+
+    def build(self, input_shape=None):
+        self.add_heads(self.backbone.config)
+
+    def add_heads(self, config):
+        """Creates and builds the heads for an `AlbertConfig`."""
+        raise NotImplementedError
+
+    @property
+    def config(self):
+        """The `AlbertConfig` of the backbone."""
+        return self.backbone.config
+
+    @classmethod
+    def from_albert_config(cls, config, dtype=None, **kwargs):
+        """A model with random weights and the arguments of the class."""
+        backbone = AlbertBackbone.from_albert_config(config, dtype=dtype)
+        return cls(backbone, **kwargs)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        backbone = keras.saving.deserialize_keras_object(
+            config.pop("backbone"), custom_objects=custom_objects
+        )
+        return cls(backbone, **config)

@@ -1,0 +1,9 @@
+"""LAMB, AdamW with ALBERT's exclusions, and the learning-rate schedule."""
+
+from albert_keras.optimizers.adamw import adamw
+from albert_keras.optimizers.lamb import Lamb
+from albert_keras.optimizers.warmup_polynomial_decay import (
+    WarmupPolynomialDecay,
+)
+
+__all__ = ["Lamb", "WarmupPolynomialDecay", "adamw"]

@@ -1,0 +1,158 @@
+"""LAMB: layer-wise adaptive moments for large batches."""
+
+import re
+
+import keras
+from keras import ops
+
+# Layer normalization and biases, as in Google's release. A path is searched,
+# since Keras names a variable just "gamma" or "bias".
+DEFAULT_EXCLUSIONS = ("layer_norm", r"gamma$", r"beta$", r"bias$")
+
+
+@keras.saving.register_keras_serializable("albert_keras")
+class Lamb(keras.optimizers.Optimizer):
+    r"""LAMB as in the paper (You et al. 2020, arXiv:1904.00962, algorithm 2).
+
+    For each variable w with gradient g, at update t = 1, 2, ...:
+
+        m <- b1 m + (1 - b1) g            v <- b2 v + (1 - b2) g^2
+        m' = m / (1 - b1^t)               v' = v / (1 - b2^t)
+        u = m' / (sqrt(v') + epsilon) + weight_decay * w
+        ratio = |w| / |u|                 (1 if either norm is 0)
+        w <- w - learning_rate * ratio * u
+
+    The decay is inside the update, so it takes part in the trust ratio;
+    `keras.optimizers.Lamb` decays outside and adapts every variable, which
+    is another algorithm. Google's ALBERT leaves the bias correction out
+    (m' = m, v' = v): `bias_correction=False`.
+
+    Variables whose path matches an exclusion get no decay (weight_decay = 0)
+    and ratio 1. A shared ALBERT block is one set of variables, so one ratio.
+
+    Args:
+        learning_rate: A float or a `LearningRateSchedule`.
+        beta_1: Decay of the first moment.
+        beta_2: Decay of the second moment.
+        epsilon: Added to the root, 1e-6 in the paper's experiments.
+        weight_decay: Factor on the weights in the update.
+        bias_correction: Whether to correct the moments' start at zero.
+        weight_decay_exclusions: Regular expressions searched in
+            `variable.path`; a match is not decayed.
+        layer_adaptation_exclusions: The same for the trust ratio. None, the
+            default, takes those of the decay.
+        clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+        ema_overwrite_frequency, loss_scale_factor,
+        gradient_accumulation_steps, name: As for every Keras optimizer.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.00176,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        weight_decay=0.01,
+        bias_correction=True,
+        weight_decay_exclusions=DEFAULT_EXCLUSIONS,
+        layer_adaptation_exclusions=None,
+        name="lamb",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            name=name,
+            **kwargs,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.bias_correction = bias_correction
+        self.weight_decay_exclusions = tuple(weight_decay_exclusions)
+        self.layer_adaptation_exclusions = (
+            None
+            if layer_adaptation_exclusions is None
+            else tuple(layer_adaptation_exclusions)
+        )
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._moments, self._velocities = self.add_optimizer_variables(
+            variables, ["moment", "velocity"]
+        )
+
+    def update_step(self, gradient, variable, learning_rate):
+        dtype = variable.dtype
+        lr = ops.cast(learning_rate, dtype)
+        gradient = ops.cast(ops.convert_to_tensor(gradient), dtype)
+        index = self._get_variable_index(variable)
+        m, v = self._moments[index], self._velocities[index]
+
+        self.assign_add(m, (gradient - m) * (1 - self.beta_1))
+        self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta_2))
+        m_hat, v_hat = m, v
+        if self.bias_correction:
+            step = ops.cast(self.iterations + 1, dtype)
+            m_hat = m / (1 - ops.power(ops.cast(self.beta_1, dtype), step))
+            v_hat = v / (1 - ops.power(ops.cast(self.beta_2, dtype), step))
+
+        update = m_hat / (ops.sqrt(v_hat) + self.epsilon)
+        # Some backends pass their own variable here, which has no path.
+        keras_variable = self._trainable_variables[index]
+        if self.decays(keras_variable):
+            update = update + self.weight_decay * variable
+        if self.adapts(keras_variable):
+            update = update * _trust_ratio(variable, update)
+        self.assign_sub(variable, lr * update)
+
+    def decays(self, variable):
+        """Whether the weight decay applies to `variable`."""
+        if not self.weight_decay or _matches(
+            self.weight_decay_exclusions, variable
+        ):
+            return False
+        # What `exclude_from_weight_decay()` of every Keras optimizer was
+        # told counts as well.
+        return self._use_weight_decay(variable)
+
+    def adapts(self, variable):
+        """Whether the trust ratio applies to `variable`."""
+        exclusions = self.layer_adaptation_exclusions
+        if exclusions is None:
+            exclusions = self.weight_decay_exclusions
+        return not _matches(exclusions, variable)
+
+    def _apply_weight_decay(self, variables):
+        """Nothing: Keras would decay outside of the trust ratio."""
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "bias_correction": self.bias_correction,
+            "weight_decay_exclusions": self.weight_decay_exclusions,
+            "layer_adaptation_exclusions": self.layer_adaptation_exclusions,
+        }
+
+
+def _matches(patterns, variable):
+    return any(re.search(pattern, variable.path) for pattern in patterns)
+
+
+def _trust_ratio(variable, update):
+    weight_norm = ops.norm(ops.reshape(variable, (-1,)))
+    update_norm = ops.norm(ops.reshape(update, (-1,)))
+    both_positive = ops.logical_and(weight_norm > 0, update_norm > 0)
+    safe_update_norm = ops.where(
+        both_positive, update_norm, ops.ones_like(update_norm)
+    )
+    return ops.where(
+        both_positive,
+        weight_norm / safe_update_norm,
+        ops.ones_like(update_norm),
+    )

@@ -1,0 +1,82 @@
+"""Linear warm-up, then polynomial decay."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("albert_keras")
+class WarmupPolynomialDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up from zero to a peak, then polynomial decay to an end.
+
+    With s the index of the update from 0, W `warmup_steps` and
+    N `total_steps`:
+
+        s <= W:  peak * s / W
+        s >  W:  end + (peak - end) * ((N - s) / (N - W)) ** power
+
+    and `end_learning_rate` from N on. The first update has rate 0 if W > 0,
+    as in Google's release and in the AWS sample. Unlike Google's schedule,
+    whose decay counts from step 0, it does not drop where the warm-up ends.
+
+    Args:
+        peak_learning_rate: Rate at the end of the warm-up. The paper's
+            0.00176 is for LAMB and batches of 4096.
+        warmup_steps: Updates of warm-up, W (ALBERT: 3,125).
+        total_steps: Updates in all, N (ALBERT: 125,000).
+        end_learning_rate: Rate at N (Google: 0; AWS sample: 3e-5).
+        power: 1 is linear.
+
+    Raises:
+        ValueError: If the steps or the rates are out of range.
+    """
+
+    def __init__(
+        self,
+        peak_learning_rate=0.00176,
+        warmup_steps=3125,
+        total_steps=125000,
+        end_learning_rate=0.0,
+        power=1.0,
+        name="warmup_polynomial_decay",
+    ):
+        super().__init__()
+        if not 0 <= warmup_steps < total_steps:
+            raise ValueError(
+                "`warmup_steps` must be at least 0 and below `total_steps`. "
+                f"Received: warmup_steps={warmup_steps}, "
+                f"total_steps={total_steps}."
+            )
+        if not 0 <= end_learning_rate <= peak_learning_rate:
+            raise ValueError(
+                "`end_learning_rate` must be between 0 and "
+                "`peak_learning_rate`. Received: end_learning_rate="
+                f"{end_learning_rate}, peak_learning_rate="
+                f"{peak_learning_rate}."
+            )
+        self.peak_learning_rate = peak_learning_rate
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+        self.end_learning_rate = end_learning_rate
+        self.power = power
+        self.name = name
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        peak, end = self.peak_learning_rate, self.end_learning_rate
+        warm = peak * step / max(self.warmup_steps, 1)
+        remaining = (self.total_steps - step) / (
+            self.total_steps - self.warmup_steps
+        )
+        remaining = ops.clip(remaining, 0.0, 1.0)
+        decayed = end + (peak - end) * ops.power(remaining, self.power)
+        return ops.where(step < self.warmup_steps, warm, decayed)
+
+    def get_config(self):
+        return {
+            "peak_learning_rate": self.peak_learning_rate,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": self.total_steps,
+            "end_learning_rate": self.end_learning_rate,
+            "power": self.power,
+            "name": self.name,
+        }

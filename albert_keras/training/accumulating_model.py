@@ -1,0 +1,174 @@
+"""A Keras model whose every fit step is one exact optimizer update."""
+
+import keras
+from keras import ops
+
+from albert_keras.training.backend_step import train_step_of_backend
+from albert_keras.training.update_metrics import UpdateMetrics
+
+_train_step = train_step_of_backend()
+
+
+class AccumulatingModel(keras.Model):
+    """A model trained by objectives, in micro-batches that add up exactly.
+
+    A training batch holds the rows of one update. `train_step` cuts it into
+    `gradient_accumulation_steps` micro-batches of consecutive rows, adds the
+    gradients of
+
+        sum over objectives of  (sum of weighted losses) / (sum of weights)
+
+    where the denominator is that of the whole batch, and applies the
+    optimizer once. So the update does not depend on how the batch is cut,
+    whatever the weights in each micro-batch; averaging the micro-batches'
+    means, as most trainers do, gives another update whenever they differ.
+
+    Subclasses implement `objectives`. Metrics are kept as weighted means:
+    `{objective}_loss` and each metric of the objective; `loss` is the sum of
+    the objectives' losses. Training also reports `learning_rate`,
+    `gradient_norm` (before clipping) and `weight_norm` of the last update.
+    """
+
+    gradient_accumulation_steps = 1
+
+    @property
+    def objectives(self):
+        """The `Objective`s that the model is trained for."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `objectives`."
+        )
+
+    def compile(
+        self, optimizer="adam", gradient_accumulation_steps=1, **kwargs
+    ):
+        """Like `keras.Model.compile`, without `loss` and `metrics`.
+
+        Args:
+            optimizer: A Keras optimizer. Its own
+                `gradient_accumulation_steps` must not be set.
+            gradient_accumulation_steps: Micro-batches a batch is cut into;
+                must divide the number of rows.
+            **kwargs: Further arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: If a loss is given, or accumulation is not a positive
+                integer, or the optimizer accumulates as well.
+        """
+        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+            if kwargs.get(name) is not None:
+                raise ValueError(
+                    f"{type(self).__name__} brings its own objectives, so "
+                    f"`{name}` cannot be given. Received: "
+                    f"{name}={kwargs[name]!r}. For another loss, use the "
+                    "backbone in a Keras model of your own."
+                )
+        steps = gradient_accumulation_steps
+        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+            raise ValueError(
+                "`gradient_accumulation_steps` must be a positive integer. "
+                f"Received: {steps!r}."
+            )
+        super().compile(optimizer=optimizer, **kwargs)
+        if getattr(self.optimizer, "gradient_accumulation_steps", None):
+            raise ValueError(
+                "The optimizer accumulates gradients by itself, averaging "
+                "micro-batches. Pass `gradient_accumulation_steps` to "
+                "`compile`, not to the optimizer. Received: optimizer with "
+                "gradient_accumulation_steps="
+                f"{self.optimizer.gradient_accumulation_steps}."
+            )
+        self.gradient_accumulation_steps = steps
+        self.update_metrics = UpdateMetrics(self.objectives)
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        return {
+            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+            "jit_compile": self.jit_compile,
+        }
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        # The saved state of the optimizer needs variables to go to.
+        self.optimizer.build(self.trainable_variables)
+
+    # === One update ===
+
+    def train_step(self, *args):
+        return _train_step(self, *args)
+
+    def test_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        targets = self.targets(y, sample_weight)
+        outputs = self(x, training=False)
+        self.update_metrics.add_sums(
+            self.objective_sums(outputs, targets), self.total_weights(targets)
+        )
+        return self.update_metrics.objective_results()
+
+    def targets(self, y, sample_weight=None):
+        """Labels and float32 weights of each objective, by its name.
+
+        With one objective, labels and weights need not be in a dictionary.
+        Missing weights are ones.
+
+        Raises:
+            ValueError: If the labels of an objective are missing.
+        """
+        if not isinstance(y, dict):
+            y = {objective.name: y for objective in self.objectives}
+        if not isinstance(sample_weight, dict):
+            sample_weight = {
+                objective.name: sample_weight for objective in self.objectives
+            }
+        targets = {}
+        for name in (objective.name for objective in self.objectives):
+            if y.get(name) is None:
+                raise ValueError(
+                    f"The labels of objective {name!r} are missing. "
+                    f"Received: labels for {sorted(y)}."
+                )
+            weights = sample_weight.get(name)
+            if weights is None:
+                weights = ops.ones(ops.shape(y[name]))
+            targets[name] = (y[name], ops.cast(weights, "float32"))
+        return targets
+
+    def total_weights(self, targets):
+        """Sum of the weights of each objective, at least a tiny number."""
+        return {
+            name: ops.maximum(ops.sum(weights), 1e-12)
+            for name, (_, weights) in targets.items()
+        }
+
+    def objective_sums(self, outputs, targets):
+        """Weighted sums over the targets, by metric name."""
+        sums = {}
+        for objective in self.objectives:
+            labels, weights = targets[objective.name]
+            predictions = outputs[objective.output]
+            functions = {"loss": objective.loss, **objective.metrics}
+            for name, function in functions.items():
+                values = function(labels, predictions)
+                sums[f"{objective.name}_{name}"] = ops.sum(values * weights)
+        return sums
+
+    def training_loss(self, sums, totals):
+        """The loss whose gradient is accumulated: sums over whole-batch
+        weights."""
+        return sum(sums[f"{name}_loss"] / totals[name] for name in totals)
+
+    # === Metrics ===
+
+    @property
+    def metrics(self):
+        if not hasattr(self, "update_metrics"):
+            return super().metrics
+        return self.update_metrics.all
+
+    def get_metrics_result(self):
+        return self.update_metrics.results()

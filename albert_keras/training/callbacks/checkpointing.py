@@ -1,0 +1,42 @@
+"""Saves checkpoints while training."""
+
+import keras
+
+from albert_keras.training.checkpoint import save_checkpoint
+
+
+class Checkpointing(keras.callbacks.Callback):
+    """Saves a checkpoint every so many updates, and one at the end.
+
+    Args:
+        directory: Where the checkpoints go.
+        frequency: Updates between two checkpoints.
+        first_step: Updates done before this `fit`.
+        export: See `save_checkpoint`.
+        keep: How many of the newest to keep; None keeps all.
+    """
+
+    def __init__(
+        self, directory, frequency, first_step=0, export=None, keep=None
+    ):
+        super().__init__()
+        self.directory = directory
+        self.frequency = frequency
+        self.step = self.saved_step = first_step
+        self.export = export
+        self.keep = keep
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step % self.frequency == 0:
+            self.save()
+
+    def on_train_end(self, logs=None):
+        if self.step != self.saved_step:
+            self.save()
+
+    def save(self):
+        save_checkpoint(
+            self.directory, self.model, self.step, self.export, self.keep
+        )
+        self.saved_step = self.step

@@ -1,0 +1,152 @@
+"""Writes metrics to a CSV file and to TensorBoard."""
+
+import csv
+import time
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from albert_keras.atomic_write import atomic_file
+
+METRICS_FILE = "metrics.csv"
+TENSORBOARD = "tensorboard"
+
+
+class TrainingLog(keras.callbacks.Callback):
+    """Logs averages over the last updates, and validates now and then.
+
+    A row holds the means since the row before, the last learning rate and
+    norms, the speed without validation and start-up, and the validation
+    metrics, prefixed with `val_`, where it was time for them. The metrics of
+    the model are reset after each row. A resumed run drops the rows behind
+    its first step and goes on.
+
+    Args:
+        directory: Gets `metrics.csv` and `tensorboard/`.
+        frequency: Updates between two rows.
+        tokens_per_update: Tokens of a global batch, padding included.
+        validate: `() -> metrics`, or None.
+        validation_frequency: Updates between two validations; there is one
+            before the first update and one at the end, too.
+        first_step: Updates done before this `fit`.
+        on_validation: Called with the step and the validation metrics.
+    """
+
+    def __init__(
+        self,
+        directory,
+        frequency,
+        tokens_per_update,
+        validate=None,
+        validation_frequency=None,
+        first_step=0,
+        on_validation=None,
+    ):
+        super().__init__()
+        self.path = Path(directory) / METRICS_FILE
+        self.tensorboard = Path(directory) / TENSORBOARD
+        self.frequency = frequency
+        self.tokens_per_update = tokens_per_update
+        self.validate = validate
+        self.validation_frequency = validation_frequency
+        self.step = self.first_step = first_step
+        self.on_validation = on_validation
+        self.written_step = self.validated_step = None
+        self.seconds, self.timed_updates = 0.0, 0
+
+    def on_train_begin(self, logs=None):
+        self._open_csv()
+        self._writer = tf.summary.create_file_writer(str(self.tensorboard))
+        if not self.first_step and self.validate is not None:
+            self._write(self._validation())
+        self._clock = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.perf_counter()
+        if self._clock is not None:  # the first update compiles
+            self.seconds += now - self._clock
+            self.timed_updates += 1
+        self.step += 1
+        due = self.step % self.frequency == 0
+        validation_due = (
+            self.validate is not None
+            and self.step % self.validation_frequency == 0
+        )
+        if due or validation_due:
+            self._log(validation_due)
+        self._clock = time.perf_counter()
+
+    def on_train_end(self, logs=None):
+        if self.written_step != self.step:
+            self._log(self.validate is not None)
+        elif self.validate is not None and self.validated_step != self.step:
+            self._write(self._validation())
+        self._writer.close()
+        self._file.close()
+
+    def _log(self, validation_due):
+        values = _floats(self.model.get_metrics_result())
+        if self.timed_updates:
+            rate = self.timed_updates / self.seconds
+            values["updates_per_second"] = rate
+            values["tokens_per_second"] = rate * self.tokens_per_update
+            self.seconds, self.timed_updates = 0.0, 0
+        if validation_due:
+            values.update(self._validation())
+        self.model.reset_metrics()
+        self._write(values)
+
+    def _validation(self):
+        metrics = _floats(self.validate())
+        self.validated_step = self.step
+        if self.on_validation is not None:
+            self.on_validation(self.step, metrics)
+        return {f"val_{name}": value for name, value in metrics.items()}
+
+    def _write(self, values):
+        with self._writer.as_default(step=self.step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+        self._csv.writerow({"step": self.step, **values})
+        self._file.flush()
+        self.written_step = self.step
+
+    def _open_csv(self):
+        metrics = self.model.update_metrics
+        columns = [
+            "step",
+            *metrics.results(),
+            "updates_per_second",
+            "tokens_per_second",
+            *(f"val_{name}" for name in metrics.objective_results()),
+        ]
+        rows = []
+        if self.first_step and self.path.is_file():
+            rows = [
+                row
+                for row in read_metrics(self.path)
+                if row["step"] <= self.first_step
+            ]
+        with atomic_file(self.path, newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        self._file = self.path.open("a", newline="", encoding="utf-8")
+        self._csv = csv.DictWriter(self._file, columns, restval="")
+
+
+def read_metrics(path):
+    """The rows of a `metrics.csv` by step, empty cells left out."""
+    rows = {}
+    with open(path, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            step = int(row.pop("step"))
+            values = {name: float(cell) for name, cell in row.items() if cell}
+            rows.setdefault(step, {"step": step}).update(values)
+    return list(rows.values())
+
+
+def _floats(values):
+    return {name: float(value) for name, value in values.items()}

@@ -1,0 +1,162 @@
+"""Checkpoints that a run resumes from exactly.
+
+A checkpoint is a directory `step-00000300` with `training_state.safetensors`
+(every variable of the model, random states included, and of the optimizer)
+and `training_state.json` (step, what each variable is, checksum). It appears
+whole or not at all. With the step, a dataset that draws by step goes on as if
+there had been no interruption.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import safetensors.numpy
+
+from albert_keras.atomic_write import atomic_directory
+
+STATE_FILE = "training_state.safetensors"
+DESCRIPTION_FILE = "training_state.json"
+_logger = logging.getLogger(__name__)
+
+
+def save_checkpoint(directory, model, step, export=None, keep=None):
+    """Writes a checkpoint of a compiled model.
+
+    Args:
+        directory: Where the checkpoints of a run are.
+        model: A compiled Keras model; its optimizer is built if need be.
+        step: Updates done.
+        export: Called with the checkpoint's directory to add files, such as
+            `model.write_pretrained`.
+        keep: How many of the newest to keep; None keeps all.
+
+    Returns:
+        Path of the checkpoint.
+    """
+    directory = Path(directory)
+    variables = _variables(model)
+    arrays = {
+        key: np.asarray(keras.ops.convert_to_numpy(variable))
+        for key, variable in variables.items()
+    }
+    path = directory / f"step-{step:08d}"
+    with atomic_directory(path) as temporary:
+        safetensors.numpy.save_file(arrays, temporary / STATE_FILE)
+        description = {
+            "step": int(step),
+            "sha256": _sha256(temporary / STATE_FILE),
+            "variables": {
+                key: _describe(variable) for key, variable in variables.items()
+            },
+        }
+        (temporary / DESCRIPTION_FILE).write_text(
+            json.dumps(description, indent=2) + "\n", encoding="utf-8"
+        )
+        if export is not None:
+            export(temporary)
+    if keep is not None:
+        for old in _checkpoints(directory)[:-keep]:
+            shutil.rmtree(old)
+    return path
+
+
+def newest_checkpoint(directory):
+    """The newest whole checkpoint, or None.
+
+    Damaged ones are stepped over with a warning.
+    """
+    for path in reversed(_checkpoints(directory)):
+        try:
+            description = _read_description(path)
+            if _sha256(path / STATE_FILE) == description["sha256"]:
+                return path
+            problem = "its checksum differs"
+        except (OSError, ValueError, KeyError) as error:
+            problem = repr(error)
+        _logger.warning("Stepping over %s: %s.", path, problem)
+    return None
+
+
+def restore_checkpoint(path, model, optimizer_state=True):
+    """Puts a checkpoint's values into a compiled model.
+
+    Everything is checked before anything is assigned.
+
+    Args:
+        path: A checkpoint directory.
+        model: A compiled model of the same architecture.
+        optimizer_state: Whether to restore the optimizer as well.
+
+    Returns:
+        The step of the checkpoint.
+
+    Raises:
+        ValueError: If the variables of model or optimizer are others.
+    """
+    path = Path(path)
+    variables = _variables(model)
+    description = _read_description(path)
+    stored = description["variables"]
+    if not optimizer_state:
+        variables = {k: v for k, v in variables.items() if k[0] == "m"}
+        stored = {k: v for k, v in stored.items() if k[0] == "m"}
+    for key in [*variables, *stored]:
+        expected = _describe(variables[key]) if key in variables else None
+        if stored.get(key) != expected:
+            raise ValueError(
+                f"The checkpoint {path} is of another model or optimizer: "
+                f"variable {key} is {stored.get(key)} there and {expected} "
+                "here. Use the settings that the run was started with."
+            )
+    arrays = safetensors.numpy.load_file(path / STATE_FILE)
+    for key, variable in variables.items():
+        variable.assign(arrays[key])
+    return description["step"]
+
+
+def _variables(model):
+    """All variables by kind and place, the same in every process."""
+    model.optimizer.build(model.trainable_variables)
+    named = {
+        f"model/{index:04d}": variable
+        for index, variable in enumerate(model.variables)
+    }
+    for index, variable in enumerate(model.optimizer.variables):
+        named[f"optimizer/{index:04d}"] = variable
+    return named
+
+
+def _describe(variable):
+    """Name, shape and type; not the path, which Keras numbers."""
+    return [
+        variable.path.rsplit("/", 1)[-1],
+        list(variable.shape),
+        keras.backend.standardize_dtype(variable.dtype),
+    ]
+
+
+def _checkpoints(directory):
+    """Checkpoint directories, oldest first."""
+    return sorted(
+        path
+        for path in Path(directory).glob("step-*")
+        if (path / DESCRIPTION_FILE).is_file()
+    )
+
+
+def _read_description(path):
+    text = (Path(path) / DESCRIPTION_FILE).read_text(encoding="utf-8")
+    return json.loads(text)
+
+
+def _sha256(path):
+    checksum = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            checksum.update(block)
+    return checksum.hexdigest()

@@ -1,0 +1,107 @@
+"""One update on the TensorFlow backend."""
+
+import keras
+import tensorflow as tf
+
+
+def train_step(model, data):
+    """Accumulates the gradient over micro-batches and applies it once.
+
+    The micro-batches are a loop in the graph: memory and compile time do not
+    grow with their number. Gradients add up in float32.
+
+    Args:
+        model: A compiled `AccumulatingModel`.
+        data: `(x, y, sample_weight)` of the whole update.
+
+    Returns:
+        The model's metrics so far, by name.
+    """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    targets = model.targets(y, sample_weight)
+    totals = model.total_weights(targets)
+    gradients, sums = _accumulate(model, x, targets, totals)
+
+    optimizer = model.optimizer
+    model.update_metrics.set_last(
+        learning_rate=optimizer.learning_rate,
+        gradient_norm=tf.linalg.global_norm(gradients)
+        / loss_scale(optimizer),
+        weight_norm=tf.linalg.global_norm(_values(model)),
+    )
+    optimizer.apply(gradients, model.trainable_variables)
+    model.update_metrics.add_sums(sums, totals)
+    return model.get_metrics_result()
+
+
+def loss_scale(optimizer):
+    """What the optimizer multiplies the loss by, and divides gradients by."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return tf.convert_to_tensor(optimizer.dynamic_scale)
+    return optimizer.loss_scale_factor or 1.0
+
+
+def _accumulate(model, x, targets, totals):
+    """Gradients and metric sums of the whole batch."""
+    steps = model.gradient_accumulation_steps
+    if steps == 1:
+        return _gradients_and_sums(model, x, targets, totals)
+
+    micro_batches = tf.nest.map_structure(
+        lambda tensor: _split(tensor, steps), (x, targets)
+    )
+
+    def add_micro_batch(step, accumulated):
+        micro_batch = tf.nest.map_structure(lambda t: t[step], micro_batches)
+        added = _gradients_and_sums(model, *micro_batch, totals)
+        return step + 1, tf.nest.map_structure(tf.add, accumulated, added)
+
+    zeros = (
+        [tf.zeros(v.shape, tf.float32) for v in model.trainable_variables],
+        {name: tf.zeros(()) for name in model.update_metrics.means},
+    )
+    _, accumulated = tf.while_loop(
+        lambda step, _: step < steps,
+        add_micro_batch,
+        (tf.constant(0), zeros),
+        maximum_iterations=steps,
+        parallel_iterations=1,
+    )
+    return accumulated
+
+
+def _gradients_and_sums(model, x, targets, totals):
+    with tf.GradientTape() as tape:
+        outputs = model(x, training=True)
+        sums = model.objective_sums(outputs, targets)
+        loss = model.training_loss(sums, totals)
+        scaled_loss = model.optimizer.scale_loss(loss)
+    values = _values(model)
+    gradients = tape.gradient(
+        scaled_loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    # A lookup's gradient comes as rows; the sum of micro-batches is dense.
+    return [
+        tf.cast(tf.convert_to_tensor(gradient), tf.float32)
+        for gradient in gradients
+    ], sums
+
+
+def _values(model):
+    return [variable.value for variable in model.trainable_variables]
+
+
+def _split(tensor, steps):
+    """`(B, ...)` as `(steps, B / steps, ...)`, consecutive rows together."""
+    rows = tensor.shape[0]
+    if rows is not None and rows % steps:
+        raise ValueError(
+            "`gradient_accumulation_steps` must divide the number of rows in "
+            f"a batch. Received: {rows} rows, "
+            f"gradient_accumulation_steps={steps}."
+        )
+    # With an unknown number of rows the reshape below checks the same.
+    rows = tf.shape(tensor)[0] if rows is None else rows
+    return tf.reshape(
+        tensor, tf.concat([[steps, rows // steps], tf.shape(tensor)[1:]], 0)
+    )

@@ -1,0 +1,62 @@
+"""The running metrics of training and evaluation."""
+
+import keras
+
+from albert_keras.metrics import LastValue
+
+
+class UpdateMetrics:
+    """Weighted means of the objectives, and figures of the last update.
+
+    A plain object, not a layer or a dictionary, so that Keras does not take
+    the metrics for state of the model: `compile` replaces them.
+
+    Args:
+        objectives: The `Objective`s of a model.
+    """
+
+    def __init__(self, objectives):
+        self.names_by_objective = {
+            objective.name: [
+                f"{objective.name}_{name}"
+                for name in ("loss", *objective.metrics)
+            ]
+            for objective in objectives
+        }
+        self.means = {
+            name: keras.metrics.Mean(name=name)
+            for names in self.names_by_objective.values()
+            for name in names
+        }
+        self.last_values = {
+            name: LastValue(name=name)
+            for name in ("learning_rate", "gradient_norm", "weight_norm")
+        }
+
+    @property
+    def all(self):
+        return [*self.means.values(), *self.last_values.values()]
+
+    def add_sums(self, sums, totals):
+        """Adds sums over targets, by metric, with the objectives' weights."""
+        for objective, names in self.names_by_objective.items():
+            total = totals[objective]
+            for name in names:
+                self.means[name].update_state(
+                    sums[name] / total, sample_weight=total
+                )
+
+    def set_last(self, **values):
+        """Sets `learning_rate`, `gradient_norm` and `weight_norm`."""
+        for name, value in values.items():
+            self.last_values[name].update_state(value)
+
+    def objective_results(self):
+        """`loss`, the sum of the objectives' losses, and each mean."""
+        results = {name: mean.result() for name, mean in self.means.items()}
+        losses = [results[f"{name}_loss"] for name in self.names_by_objective]
+        return {"loss": sum(losses), **results}
+
+    def results(self):
+        last = {name: m.result() for name, m in self.last_values.items()}
+        return {**self.objective_results(), **last}

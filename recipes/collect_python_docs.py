@@ -1,0 +1,106 @@
+"""Collects the English text that every Python installation carries.
+
+    python recipes/collect_python_docs.py --output_file demo/python_docs.txt
+
+The language reference (`pydoc_data.topics`) and the docstrings of the
+standard library and of the installed packages, read from their source
+without running it: some megabytes of real prose, for a demonstration that
+downloads nothing. One paragraph a line, a blank line between documents;
+code examples are left out. Takes about a minute.
+"""
+
+import ast
+import dataclasses
+import inspect
+import re
+import sysconfig
+from pathlib import Path
+
+from pydoc_data.topics import topics
+from settings import parse_settings
+from tqdm import tqdm
+
+from albert_keras.atomic_write import atomic_file
+
+_CODE = re.compile(r"^(>>>|\.\.\.|\$ |@|#|```|[-=+|~^*`]{3,}|\.\. |:\w)")
+_SKIPPED = ("test", "tests", "testing", "_vendor", "idlelib", "lib2to3")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Collects the English text that every Python installation carries."""
+
+    output_file: str = "demo/python_docs.txt"
+    """The text file to write."""
+
+    max_megabytes: float = 8.0
+    """Where to stop, in megabytes of text."""
+
+    min_characters: int = 200
+    """Shorter documents are left out."""
+
+
+def main(argv=None):
+    settings = parse_settings(Settings, argv)
+    limit = int(settings.max_megabytes * 1e6)
+    seen, size = set(), 0
+    with (
+        atomic_file(settings.output_file, encoding="utf-8") as file,
+        tqdm(total=limit, unit="B", unit_scale=True, desc="collect") as bar,
+    ):
+        for text in documents():
+            document = "\n".join(paragraphs(text))
+            if len(document) < settings.min_characters or document in seen:
+                continue
+            seen.add(document)
+            file.write(document + "\n\n")
+            size += len(document)
+            bar.update(len(document))
+            if size >= limit:
+                break
+    print(
+        f"Wrote {size / 1e6:.1f} MB, {len(seen):,} documents, to "
+        f"{settings.output_file}."
+    )
+
+
+def documents():
+    """The language reference, then all docstrings by path of their file."""
+    yield from (topics[name] for name in sorted(topics))
+    paths = sysconfig.get_paths()
+    for root in (Path(paths["stdlib"]), Path(paths["purelib"])):
+        for path in sorted(root.rglob("*.py")):
+            parts = path.relative_to(root).parts
+            if "site-packages" in parts or set(parts) & set(_SKIPPED):
+                continue
+            yield from docstrings(path)
+
+
+def docstrings(path):
+    """The docstrings of a source file; none where it does not parse."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, kinds):
+            text = ast.get_docstring(node, clean=False)
+            if text:
+                yield inspect.cleandoc(text)
+
+
+def paragraphs(text):
+    """Prose paragraphs of a docstring, each on one line."""
+    for block in re.split(r"\n\s*\n", text):
+        lines = [line.strip() for line in block.splitlines()]
+        words = " ".join(lines)
+        letters = sum(c.isalpha() or c.isspace() for c in words)
+        if any(_CODE.match(line) for line in lines):
+            continue
+        if len(words.split()) >= 4 and letters > 0.85 * len(words):
+            yield " ".join(words.split())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Fills in [MASK]ed sentences with a pretrained model.
+
+    python recipes/fill_mask.py --pretrained runs/tiny \
+        --text 'Returns a [MASK] of strings.'
+
+With `--save_to`, the model is first saved there with `save_pretrained` and
+loaded back.
+"""
+
+import dataclasses
+
+from settings import parse_settings
+
+from albert_keras import AlbertForMaskedLM, AlbertForPretraining
+from albert_keras.data import AlbertTokenizer
+from albert_keras.evaluation.fill_mask import fill_masks
+from albert_keras.models.pretrained import find_pretrained
+
+EXAMPLES = (
+    "Returns a [MASK] of strings.",
+    "If the file does not [MASK], an exception is raised.",
+    "The default [MASK] is None.",
+    "Returns True if the two objects are [MASK], False otherwise.",
+    "This [MASK] is called when an instance of the class is created.",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Fills in [MASK]ed sentences with a pretrained model."""
+
+    pretrained: str
+    """A pretrained directory, or the directory of a pretraining run."""
+
+    text: tuple[str, ...] = EXAMPLES
+    """Sentences with [MASK] in them."""
+
+    top: int = 5
+    """Pieces to show for each mask."""
+
+    save_to: str | None = None
+    """Save the model here with `save_pretrained` and load it back first."""
+
+
+def main(argv=None):
+    settings = parse_settings(Settings, argv)
+    try:
+        fill(settings)
+    except ValueError as error:
+        raise SystemExit(f"fill_mask: {error}") from error
+
+
+def fill(settings):
+    directory = find_pretrained(settings.pretrained)
+    tokenizer = AlbertTokenizer.from_pretrained(directory)
+    if settings.save_to:
+        whole = AlbertForPretraining.from_pretrained(directory)
+        whole.save_pretrained(settings.save_to, tokenizer=tokenizer)
+        directory = settings.save_to
+        print(f"Saved to {directory} and loaded back.")
+    model = AlbertForMaskedLM.from_pretrained(directory)
+    tokenizer = AlbertTokenizer.from_pretrained(directory)
+    for text in settings.text:
+        print(f"\n{text}")
+        for fills in fill_masks(model, tokenizer, text, settings.top):
+            print(
+                "  "
+                + "  ".join(f"{f.piece} {f.probability:.1%}" for f in fills)
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,317 @@
+"""Pretrains ALBERT on a prepared corpus.
+
+    python recipes/pretrain.py --data_dir corpus --model_size tiny \
+        --total_steps 300 --output_dir runs/tiny
+
+Masked-language modelling and sentence order, through `model.fit`. One fit
+step is one update of `batch_size x gradient_accumulation_steps` rows on each
+rank. The run directory gets settings, metrics (CSV, TensorBoard, curves.png)
+and checkpoints, and is itself a pretrained directory: `from_pretrained` takes
+its newest model. The same command with `--resume` goes on where it stopped.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+from settings import PretrainingSettings, parse_settings
+
+from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
+from albert_keras.atomic_write import atomic_file
+from albert_keras.data import PretrainingDataset, TokenStore
+from albert_keras.evaluation.curves import plot_curves
+from albert_keras.optimizers import Lamb, WarmupPolynomialDecay, adamw
+from albert_keras.training import distributed
+from albert_keras.training.callbacks import (
+    Checkpointing,
+    PlateauWarning,
+    StopOnNonFinite,
+    TrainingLog,
+)
+from albert_keras.training.callbacks.training_log import (
+    METRICS_FILE,
+    read_metrics,
+)
+from albert_keras.training.checkpoint import (
+    newest_checkpoint,
+    restore_checkpoint,
+)
+
+SETTINGS_FILE = "settings.json"
+CHECKPOINTS = "checkpoints"
+
+
+def main(argv=None):
+    settings = parse_settings(PretrainingSettings, argv)
+    try:
+        return pretrain(settings)
+    except ValueError as error:
+        raise SystemExit(f"pretrain: {error}") from error
+
+
+def pretrain(settings):
+    """Runs or resumes a pretraining, and returns its run directory."""
+    distributed.initialize()
+    run = Path(settings.output_dir)
+    settings.check()
+    check_run_directory(run, settings)
+    store = TokenStore(settings.data_dir)
+    training, validation = make_datasets(settings, store)
+    keras.utils.set_random_seed(settings.seed)
+    model = make_model(settings, store)
+    start = restore(settings, model, run)
+    training.first_step = start
+    write_settings(run, settings)
+
+    announce(settings, store, model, training, start)
+    if start < settings.total_steps:
+        model.fit(
+            training,
+            epochs=1,
+            steps_per_epoch=settings.total_steps - start,
+            shuffle=False,
+            callbacks=make_callbacks(
+                settings, store, run, model, validation, start
+            ),
+        )
+    figure = plot_curves(run, unigram_entropy=store.unigram_entropy)
+    print()
+    report(run, store)
+    print(f"Curves: {figure}. Model: {newest_checkpoint(run / CHECKPOINTS)}.")
+    return run
+
+
+# === Data and model ===
+
+
+def make_datasets(settings, store):
+    """Endless training batches, and validation batches that stay the same."""
+    shared = dict(
+        sequence_length=settings.max_seq_length,
+        max_predictions=settings.max_predictions_per_seq,
+        masked_lm_prob=settings.masked_lm_prob,
+        short_sequence_prob=settings.short_seq_prob,
+    )
+    training = PretrainingDataset(
+        store,
+        batch_size=settings.batch_size * settings.gradient_accumulation_steps,
+        seed=settings.seed,
+        rank=distributed.rank(),
+        size=distributed.size(),
+        **shared,
+    )
+    validation = PretrainingDataset(
+        store,
+        batch_size=1,
+        split="validation",
+        seed=settings.seed + 1,
+        num_steps=settings.validation_steps,
+        **shared,
+    )
+    validation.batch_size = min(
+        settings.batch_size, len(validation.sequences)
+    )
+    return training, validation
+
+
+def make_model(settings, store):
+    """The compiled model, with random or with loaded weights."""
+    config = dict(
+        hidden_dropout=settings.hidden_dropout_prob,
+        attention_dropout=settings.attention_probs_dropout_prob,
+    )
+    if settings.load_from == "pretrained":
+        model = AlbertForPretraining.from_pretrained(
+            settings.pretrained, dtype=settings.precision, **config
+        )
+    else:
+        config = AlbertConfig.from_size(
+            settings.model_size,
+            vocabulary_size=store.vocabulary_size,
+            max_sequence_length=max(512, settings.max_seq_length),
+            pre_layer_norm=settings.pre_layer_norm,
+            **config,
+        )
+        backbone = AlbertBackbone.from_albert_config(
+            config, dtype=settings.precision
+        )
+        model = AlbertForPretraining(backbone)
+    check_model(settings, store, model.config)
+    model.compile(
+        make_optimizer(settings, model),
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        run_eagerly=settings.eager,
+        jit_compile=False if settings.skip_xla or settings.eager else "auto",
+    )
+    return model
+
+
+def make_optimizer(settings, model):
+    schedule = WarmupPolynomialDecay(
+        peak_learning_rate=settings.peak_learning_rate(distributed.size()),
+        warmup_steps=settings.warmup(),
+        total_steps=settings.total_steps,
+        end_learning_rate=settings.end_learning_rate,
+        power=settings.learning_rate_decay_power,
+    )
+    shared = dict(
+        learning_rate=schedule,
+        weight_decay=settings.weight_decay,
+        beta_1=settings.beta_1,
+        beta_2=settings.beta_2,
+        epsilon=settings.epsilon,
+        global_clipnorm=settings.max_grad_norm,
+    )
+    if settings.optimizer == "lamb":
+        return Lamb(bias_correction=settings.bias_correction, **shared)
+    return adamw(model.trainable_variables, **shared)
+
+
+def make_callbacks(settings, store, run, model, validation, start):
+    plateau = PlateauWarning(store.unigram_entropy, settings.warmup())
+
+    def validate():
+        return model.evaluate(validation, return_dict=True, verbose=0)
+
+    def report(step, metrics):
+        print(f"\nUpdate {step:,}: {describe(metrics, store)}", flush=True)
+        plateau(step, metrics)
+
+    return [
+        StopOnNonFinite(first_step=start),
+        TrainingLog(
+            run,
+            settings.log_frequency,
+            settings.tokens_per_update(distributed.size()),
+            validate,
+            settings.validation_frequency,
+            first_step=start,
+            on_validation=report,
+        ),
+        Checkpointing(
+            run / CHECKPOINTS,
+            settings.checkpoint_frequency,
+            first_step=start,
+            export=lambda path: model.write_pretrained(path, store.tokenizer),
+            keep=settings.keep_checkpoints,
+        ),
+    ]
+
+
+# === Run directory ===
+
+
+def check_run_directory(run, settings):
+    """Raises unless the directory is free or holds this very run."""
+    if not run.exists() or (run.is_dir() and not any(run.iterdir())):
+        return
+    path = run / SETTINGS_FILE
+    if not path.is_file():
+        raise ValueError(
+            f"{run} holds something other than a pretraining run. Pass a new "
+            "--output_dir."
+        )
+    if not settings.resume:
+        raise ValueError(
+            f"{run} already holds a run. Pass --resume to go on with it, or "
+            "a new --output_dir."
+        )
+    earlier = json.loads(path.read_text(encoding="utf-8"))
+    current = dataclasses.asdict(settings)
+    changed = [
+        f"{name}: {earlier.get(name)!r} then, {current[name]!r} now"
+        for name in current
+        if name not in settings.MAY_CHANGE
+        and earlier.get(name) != current[name]
+    ]
+    if changed:
+        raise ValueError(
+            f"{run} was started with other settings: {'; '.join(changed)}. "
+            "Resume with the same, or start a new run."
+        )
+
+
+def write_settings(run, settings):
+    with atomic_file(run / SETTINGS_FILE, encoding="utf-8") as file:
+        json.dump(dataclasses.asdict(settings), file, indent=2)
+
+
+def restore(settings, model, run):
+    """Restores what the settings ask for, and returns the updates done."""
+    if settings.resume:
+        newest = newest_checkpoint(run / CHECKPOINTS)
+        if newest is not None:
+            return restore_checkpoint(newest, model)
+    if settings.load_from == "checkpoint":
+        path = Path(settings.checkpoint_path)
+        if (path / CHECKPOINTS).is_dir():
+            path = newest_checkpoint(path / CHECKPOINTS) or path
+        step = restore_checkpoint(path, model, settings.load_optimizer_state)
+        return step if settings.load_optimizer_state else 0
+    return 0
+
+
+def check_model(settings, store, config):
+    """Raises where model, corpus and settings do not fit each other."""
+    if config.vocabulary_size != store.vocabulary_size:
+        raise ValueError(
+            f"The model of {settings.pretrained} has "
+            f"{config.vocabulary_size} pieces, the corpus {store.directory} "
+            f"{store.vocabulary_size}. Prepare the corpus with the model's "
+            "vocabulary: prepare_corpus.py --vocabulary."
+        )
+    if settings.max_seq_length > config.max_sequence_length:
+        raise ValueError(
+            f"--max_seq_length {settings.max_seq_length} is longer than the "
+            f"model's {config.max_sequence_length} positions."
+        )
+
+
+# === What is printed ===
+
+
+def announce(settings, store, model, training, start):
+    ranks = distributed.size()
+    tokens = settings.tokens_per_update(ranks)
+    remaining = settings.total_steps - start
+    passes = remaining / training.steps_per_pass
+    print(
+        f"ALBERT {settings.model_size}: {model.count_params():,} parameters. "
+        f"{store.directory}: {store.manifest['num_tokens']:,} tokens, "
+        f"unigram entropy {store.unigram_entropy:.2f} nats (a model that "
+        "knows no more than how frequent pieces are has this loss).\n"
+        f"{remaining:,} updates of {settings.global_batch(ranks):,} x "
+        f"{settings.max_seq_length} tokens = {remaining * tokens:,} tokens, "
+        f"{passes:.1f} passes over the text. {settings.optimizer}, peak "
+        f"learning rate {settings.peak_learning_rate(ranks):.3g} after "
+        f"{settings.warmup():,} updates."
+    )
+    if start:
+        print(f"Going on from update {start:,}.")
+
+
+def describe(metrics, store):
+    return (
+        f"validation masked-LM loss {metrics['mlm_loss']:.3f} "
+        f"(unigram entropy {store.unigram_entropy:.2f}), "
+        f"accuracy {metrics['mlm_accuracy']:.1%}; "
+        f"sentence-order accuracy {metrics['sop_accuracy']:.1%}"
+    )
+
+
+def report(run, store):
+    """Prints the held-out figures at the start and at the end."""
+    rows = read_metrics(run / METRICS_FILE)
+    validations = [row for row in rows if "val_mlm_loss" in row]
+    for row in (validations[0], validations[-1]) if validations else ():
+        metrics = {
+            name.removeprefix("val_"): value
+            for name, value in row.items()
+            if name.startswith("val_")
+        }
+        print(f"Update {row['step']:,}: {describe(metrics, store)}")
+
+
+if __name__ == "__main__":
+    main()

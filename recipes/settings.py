@@ -1,0 +1,278 @@
+"""How the recipes read their settings: flags, a YAML file, defaults.
+
+Each recipe describes its settings as a frozen dataclass with a sentence under
+each field; flags, help and the keys of the file are the fields. What the
+recipes share stands here.
+"""
+
+import dataclasses
+import math
+import sys
+from typing import ClassVar, Literal
+
+import tyro
+import yaml
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainingSettings:
+    """Pretrains ALBERT on a prepared corpus."""
+
+    # === Paths ===
+
+    data_dir: str
+    """A corpus made by prepare_corpus.py."""
+
+    output_dir: str
+    """Run directory: settings, metrics, checkpoints, figure."""
+
+    resume: bool = False
+    """Go on from the newest whole checkpoint in the run directory."""
+
+    name: str = ""
+    """A name for the run, kept in its settings."""
+
+    # === Model ===
+
+    model_type: Literal["albert"] = "albert"
+    """Kind of model; there is one."""
+
+    model_size: Literal[
+        "tiny", "small", "base", "large", "xlarge", "xxlarge"
+    ] = "base"
+    """Size, see AlbertConfig."""
+
+    load_from: Literal["scratch", "checkpoint", "pretrained"] = "scratch"
+    """Where the weights come from."""
+
+    pretrained: str | None = None
+    """Pretrained directory for `--load_from pretrained`."""
+
+    checkpoint_path: str | None = None
+    """Checkpoint or run directory for `--load_from checkpoint`."""
+
+    load_optimizer_state: bool = True
+    """With a checkpoint, take its optimizer and step along."""
+
+    hidden_dropout_prob: float = 0.0
+    """Dropout of the hidden layers (version 2 models: 0)."""
+
+    attention_probs_dropout_prob: float = 0.0
+    """Dropout of the attention probabilities (version 2 models: 0)."""
+
+    pre_layer_norm: bool = False
+    """Normalize before the sub-layers: leaves the plateau sooner when batches
+    are small, but is not the paper's model."""
+
+    # === Data ===
+
+    max_seq_length: int = 512
+    """Length of the sequences."""
+
+    max_predictions_per_seq: int | None = None
+    """Slots for masked pieces; by default enough for `masked_lm_prob`."""
+
+    masked_lm_prob: float = 0.15
+    """Share of the pieces to predict."""
+
+    short_seq_prob: float = 0.1
+    """Probability of a shorter sequence."""
+
+    # === Training ===
+
+    seed: int = 42
+    """Seed of weights, dropout and batches."""
+
+    batch_size: int = 32
+    """Sequences in a micro-batch, on each rank."""
+
+    gradient_accumulation_steps: int = 1
+    """Micro-batches in an update, on each rank."""
+
+    total_steps: int = 125000
+    """Updates in all (ALBERT: 125,000 of 4096 x 512 tokens)."""
+
+    warmup_steps: int | None = None
+    """Updates of warm-up; by default 1/40 of all, as in ALBERT."""
+
+    optimizer: Literal["lamb", "adamw"] = "lamb"
+    """LAMB, or AdamW for small batches."""
+
+    learning_rate: float | None = None
+    """Peak. By default 0.00176 x sqrt(global batch / 4096) for LAMB and
+    0.0005 for AdamW."""
+
+    end_learning_rate: float = 0.0
+    """Rate after the last update (the AWS sample: 3e-5)."""
+
+    learning_rate_decay_power: float = 1.0
+    """1 is a linear decay."""
+
+    weight_decay: float = 0.01
+    """Decay; layer normalization and biases are left out."""
+
+    beta_1: float = 0.9
+    """Decay of the first moment."""
+
+    beta_2: float = 0.999
+    """Decay of the second moment."""
+
+    epsilon: float = 1e-6
+    """Added to the root of the second moment."""
+
+    bias_correction: bool = True
+    """Correct LAMB's moments; Google's release does not."""
+
+    max_grad_norm: float = 1.0
+    """Clipping of the gradient's global norm."""
+
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """Types of the computation."""
+
+    skip_xla: bool = False
+    """Do not compile with XLA (by default on GPUs only)."""
+
+    eager: bool = False
+    """Run without a graph, to look for faults."""
+
+    # === Logs ===
+
+    log_frequency: int = 10
+    """Updates between two rows of metrics."""
+
+    validation_frequency: int = 2000
+    """Updates between two validations."""
+
+    validation_steps: int = 50
+    """Batches of `batch_size` rows in a validation, the same each time."""
+
+    checkpoint_frequency: int = 5000
+    """Updates between two checkpoints."""
+
+    keep_checkpoints: int = 5
+    """How many checkpoints to keep."""
+
+    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "output_dir",
+            "resume",
+            "log_frequency",
+            "validation_frequency",
+            "validation_steps",
+            "checkpoint_frequency",
+            "keep_checkpoints",
+            "skip_xla",
+            "eager",
+        }
+    )
+    """What a resumed run may change without becoming another run."""
+
+    def global_batch(self, num_ranks):
+        """Rows of an update on all ranks."""
+        return self.batch_size * self.gradient_accumulation_steps * num_ranks
+
+    def tokens_per_update(self, num_ranks):
+        """Tokens of an update on all ranks, padding included."""
+        return self.global_batch(num_ranks) * self.max_seq_length
+
+    def warmup(self):
+        """Updates of warm-up, given or by ALBERT's ratio."""
+        if self.warmup_steps is not None:
+            return self.warmup_steps
+        return self.total_steps // 40
+
+    def peak_learning_rate(self, num_ranks):
+        """The peak, given or by LAMB's rule of the square root.
+
+        0.00176 at 4096 rows is the published value; the rule is that of the
+        LAMB paper (arXiv:1904.00962, section 4). AdamW does not scale.
+        """
+        if self.learning_rate is not None:
+            return self.learning_rate
+        if self.optimizer == "adamw":
+            return 5e-4
+        return 0.00176 * math.sqrt(self.global_batch(num_ranks) / 4096)
+
+    def check(self):
+        """Raises where settings do not fit each other."""
+        for name in (
+            "batch_size",
+            "gradient_accumulation_steps",
+            "total_steps",
+            "log_frequency",
+            "validation_frequency",
+            "validation_steps",
+            "checkpoint_frequency",
+            "keep_checkpoints",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"--{name} must be at least 1. "
+                    f"Received: {getattr(self, name)}."
+                )
+        for source, flag in (
+            ("pretrained", "pretrained"),
+            ("checkpoint", "checkpoint_path"),
+        ):
+            if (self.load_from == source) != (getattr(self, flag) is not None):
+                raise ValueError(
+                    f"--load_from {source} and --{flag} go together. "
+                    f"Received: --load_from {self.load_from}, "
+                    f"--{flag} {getattr(self, flag)}."
+                )
+
+
+def parse_settings(settings_class, argv=None):
+    """The settings of a recipe.
+
+    Args:
+        settings_class: A dataclass.
+        argv: Arguments; None takes those of the process. `--config FILE`
+            names a YAML file of fields; flags override it.
+
+    Returns:
+        An instance. Prints a message and exits where arguments are wrong.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    path = _take_config(argv)
+    from_file = _read_config(path, settings_class) if path else []
+    return tyro.cli(
+        settings_class, args=[*from_file, *argv], use_underscores=True
+    )
+
+
+def _take_config(argv):
+    """Removes `--config FILE` from the arguments and returns the file."""
+    for index, argument in enumerate(argv):
+        name, equals, value = argument.partition("=")
+        if name == "--config":
+            if not equals and index + 1 == len(argv):
+                raise SystemExit("--config needs the path of a YAML file.")
+            value = value if equals else argv.pop(index + 1)
+            del argv[index]
+            return value
+    return None
+
+
+def _read_config(path, settings_class):
+    """The fields of a YAML file as flags."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = yaml.safe_load(file) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SystemExit(f"--config {path} cannot be read: {error}") from error
+    known = {field.name for field in dataclasses.fields(settings_class)}
+    if not isinstance(values, dict) or set(values) - known:
+        raise SystemExit(
+            f"--config {path} must hold fields of these settings: "
+            f"{', '.join(sorted(known))}. Received: {values!r}."
+        )
+    flags = []
+    for name, value in values.items():
+        if isinstance(value, bool):
+            flags.append(f"--{name}" if value else f"--no_{name}")
+        elif isinstance(value, list):
+            flags += [f"--{name}", *map(str, value)]
+        elif value is not None:
+            flags += [f"--{name}", str(value)]
+    return flags
