@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from keras import ops
 
-from albert_keras import metrics
+from albert_keras.metrics import sparse_accuracy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ def masked_language_modeling(name="mlm", output="mlm_logits"):
         name,
         output,
         sparse_cross_entropy,
-        {"accuracy": metrics.sparse_accuracy},
+        {"accuracy": sparse_accuracy},
     )
 
 
@@ -71,5 +71,5 @@ def sentence_order_prediction(name="sop", output="sop_logits"):
         name,
         output,
         sparse_cross_entropy,
-        {"accuracy": metrics.sparse_accuracy},
+        {"accuracy": sparse_accuracy},
     )

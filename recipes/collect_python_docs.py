@@ -15,12 +15,12 @@ import inspect
 import re
 import sysconfig
 from pathlib import Path
-
 from pydoc_data.topics import topics
-from settings import parse_settings
+
 from tqdm import tqdm
 
 from albert_keras.atomic_write import atomic_file
+from settings import parse_settings
 
 _CODE = re.compile(r"^(>>>|\.\.\.|\$ |@|#|```|[-=+|~^*`]{3,}|\.\. |:\w)")
 _SKIPPED = ("test", "tests", "testing", "_vendor", "idlelib", "lib2to3")

@@ -9,12 +9,11 @@ loaded back.
 
 import dataclasses
 
-from settings import parse_settings
-
 from albert_keras import AlbertForMaskedLM, AlbertForPretraining
 from albert_keras.data import AlbertTokenizer
 from albert_keras.evaluation.fill_mask import fill_masks
 from albert_keras.models.pretrained import find_pretrained
+from settings import parse_settings
 
 EXAMPLES = (
     "Returns a [MASK] of strings.",

@@ -10,10 +10,10 @@ twice.
 
 import dataclasses
 
-from settings import parse_settings
 from tqdm import tqdm
 
 from albert_keras.data.corpus import prepare_corpus
+from settings import parse_settings
 
 
 @dataclasses.dataclass(frozen=True)

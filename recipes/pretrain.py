@@ -15,7 +15,6 @@ import json
 from pathlib import Path
 
 import keras
-from settings import PretrainingSettings, parse_settings
 
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
 from albert_keras.atomic_write import atomic_file
@@ -37,6 +36,7 @@ from albert_keras.training.checkpoint import (
     newest_checkpoint,
     restore_checkpoint,
 )
+from settings import PretrainingSettings, parse_settings
 
 SETTINGS_FILE = "settings.json"
 CHECKPOINTS = "checkpoints"
@@ -109,9 +109,7 @@ def make_datasets(settings, store):
         num_steps=settings.validation_steps,
         **shared,
     )
-    validation.batch_size = min(
-        settings.batch_size, len(validation.sequences)
-    )
+    validation.batch_size = min(settings.batch_size, len(validation.sequences))
     return training, validation
 
 

@@ -99,8 +99,8 @@ class PretrainingSettings:
     """LAMB, or AdamW for small batches."""
 
     learning_rate: float | None = None
-    """Peak. By default 0.00176 x sqrt(global batch / 4096) for LAMB and
-    0.0005 for AdamW."""
+    """Peak. By default 0.01 (LAMB) and 0.003 (AdamW) for tiny, else 0.00176 x
+    sqrt(global batch / 4096) for LAMB and 0.0005 for AdamW."""
 
     end_learning_rate: float = 0.0
     """Rate after the last update (the AWS sample: 3e-5)."""
@@ -182,13 +182,16 @@ class PretrainingSettings:
         return self.total_steps // 40
 
     def peak_learning_rate(self, num_ranks):
-        """The peak, given or by LAMB's rule of the square root.
+        """The peak: given, measured, or by LAMB's rule of the square root.
 
         0.00176 at 4096 rows is the published value; the rule is that of the
-        LAMB paper (arXiv:1904.00962, section 4). AdamW does not scale.
+        LAMB paper (arXiv:1904.00962, section 4). AdamW does not scale. For
+        tiny, see recipes/demo.yaml: runs of few thousand updates need more.
         """
         if self.learning_rate is not None:
             return self.learning_rate
+        if self.model_size == "tiny":
+            return {"lamb": 0.01, "adamw": 0.003}[self.optimizer]
         if self.optimizer == "adamw":
             return 5e-4
         return 0.00176 * math.sqrt(self.global_batch(num_ranks) / 4096)

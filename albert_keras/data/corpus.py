@@ -75,18 +75,18 @@ def prepare_corpus(
                 num_threads=workers,
             )
         tokenizer = AlbertTokenizer(vocabulary, lowercase, remove_accents)
-        writer = TokenStoreWriter(directory, tokenizer)
         advance = progress("tokens", size)
-        for documents in _batches(files, advance):
-            _encode_into(writer, tokenizer, documents, workers)
-        if not writer.num_tokens:
-            raise ValueError(
-                f"There is no text in {', '.join(map(str, files[:5]))}: "
-                "every line is empty. Pass files with text."
+        with TokenStoreWriter(directory, tokenizer) as writer:
+            for documents in _batches(files, advance):
+                _encode_into(writer, tokenizer, documents, workers)
+            if not writer.num_tokens:
+                raise ValueError(
+                    f"There is no text in {', '.join(map(str, files[:5]))}: "
+                    "every line is empty. Pass files with text."
+                )
+            return writer.finish(
+                validation_share, seed, inputs=[str(path) for path in files]
             )
-        return writer.close(
-            validation_share, seed, inputs=[str(path) for path in files]
-        )
 
 
 def _check_free(output_dir, overwrite):

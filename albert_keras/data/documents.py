@@ -27,7 +27,9 @@ def find_files(patterns):
     """
     files = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        matches = sorted(p for p in glob.glob(str(pattern)) if Path(p).is_file())
+        matches = sorted(
+            p for p in glob.glob(str(pattern)) if Path(p).is_file()
+        )
         if not matches:
             raise ValueError(
                 f"No file matches {pattern!r}. Pass text files: `.jsonl` "

@@ -138,18 +138,7 @@ class PretrainingDataset(keras.utils.PyDataset):
 
     def rows(self, rows):
         """The batch of given rows, counted from the start of training."""
-        passes, positions = np.divmod(rows, len(self.sequences))
-        chosen = permute(positions, len(self.sequences), self.seed, passes)
-        pairs = draw_segment_pairs(
-            rows,
-            self.sequences.first[chosen],
-            self.sequences.end[chosen],
-            self.store.sentence_offsets,
-            self._starts_word,
-            self.sequence_length,
-            self.short_sequence_prob,
-            self.seed,
-        )
+        pairs = self.segment_pairs(rows)
         token_ids, segment_ids, padding_mask, is_word = self._assemble(pairs)
         masked_ids, positions, labels, weights, _ = self.masking(
             rows, token_ids, is_word, self._word_starts[token_ids], segment_ids
@@ -161,6 +150,25 @@ class PretrainingDataset(keras.utils.PyDataset):
             "mask_positions": positions,
         }
         return inputs, {"mlm": labels, "sop": pairs.labels}, {"mlm": weights}
+
+    def sequence_indices(self, rows):
+        """Which of the sequences each row is, each once in a pass."""
+        passes, positions = np.divmod(rows, len(self.sequences))
+        return permute(positions, len(self.sequences), self.seed, passes)
+
+    def segment_pairs(self, rows):
+        """Where in the store the segments of each row are."""
+        chosen = self.sequence_indices(rows)
+        return draw_segment_pairs(
+            rows,
+            self.sequences.first[chosen],
+            self.sequences.end[chosen],
+            self.store.sentence_offsets,
+            self._starts_word,
+            self.sequence_length,
+            self.short_sequence_prob,
+            self.seed,
+        )
 
     def _assemble(self, pairs):
         """Lays out [CLS] first [SEP] second [SEP] and padding."""

@@ -202,9 +202,7 @@ def _walk(position, step, start, stop, starts_word):
 def _excess(first_length, second_length, budget):
     """How many tokens each segment loses: always the longer one's."""
     excess = np.maximum(first_length + second_length - budget, 0)
-    from_first = np.minimum(
-        excess, np.maximum(first_length - second_length, 0)
-    )
+    from_first = np.minimum(excess, np.maximum(first_length - second_length, 0))
     from_second = np.minimum(
         excess, np.maximum(second_length - first_length, 0)
     )

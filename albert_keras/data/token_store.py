@@ -24,6 +24,8 @@ _FILES = ("tokens.bin", "sentences.bin", "documents.bin")
 class TokenStoreWriter:
     """Writes documents of token ids into a directory.
 
+    A context manager, which closes the files whatever happens.
+
     Args:
         directory: An existing directory, given by `atomic_directory` so that
             the store appears whole.
@@ -43,6 +45,13 @@ class TokenStoreWriter:
         self._counts = np.zeros(tokenizer.vocabulary_size, "int64")
         self.num_tokens = self.num_sentences = self.num_documents = 0
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for file in self._files.values():
+            file.close()
+
     def add(self, sentences):
         """Adds a document; sentences without tokens are left out."""
         sentences = [ids for ids in sentences if len(ids)]
@@ -59,7 +68,7 @@ class TokenStoreWriter:
         self.num_sentences += len(sentences)
         self.num_documents += 1
 
-    def close(self, validation_share, seed, **settings):
+    def finish(self, validation_share, seed, **settings):
         """Ends the store and writes its manifest, which it returns.
 
         Args:
@@ -69,8 +78,7 @@ class TokenStoreWriter:
         """
         self._write("sentences.bin", np.array([self.num_tokens], _OFFSETS))
         self._write("documents.bin", np.array([self.num_sentences], _OFFSETS))
-        for file in self._files.values():
-            file.close()
+        self.__exit__()
         self.tokenizer.write_pretrained(self.directory)
         unknown = self._counts[self.tokenizer.unknown_id]
         manifest = {
@@ -167,9 +175,9 @@ class TokenStore:
                 f"Received: {split!r}."
             )
         validation = self.manifest["validation"]
-        draws = uniform(
-            validation["seed"], "validation", np.arange(count), 1
-        )[:, 0]
+        draws = uniform(validation["seed"], "validation", np.arange(count), 1)[
+            :, 0
+        ]
         held_out = draws < validation["share"]
         chosen = np.flatnonzero(held_out == (split == "validation"))
         if not chosen.size:

@@ -145,7 +145,9 @@ class AlbertTokenizer:
             self._assemble(a, b, sequence_length)
             for a, b in zip(first, second, strict=True)
         ]
-        length = sequence_length or max((len(ids) for ids, _ in rows), default=0)
+        length = sequence_length or max(
+            (len(ids) for ids, _ in rows), default=0
+        )
         batch = {
             name: np.zeros((len(rows), length), "int32")
             for name in ("token_ids", "segment_ids", "padding_mask")

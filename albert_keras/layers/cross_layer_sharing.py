@@ -100,7 +100,9 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
         if padding_mask is not None:
             attention_bias = attention_bias_from_mask(padding_mask)
         for layer in range(self.num_layers):
-            for block in self.groups[layer * self.num_groups // self.num_layers]:
+            for block in self.groups[
+                layer * self.num_groups // self.num_layers
+            ]:
                 x = block(x, attention_bias, training=training)
         if self.final_layer_norm is not None:
             x = self.final_layer_norm(x)

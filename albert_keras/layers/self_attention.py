@@ -62,9 +62,7 @@ class SelfAttention(keras.layers.Layer):
             layer.build((None, None, hidden_dim))
 
     def call(self, x, attention_bias=None, training=False):
-        q = self._split_heads(self.query(x))  # (B, N, T, d)
-        k = self._split_heads(self.key(x))
-        v = self._split_heads(self.value(x))
+        q, k, v = (self._split_heads(y) for y in self._project(x))
         scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))  # (B, N, T, T)
         # The softmax is taken in float32 whatever the compute type.
         scores = ops.cast(scores, "float32") / math.sqrt(self.head_dim)
@@ -76,7 +74,20 @@ class SelfAttention(keras.layers.Layer):
         context = ops.transpose(context, (0, 2, 1, 3))
         return self.output_projection(ops.reshape(context, ops.shape(x)))
 
+    def _project(self, x):
+        """Queries, keys and values, each `(B, T, H)`.
+
+        The bias of the keys adds the same to all scores of a query, which
+        the softmax takes out again. Its gradient is zero but for rounding,
+        and an adaptive optimizer blows rounding up to full steps; so it is
+        left out of the keys and kept in the graph with gradient zero.
+        """
+        nothing = 0.0 * ops.convert_to_tensor(self.key.bias)
+        q = ops.matmul(x, self.query.kernel) + (self.query.bias + nothing)
+        return q, ops.matmul(x, self.key.kernel), self.value(x)
+
     def _split_heads(self, x):
+        """`(B, T, H)` as `(B, N, T, d)`."""
         batch, length = ops.shape(x)[:2]
         x = ops.reshape(x, (batch, length, self.num_heads, self.head_dim))
         return ops.transpose(x, (0, 2, 1, 3))

@@ -20,7 +20,9 @@ class SentenceOrderHead(keras.layers.Dense):
 
     def __init__(self, initializer_range=0.02, **kwargs):
         super().__init__(
-            2, kernel_initializer=albert_initializer(initializer_range), **kwargs
+            2,
+            kernel_initializer=albert_initializer(initializer_range),
+            **kwargs,
         )
         self.initializer_range = initializer_range
 

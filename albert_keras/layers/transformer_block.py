@@ -105,9 +105,7 @@ class TransformerBlock(keras.layers.Layer):
         x = self.attention_layer_norm(
             x + self._attend(x, attention_bias, training)
         )
-        return self.feed_forward_layer_norm(
-            x + self._feed_forward(x, training)
-        )
+        return self.feed_forward_layer_norm(x + self._feed_forward(x, training))
 
     def _attend(self, x, attention_bias, training):
         x = self.self_attention(x, attention_bias, training=training)

@@ -42,9 +42,7 @@ class PretrainedModel(keras.Model):
                 something other than a pretrained model.
         """
         if format != "keras":
-            raise ValueError(
-                f"`format` must be 'keras'. Received: {format!r}."
-            )
+            raise ValueError(f"`format` must be 'keras'. Received: {format!r}.")
         directory = Path(directory)
         check_replaceable(directory)
         with atomic_directory(directory) as temporary:
@@ -163,7 +161,11 @@ def load_weights(model, path):
     try:
         with safe_open(path, framework="numpy") as file:
             stored = set(file.keys())
-            values = {name: file.get_tensor(name) for name in weights if name in stored}
+            values = {
+                name: file.get_tensor(name)
+                for name in weights
+                if name in stored
+            }
     except SafetensorError as error:
         raise ValueError(
             f"{path} is damaged: {error}. Save or copy the model again."

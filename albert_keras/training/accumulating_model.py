@@ -77,6 +77,8 @@ class AccumulatingModel(keras.Model):
                 "gradient_accumulation_steps="
                 f"{self.optimizer.gradient_accumulation_steps}."
             )
+        # Now, since not every optimizer can be built inside of a graph.
+        self.optimizer.build(self.trainable_variables)
         self.gradient_accumulation_steps = steps
         self.update_metrics = UpdateMetrics(self.objectives)
 
@@ -93,8 +95,6 @@ class AccumulatingModel(keras.Model):
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
-        # The saved state of the optimizer needs variables to go to.
-        self.optimizer.build(self.trainable_variables)
 
     # === One update ===
 

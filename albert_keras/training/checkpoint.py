@@ -2,7 +2,8 @@
 
 A checkpoint is a directory `step-00000300` with `training_state.safetensors`
 (every variable of the model, random states included, and of the optimizer)
-and `training_state.json` (step, what each variable is, checksum). It appears
+and `training_state.json` (step, shape and type of
+each variable, checksum). It appears
 whole or not at all. With the step, a dataset that draws by step goes on as if
 there had been no interruption.
 """
@@ -29,7 +30,7 @@ def save_checkpoint(directory, model, step, export=None, keep=None):
 
     Args:
         directory: Where the checkpoints of a run are.
-        model: A compiled Keras model; its optimizer is built if need be.
+        model: A compiled Keras model whose optimizer is built.
         step: Updates done.
         export: Called with the checkpoint's directory to add files, such as
             `model.write_pretrained`.
@@ -49,6 +50,7 @@ def save_checkpoint(directory, model, step, export=None, keep=None):
         safetensors.numpy.save_file(arrays, temporary / STATE_FILE)
         description = {
             "step": int(step),
+            "optimizer": _optimizer_name(model.optimizer),
             "sha256": _sha256(temporary / STATE_FILE),
             "variables": {
                 key: _describe(variable) for key, variable in variables.items()
@@ -105,13 +107,21 @@ def restore_checkpoint(path, model, optimizer_state=True):
     if not optimizer_state:
         variables = {k: v for k, v in variables.items() if k[0] == "m"}
         stored = {k: v for k, v in stored.items() if k[0] == "m"}
+    elif description["optimizer"] != _optimizer_name(model.optimizer):
+        raise ValueError(
+            f"The checkpoint {path} is of the optimizer "
+            f"{description['optimizer']}, the model has "
+            f"{_optimizer_name(model.optimizer)}. Use the same, or take the "
+            "weights without the optimizer's state."
+        )
     for key in [*variables, *stored]:
         expected = _describe(variables[key]) if key in variables else None
         if stored.get(key) != expected:
             raise ValueError(
-                f"The checkpoint {path} is of another model or optimizer: "
+                f"The checkpoint {path} is of another model: "
                 f"variable {key} is {stored.get(key)} there and {expected} "
-                "here. Use the settings that the run was started with."
+                "here (None: there is no such). Use the settings that the "
+                "run was started with."
             )
     arrays = safetensors.numpy.load_file(path / STATE_FILE)
     for key, variable in variables.items():
@@ -121,7 +131,6 @@ def restore_checkpoint(path, model, optimizer_state=True):
 
 def _variables(model):
     """All variables by kind and place, the same in every process."""
-    model.optimizer.build(model.trainable_variables)
     named = {
         f"model/{index:04d}": variable
         for index, variable in enumerate(model.variables)
@@ -131,10 +140,15 @@ def _variables(model):
     return named
 
 
+def _optimizer_name(optimizer):
+    inner = getattr(optimizer, "inner_optimizer", None)
+    name = type(optimizer).__name__
+    return f"{name}({type(inner).__name__})" if inner else name
+
+
 def _describe(variable):
-    """Name, shape and type; not the path, which Keras numbers."""
+    """Shape and type; not the path, which Keras numbers."""
     return [
-        variable.path.rsplit("/", 1)[-1],
         list(variable.shape),
         keras.backend.standardize_dtype(variable.dtype),
     ]

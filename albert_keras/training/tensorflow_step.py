@@ -20,13 +20,12 @@ def train_step(model, data):
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     targets = model.targets(y, sample_weight)
     totals = model.total_weights(targets)
+    optimizer = model.optimizer
     gradients, sums = _accumulate(model, x, targets, totals)
 
-    optimizer = model.optimizer
     model.update_metrics.set_last(
         learning_rate=optimizer.learning_rate,
-        gradient_norm=tf.linalg.global_norm(gradients)
-        / loss_scale(optimizer),
+        gradient_norm=tf.linalg.global_norm(gradients) / loss_scale(optimizer),
         weight_norm=tf.linalg.global_norm(_values(model)),
     )
     optimizer.apply(gradients, model.trainable_variables)

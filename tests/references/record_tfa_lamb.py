@@ -54,8 +54,9 @@ def main():
     start["dense/bias"][:] = 0.0  # a norm of zero: ratio 1
     gradients = [
         {
-            name: (rng.normal(size=shape) * 10.0 ** rng.integers(-3, 2))
-            .astype("float32")
+            name: (rng.normal(size=shape) * 10.0 ** rng.integers(-3, 2)).astype(
+                "float32"
+            )
             for name, shape in SHAPES.items()
         }
         for _ in range(STEPS)

@@ -1,0 +1,118 @@
+"""What the tests share: a tiny corpus, its vocabulary and tiny models."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
+from albert_keras.data import TokenStore
+from albert_keras.data.corpus import prepare_corpus
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def text_file(tmp_path_factory):
+    """A plain text file of 300 documents of made-up words."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text(make_text(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory, text_file):
+    """Directory of a prepared corpus with a vocabulary of 150 pieces."""
+    directory = tmp_path_factory.mktemp("corpus") / "corpus"
+    prepare_corpus(
+        [text_file], directory, vocabulary_size=150, validation_share=0.2
+    )
+    return directory
+
+
+@pytest.fixture
+def store(corpus):
+    return TokenStore(corpus)
+
+
+@pytest.fixture
+def tiny_config():
+    return AlbertConfig(
+        vocabulary_size=50,
+        num_layers=2,
+        num_heads=2,
+        embedding_dim=6,
+        hidden_dim=8,
+        intermediate_dim=12,
+        max_sequence_length=16,
+        initializer_range=0.3,
+    )
+
+
+@pytest.fixture
+def pretraining_model(tiny_config):
+    return AlbertForPretraining(AlbertBackbone.from_config(tiny_config))
+
+
+@pytest.fixture
+def shared_data():
+    """A function that returns a file of real data, or skips the test."""
+
+    def find(name):
+        path = SHARED_DATA / name
+        if not path.is_file():
+            pytest.skip(f"{path} is not on this machine.")
+        return path
+
+    return find
+
+
+def make_text(num_documents=300, seed=0):
+    """Documents of two to nine sentences of words made of syllables."""
+    rng = np.random.default_rng(seed)
+    syllables = [a + b for a in "bdfgklmnprst" for b in "aeiou"]
+    words = [
+        "".join(rng.choice(syllables, rng.integers(1, 4))) for _ in range(200)
+    ]
+    documents = []
+    for _ in range(num_documents):
+        lines = []
+        for _ in range(rng.integers(2, 10)):
+            sentence = " ".join(rng.choice(words, rng.integers(3, 12)))
+            lines.append(sentence.capitalize() + rng.choice([".", "?"]))
+        documents.append("\n".join(lines))
+    return "\n\n".join(documents) + "\n"
+
+
+def make_batch(rng, config, rows=8, length=12, slots=5):
+    """A pretraining batch with padding and uneven numbers of masks."""
+    lengths = rng.integers(4, length + 1, rows)
+    inputs = {
+        "token_ids": rng.integers(0, config.vocabulary_size, (rows, length)),
+        "segment_ids": rng.integers(0, 2, (rows, length)),
+        "padding_mask": np.arange(length) < lengths[:, None],
+        "mask_positions": rng.integers(0, 4, (rows, slots)),
+    }
+    inputs = {name: value.astype("int32") for name, value in inputs.items()}
+    labels = {
+        "mlm": rng.integers(0, config.vocabulary_size, (rows, slots)),
+        "sop": rng.integers(0, 2, rows),
+    }
+    masked = rng.integers(1, slots + 1, rows)
+    weights = (np.arange(slots) < masked[:, None]).astype("float32")
+    return inputs, labels, {"mlm": weights}

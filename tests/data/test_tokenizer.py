@@ -1,0 +1,158 @@
+"""Ids as Google's release gives them, and a clear answer to bad input."""
+
+import numpy as np
+import pytest
+import sentencepiece
+
+from albert_keras.data import AlbertTokenizer
+from albert_keras.data.text_normalization import normalize_text
+from albert_keras.data.vocabulary import train_vocabulary
+
+# Run with Google's tokenizer and the English vocabulary.
+GOOGLE = {
+    "Hello, world!": "10975 15 126 187",
+    "In 2009, the U.S. spent $1,000,000.": (
+        "19 588 15 14 287 9 18 9 1111 3742 11623 9"
+    ),
+    "Crème brûlée costs €9–10.": (
+        "5059 790 5073 4716 4227 13 12 518 10 1036 9"
+    ),
+    "The ``quick'' brown fox didn't jump.": (
+        "14 13 1 25865 22 22 886 2385 223 22 38 3936 9"
+    ),
+    "The [MASK] sat.": "14 636 23265 500 847 9",
+    "Self-taught (e-mail: foo@bar.com)": (
+        "1119 8 38 12647 13 5 62 8 8079 45 4310 111 1 1850 9 960 6"
+    ),
+    "日本 café №5 ½": "13 1 6241 90 264 137 1 135",
+    "1,234,567 people by 3, 2010.": (
+        "137 15 20404 15 264 4167 148 34 203 15 498 9"
+    ),
+}
+
+
+@pytest.fixture
+def english(shared_data):
+    return AlbertTokenizer(shared_data("30k-clean.model"))
+
+
+@pytest.mark.parametrize("text", GOOGLE)
+def test_ids_equal_those_of_googles_tokenizer(english, text):
+    assert " ".join(map(str, english.encode([text])[0])) == GOOGLE[text]
+
+
+def google_ids(processor, text):
+    """Google's pipeline for one text, straight from its description."""
+    result = []
+    for piece in processor.encode(normalize_text(text), out_type=str):
+        if len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit():
+            again = processor.encode(
+                piece[:-1].replace("\u2581", ""), out_type=str
+            )
+            if piece[0] != "\u2581" and again[0][0] == "\u2581":
+                if len(again[0]) == 1:
+                    again = again[1:]
+                else:
+                    again[0] = again[0][1:]
+            result += [*again, ","]
+        else:
+            result.append(piece)
+    return [processor.piece_to_id(piece) for piece in result]
+
+
+def test_ids_equal_a_slow_reference_on_real_text(english, shared_data):
+    processor = sentencepiece.SentencePieceProcessor(
+        model_file=str(shared_data("30k-clean.model"))
+    )
+    lines = shared_data("wikitext2-valid.txt").read_text().splitlines()
+    assert len(lines) > 3000
+    encoded = english.encode(lines, num_threads=2)
+    for line, ids in zip(lines, encoded, strict=True):
+        assert ids == google_ids(processor, line), line
+
+
+def test_a_batch_is_laid_out_with_special_tokens_segments_and_padding(english):
+    batch = english(["Hello"], pairs=["world!"], sequence_length=8)
+    np.testing.assert_array_equal(
+        batch["token_ids"], [[2, 10975, 3, 126, 187, 3, 0, 0]]
+    )
+    np.testing.assert_array_equal(
+        batch["segment_ids"], [[0, 0, 0, 1, 1, 1, 0, 0]]
+    )
+    np.testing.assert_array_equal(
+        batch["padding_mask"], [[1, 1, 1, 1, 1, 1, 0, 0]]
+    )
+    assert {a.dtype for a in batch.values()} == {np.dtype("int32")}
+    assert english(["Hello", "Hello, world!"])["token_ids"].shape == (2, 6)
+
+
+def test_the_longer_segment_is_cut_first(english):
+    a, b = "one two three four five six", "one two three"
+    batch = english([a], pairs=[b], sequence_length=9)
+    (ids,) = batch["token_ids"]
+    pieces = [english.id_to_piece(i).strip("\u2581") for i in ids]
+    assert pieces == "[CLS] one two three [SEP] one two three [SEP]".split()
+    (ids,) = english([a], pairs=[b], sequence_length=8)["token_ids"]
+    pieces = [english.id_to_piece(i).strip("\u2581") for i in ids]
+    assert pieces == "[CLS] one two three [SEP] one two [SEP]".split()
+
+
+def test_decoding_gives_back_normalized_text(english):
+    batch = english(["Crème brûlée is good"], sequence_length=20)
+    assert english.decode(batch["token_ids"][0]) == "creme brulee is good"
+
+
+def test_case_and_accents_stay_where_the_settings_say_so():
+    assert normalize_text(" Crème\t\nÉté ") == "creme ete"
+    assert normalize_text("Crème", lowercase=False) == "Creme"
+    assert normalize_text("Crème", remove_accents=False) == "crème"
+
+
+def test_a_string_in_place_of_a_list_is_refused(corpus):
+    tokenizer = AlbertTokenizer.from_pretrained(corpus)
+    with pytest.raises(ValueError, match="must be lists of strings"):
+        tokenizer("Hello")
+    with pytest.raises(ValueError, match="2 texts, 1 pairs"):
+        tokenizer(["a", "b"], pairs=["c"])
+    with pytest.raises(ValueError, match="must leave room.*Received: 3"):
+        tokenizer(["a"], pairs=["b"], sequence_length=3)
+
+
+def test_a_file_that_is_no_vocabulary_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match="missing.model does not exist"):
+        AlbertTokenizer(tmp_path / "missing.model")
+    (tmp_path / "text.model").write_text("not a model")
+    with pytest.raises(ValueError, match="text.model is not a SentencePiece"):
+        AlbertTokenizer(tmp_path / "text.model")
+
+
+def test_a_vocabulary_without_the_special_pieces_is_refused(
+    tmp_path, text_file
+):
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(text_file),
+        model_prefix=str(tmp_path / "plain"),
+        vocab_size=100,
+        minloglevel=2,
+    )
+    with pytest.raises(
+        ValueError, match=r"no piece '\[CLS\]'|no piece '<pad>'"
+    ):
+        AlbertTokenizer(tmp_path / "plain.model")
+
+
+def test_a_trained_vocabulary_has_alberts_special_ids(corpus):
+    tokenizer = AlbertTokenizer.from_pretrained(corpus)
+    assert tokenizer.vocabulary_size == 150
+    pieces = [tokenizer.id_to_piece(i) for i in range(13)]
+    assert pieces[:5] == ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+    assert pieces[5:13] == ["(", ")", '"', "-", ".", "–", "£", "€"]
+    assert tokenizer.encode(["a.b"])[0].count(9) == 1
+
+
+def test_a_corpus_too_small_for_the_vocabulary_says_how_much_it_yields(
+    tmp_path,
+):
+    with pytest.raises(ValueError, match=r"too small for 5000 pieces.*\d+ or"):
+        train_vocabulary(["a few words"] * 20, tmp_path / "v.model", 5000)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,215 @@
+"""The recipes end to end: text, corpus, run, resumed run, filled masks."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from albert_keras import AlbertForPretraining
+from albert_keras.training.callbacks.training_log import read_metrics
+
+FLAGS = (
+    "--model_size tiny --max_seq_length 32 --batch_size 8 "
+    "--gradient_accumulation_steps 2 --learning_rate 0.01 --total_steps 6 "
+    "--validation_steps 2 --log_frequency 2 --validation_frequency 3 "
+    "--checkpoint_frequency 4 --hidden_dropout_prob 0.1"
+).split()
+
+
+def files_in(directory):
+    return sorted(
+        str(path.relative_to(directory))
+        for path in directory.rglob("*")
+        if "tensorboard" not in path.parts
+    )
+
+
+def run(recipe, corpus, output_dir, *more):
+    argv = ["--data_dir", str(corpus), "--output_dir", str(output_dir)]
+    recipe("pretrain").main([*argv, *FLAGS, *more])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs") / "finished"
+
+
+def test_text_becomes_a_corpus(recipe, text_file, tmp_path, capsys):
+    recipe("prepare_corpus").main(
+        ["--input", str(text_file), "--output_dir", str(tmp_path / "c"),
+         "--vocabulary_size", "150", "--workers", "1"]
+    )  # fmt: skip
+    assert files_in(tmp_path / "c") == [
+        "documents.bin",
+        "sentences.bin",
+        "store.json",
+        "tokens.bin",
+        "vocabulary.model",
+    ]
+    shown = capsys.readouterr().out
+    assert "300 documents" in shown and "Unigram entropy" in shown
+
+
+def test_a_run_leaves_settings_metrics_figure_and_models(
+    recipe, corpus, finished, capsys
+):
+    run(recipe, corpus, finished)
+    shown = capsys.readouterr().out
+    assert "unigram entropy" in shown and "6 updates of 16 x 32" in shown
+    assert "Update 0: validation" in shown and "Update 6: validation" in shown
+    assert files_in(finished) == [
+        "checkpoints",
+        *(
+            f"checkpoints/step-0000000{step}{name}"
+            for step in (4, 6)
+            for name in (
+                "",
+                "/albert_keras.json",
+                "/training_state.json",
+                "/training_state.safetensors",
+                "/vocabulary.model",
+                "/weights.safetensors",
+            )
+        ),
+        "curves.png",
+        "metrics.csv",
+        "settings.json",
+    ]
+    rows = read_metrics(finished / "metrics.csv")
+    assert [row["step"] for row in rows] == [0, 2, 3, 4, 6]
+    assert [row["step"] for row in rows if "val_mlm_loss" in row] == [0, 3, 6]
+    assert rows[0]["val_mlm_loss"] == pytest.approx(np.log(150), abs=0.3)
+    assert (finished / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    settings = json.loads((finished / "settings.json").read_text())
+    assert settings["total_steps"] == 6
+
+
+def test_a_resumed_run_ends_with_the_same_weights(
+    recipe, corpus, finished, tmp_path, capsys
+):
+    resumed = shutil.copytree(finished, tmp_path / "resumed")
+    shutil.rmtree(resumed / "checkpoints" / "step-00000006")
+    run(recipe, corpus, resumed, "--resume")
+    assert "Going on from update 4" in capsys.readouterr().out
+    rows = read_metrics(resumed / "metrics.csv")
+    assert [row["step"] for row in rows] == [0, 2, 3, 4, 6]
+    models = [
+        AlbertForPretraining.from_pretrained(path)
+        for path in (finished, resumed)
+    ]
+    for mine, theirs in zip(*(m.get_weights() for m in models), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_resuming_starts_anew_where_there_is_nothing(recipe, corpus, tmp_path):
+    run(recipe, corpus, tmp_path / "new", "--resume", "--total_steps", "1")
+    assert (tmp_path / "new" / "checkpoints" / "step-00000001").is_dir()
+
+
+def test_a_run_goes_on_from_pretrained_weights(
+    recipe, corpus, finished, tmp_path
+):
+    run(
+        recipe, corpus, tmp_path / "on", "--total_steps", "1",
+        "--load_from", "pretrained", "--pretrained", str(finished),
+        "--hidden_dropout_prob", "0",
+    )  # fmt: skip
+    first = read_metrics(tmp_path / "on" / "metrics.csv")[0]
+    last = read_metrics(finished / "metrics.csv")[-1]
+    assert first["val_mlm_loss"] == pytest.approx(
+        last["val_mlm_loss"], rel=1e-4
+    )
+
+
+def test_a_run_goes_on_from_a_checkpoint(recipe, corpus, finished, tmp_path):
+    run(
+        recipe, corpus, tmp_path / "on",
+        "--load_from", "checkpoint", "--checkpoint_path",
+        str(finished / "checkpoints" / "step-00000004"),
+    )  # fmt: skip
+    models = [
+        AlbertForPretraining.from_pretrained(path)
+        for path in (finished, tmp_path / "on")
+    ]
+    for mine, theirs in zip(*(m.get_weights() for m in models), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_masks_are_filled_from_the_saved_and_reloaded_model(
+    recipe, finished, tmp_path, capsys
+):
+    recipe("fill_mask").main(
+        ["--pretrained", str(finished), "--save_to", str(tmp_path / "m"),
+         "--text", "Ba [MASK] do.", "No [MASK], [MASK]", "--top", "3"]
+    )  # fmt: skip
+    shown = capsys.readouterr().out
+    assert shown.count("%") == 9
+    AlbertForPretraining.from_pretrained(tmp_path / "m")
+    with pytest.raises(SystemExit, match=r"no \[MASK\]"):
+        recipe("fill_mask").main(["--pretrained", str(finished), "--text", "a"])
+
+
+def test_a_directory_in_use_is_refused_and_left_as_it_is(
+    recipe, corpus, finished, tmp_path
+):
+    before = files_in(finished)
+    with pytest.raises(SystemExit, match="already holds a run.*--resume"):
+        run(recipe, corpus, finished)
+    with pytest.raises(SystemExit, match="learning_rate: 0.01 then, 0.5 now"):
+        run(recipe, corpus, finished, "--resume", "--learning_rate", "0.5")
+    assert files_in(finished) == before
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("a")
+    with pytest.raises(SystemExit, match="something other than a pretraining"):
+        run(recipe, corpus, tmp_path / "notes", "--resume")
+
+
+def test_bad_input_stops_the_run_before_anything_is_written(
+    recipe, corpus, finished, tmp_path
+):
+    cut = shutil.copytree(corpus, tmp_path / "cut")
+    content = (cut / "tokens.bin").read_bytes()
+    (cut / "tokens.bin").write_bytes(content[:-10])
+    cases = [
+        (tmp_path / "none", [], "is not a prepared corpus"),
+        (cut, [], "tokens.bin is .* bytes long, expected"),
+        (corpus, ["--batch_size", "9999"], "too small for one batch"),
+        (corpus, ["--warmup_steps", "6"], "warmup_steps=6, total_steps=6"),
+        (
+            corpus,
+            ["--load_from", "pretrained", "--pretrained", str(cut)],
+            "is not a pretrained directory",
+        ),
+    ]
+    for data_dir, flags, message in cases:
+        with pytest.raises(SystemExit, match=f"pretrain: .*{message}"):
+            run(recipe, data_dir, tmp_path / "out", *flags)
+        assert not (tmp_path / "out").exists(), message
+
+
+def test_a_model_of_another_vocabulary_or_length_is_refused(
+    recipe, corpus, finished, text_file, tmp_path
+):
+    recipe("prepare_corpus").main(
+        ["--input", str(text_file), "--output_dir", str(tmp_path / "c"),
+         "--vocabulary_size", "140"]
+    )  # fmt: skip
+    pretrained = ["--load_from", "pretrained", "--pretrained", str(finished)]
+    with pytest.raises(SystemExit, match="has 150 pieces, the corpus.* 140"):
+        run(recipe, tmp_path / "c", tmp_path / "out", *pretrained)
+    with pytest.raises(SystemExit, match="longer than the model's 512"):
+        run(recipe, corpus, tmp_path / "out", *pretrained,
+            "--max_seq_length", "1024", "--batch_size", "2")  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_python_carries_text_for_a_demonstration(recipe, tmp_path):
+    path = tmp_path / "docs.txt"
+    recipe("collect_python_docs").main(
+        ["--output_file", str(path), "--max_megabytes", "0.2"]
+    )
+    documents = path.read_text(encoding="utf-8").strip().split("\n\n")
+    assert len(documents) > 50
+    assert min(map(len, documents)) >= 200
+    assert not any(">>>" in document for document in documents)

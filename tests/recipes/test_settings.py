@@ -1,0 +1,96 @@
+"""Settings come from flags, then a file, then defaults."""
+
+import dataclasses
+
+import pytest
+
+REQUIRED = ["--data_dir", "d", "--output_dir", "o"]
+
+
+@pytest.fixture
+def parse(recipe):
+    settings = recipe("settings")
+    return lambda argv: settings.parse_settings(
+        settings.PretrainingSettings, argv
+    )
+
+
+def test_flags_override_the_file_and_the_file_the_defaults(parse, tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "total_steps: 7\nlearning_rate: 1.0e-3\nresume: true\n"
+        "pre_layer_norm: false\nmodel_size: tiny\nwarmup_steps: null\n"
+    )
+    settings = parse(["--config", str(path), *REQUIRED, "--total_steps", "9"])
+    assert settings.total_steps == 9
+    assert settings.learning_rate == 0.001
+    assert settings.resume and not settings.pre_layer_norm
+    assert settings.model_size == "tiny" and settings.warmup_steps is None
+    assert settings.batch_size == 32
+    again = parse([f"--config={path}", *REQUIRED, "--no_resume"])
+    assert not again.resume
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("total_step: 7\n", "must hold fields.*total_step"),
+        ("- 7\n", "must hold fields"),
+        ("a: b: c\n", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_by_name(
+    parse, tmp_path, content, message
+):
+    path = tmp_path / "run.yaml"
+    path.write_text(content)
+    with pytest.raises(SystemExit, match=f"run.yaml {message}"):
+        parse(["--config", str(path), *REQUIRED])
+    with pytest.raises(SystemExit, match="none.yaml cannot be read"):
+        parse(["--config", str(tmp_path / "none.yaml"), *REQUIRED])
+    with pytest.raises(SystemExit, match="needs the path"):
+        parse(["--config"])
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [[], [*REQUIRED, "--model_size", "huge"], [*REQUIRED, "--steps", "1"]],
+)
+def test_wrong_flags_end_with_a_usage_message(parse, argv, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse(argv)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err
+
+
+def test_every_setting_has_a_sentence_in_the_help(parse, recipe, capsys):
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    fields = dataclasses.fields(recipe("settings").PretrainingSettings)
+    for field in fields:
+        assert f"--{field.name}" in shown
+    assert shown.count("(default:") == len(fields) - 2
+    assert shown.count("(required)") == 2
+
+
+def test_the_learning_rate_follows_the_square_root_of_the_batch(parse):
+    settings = parse([*REQUIRED, "--batch_size", "64"])
+    assert settings.peak_learning_rate(64) == pytest.approx(0.00176)
+    assert settings.peak_learning_rate(16) == pytest.approx(0.00088)
+    tiny = parse([*REQUIRED, "--model_size", "tiny"])
+    assert tiny.peak_learning_rate(1) == 0.01
+    adamw = parse([*REQUIRED, "--optimizer", "adamw"])
+    assert adamw.peak_learning_rate(64) == 5e-4
+    assert settings.warmup() == 3125
+    assert settings.global_batch(8) == 512
+    assert settings.tokens_per_update(8) == 512 * 512
+
+
+def test_settings_that_do_not_fit_each_other_are_refused(parse):
+    with pytest.raises(ValueError, match="--batch_size must be at least 1"):
+        parse([*REQUIRED, "--batch_size", "0"]).check()
+    with pytest.raises(ValueError, match="--pretrained go together"):
+        parse([*REQUIRED, "--load_from", "pretrained"]).check()
+    with pytest.raises(ValueError, match="--checkpoint_path go together"):
+        parse([*REQUIRED, "--checkpoint_path", "c"]).check()

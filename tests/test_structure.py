@@ -1,0 +1,87 @@
+"""The house: imports run one way, and importing the package stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import albert_keras
+
+PACKAGE = Path(albert_keras.__file__).parent
+
+# Rank of each part; imports go to a lower rank or stay within the part.
+RANKS = {
+    "atomic_write": 0,
+    "config": 0,
+    "metrics": 0,
+    "losses": 0.5,
+    "version": 0,
+    "layers": 1,
+    "optimizers": 1,
+    "training": 2,
+    "models": 3,
+    "data": 3,
+    "evaluation": 4,
+    "__init__": 5,
+}
+NO_TENSORFLOW = ("layers", "optimizers", "models", "losses", "metrics", "data")
+
+
+def part_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_a_module_imports_only_from_lower_ranks(path):
+    part = part_of(path)
+    for module in imported_modules(path):
+        if not module.startswith("albert_keras") or part == "__init__":
+            continue
+        assert "." in module, f"{path} imports the package root"
+        imported = module.split(".")[1]
+        lower = RANKS[imported] < RANKS[part]
+        assert lower or imported == part, f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("part", NO_TENSORFLOW)
+def test_parts_that_run_on_every_backend_do_not_import_tensorflow(part):
+    for path in MODULES:
+        if part_of(path) == part:
+            roots = {name.split(".")[0] for name in imported_modules(path)}
+            assert "tensorflow" not in roots, path
+
+
+def test_nothing_in_the_package_imports_the_recipes():
+    for path in MODULES:
+        roots = {name.split(".")[0] for name in imported_modules(path)}
+        assert not roots & {"recipes", "settings"}, path
+
+
+def test_importing_the_package_loads_no_optional_part():
+    program = (
+        "import sys, albert_keras; "
+        "print([m for m in ('horovod', 'sagemaker', 'keras_hub', "
+        "'tyro', 'torch') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == "[]"
