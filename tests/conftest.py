@@ -97,22 +97,3 @@ def make_text(num_documents=300, seed=0):
             lines.append(sentence.capitalize() + rng.choice([".", "?"]))
         documents.append("\n".join(lines))
     return "\n\n".join(documents) + "\n"
-
-
-def make_batch(rng, config, rows=8, length=12, slots=5):
-    """A pretraining batch with padding and uneven numbers of masks."""
-    lengths = rng.integers(4, length + 1, rows)
-    inputs = {
-        "token_ids": rng.integers(0, config.vocabulary_size, (rows, length)),
-        "segment_ids": rng.integers(0, 2, (rows, length)),
-        "padding_mask": np.arange(length) < lengths[:, None],
-        "mask_positions": rng.integers(0, 4, (rows, slots)),
-    }
-    inputs = {name: value.astype("int32") for name, value in inputs.items()}
-    labels = {
-        "mlm": rng.integers(0, config.vocabulary_size, (rows, slots)),
-        "sop": rng.integers(0, 2, rows),
-    }
-    masked = rng.integers(1, slots + 1, rows)
-    weights = (np.arange(slots) < masked[:, None]).astype("float32")
-    return inputs, labels, {"mlm": weights}

@@ -13,8 +13,13 @@ def test_the_default_is_base_version_2():
 
 @pytest.mark.parametrize(
     "size, heads, head_dim",
-    [("base", 12, 64), ("large", 16, 64), ("xlarge", 16, 128), ("xxlarge", 64, 64)],
-)  # fmt: skip
+    [
+        ("base", 12, 64),
+        ("large", 16, 64),
+        ("xlarge", 16, 128),
+        ("xxlarge", 64, 64),
+    ],
+)
 def test_the_released_sizes_have_the_released_heads(size, heads, head_dim):
     config = AlbertConfig.from_size(size)
     assert config.num_heads == heads
@@ -44,14 +49,17 @@ def test_a_configuration_cannot_be_changed():
 @pytest.mark.parametrize(
     "values, message",
     [
-        (dict(hidden_dim=10, num_heads=3), "divisible by `num_heads`.*num_heads=3"),
+        (
+            dict(hidden_dim=10, num_heads=3),
+            "divisible by `num_heads`.*num_heads=3",
+        ),
         (dict(num_layers=5, num_groups=2), "divisible by `num_groups`"),
         (dict(num_layers=0), "`num_layers` must be a positive integer.*0"),
         (dict(vocabulary_size=1.5), "`vocabulary_size` must be a positive"),
         (dict(hidden_dropout=1.0), r"`hidden_dropout` must be in \[0, 1\)"),
         (dict(activation="swish"), "`activation` must be one of.*'swish'"),
     ],
-)  # fmt: skip
+)
 def test_values_that_do_not_fit_are_refused_with_what_was_received(
     values, message
 ):

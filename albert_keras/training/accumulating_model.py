@@ -3,10 +3,10 @@
 import keras
 from keras import ops
 
-from albert_keras.training.backend_step import train_step_of_backend
+from albert_keras.training.backend_step import step_of_backend
 from albert_keras.training.update_metrics import UpdateMetrics
 
-_train_step = train_step_of_backend()
+_step = step_of_backend()
 
 
 class AccumulatingModel(keras.Model):
@@ -99,16 +99,10 @@ class AccumulatingModel(keras.Model):
     # === One update ===
 
     def train_step(self, *args):
-        return _train_step(self, *args)
+        return _step.train_step(self, *args)
 
-    def test_step(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        targets = self.targets(y, sample_weight)
-        outputs = self(x, training=False)
-        self.update_metrics.add_sums(
-            self.objective_sums(outputs, targets), self.total_weights(targets)
-        )
-        return self.update_metrics.objective_results()
+    def test_step(self, *args):
+        return _step.test_step(self, *args)
 
     def targets(self, y, sample_weight=None):
         """Labels and float32 weights of each objective, by its name.

@@ -1,4 +1,4 @@
-"""One update on the TensorFlow backend."""
+"""One update, and one step of evaluation, on the TensorFlow backend."""
 
 import keras
 import tensorflow as tf
@@ -31,6 +31,17 @@ def train_step(model, data):
     optimizer.apply(gradients, model.trainable_variables)
     model.update_metrics.add_sums(sums, totals)
     return model.get_metrics_result()
+
+
+def test_step(model, data):
+    """Adds a batch to the metrics of evaluation, which it returns."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    targets = model.targets(y, sample_weight)
+    outputs = model(x, training=False)
+    model.update_metrics.add_sums(
+        model.objective_sums(outputs, targets), model.total_weights(targets)
+    )
+    return model.update_metrics.objective_results()
 
 
 def loss_scale(optimizer):

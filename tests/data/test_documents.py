@@ -52,10 +52,13 @@ def test_json_lines_hold_one_document_each(tmp_path):
         ("He said “Go!” Then left.", ["He said “Go!”", "Then left."]),
         ("Is it? Yes! 3 of them.", ["Is it?", "Yes!", "3 of them."]),
         ("It costs 3.5 kg. ok.", ["It costs 3.5 kg. ok."]),
-        ("WikiText puts spaces . It does .", ["WikiText puts spaces .", "It does ."]),
+        (
+            "WikiText puts spaces . It does .",
+            ["WikiText puts spaces .", "It does ."],
+        ),
         ("  ", []),
     ],
-)  # fmt: skip
+)
 def test_sentences_end_at_marks_before_capitals(paragraph, sentences):
     assert split_sentences(paragraph) == sentences
 

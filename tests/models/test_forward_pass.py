@@ -8,7 +8,7 @@ import pytest
 
 from albert_keras import AlbertBackbone, AlbertForMaskedLM, AlbertForPretraining
 from albert_keras.models.pretrained import named_weights
-from tests.conftest import make_batch
+from tests.batches import make_batch
 from tests.references import albert
 
 

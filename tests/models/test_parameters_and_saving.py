@@ -15,7 +15,7 @@ from albert_keras import (
 )
 from albert_keras.models.pretrained import CONFIG_FILE, WEIGHTS_FILE
 from albert_keras.optimizers import Lamb
-from tests.conftest import make_batch
+from tests.batches import make_batch
 
 # shared block, encoder without pooler, with pooler, with both heads: counted
 # in the released checkpoints.

@@ -37,9 +37,17 @@ def finished(tmp_path_factory):
 
 def test_text_becomes_a_corpus(recipe, text_file, tmp_path, capsys):
     recipe("prepare_corpus").main(
-        ["--input", str(text_file), "--output_dir", str(tmp_path / "c"),
-         "--vocabulary_size", "150", "--workers", "1"]
-    )  # fmt: skip
+        [
+            "--input",
+            str(text_file),
+            "--output_dir",
+            str(tmp_path / "c"),
+            "--vocabulary_size",
+            "150",
+            "--workers",
+            "1",
+        ]
+    )
     assert files_in(tmp_path / "c") == [
         "documents.bin",
         "sentences.bin",
@@ -111,10 +119,18 @@ def test_a_run_goes_on_from_pretrained_weights(
     recipe, corpus, finished, tmp_path
 ):
     run(
-        recipe, corpus, tmp_path / "on", "--total_steps", "1",
-        "--load_from", "pretrained", "--pretrained", str(finished),
-        "--hidden_dropout_prob", "0",
-    )  # fmt: skip
+        recipe,
+        corpus,
+        tmp_path / "on",
+        "--total_steps",
+        "1",
+        "--load_from",
+        "pretrained",
+        "--pretrained",
+        str(finished),
+        "--hidden_dropout_prob",
+        "0",
+    )
     first = read_metrics(tmp_path / "on" / "metrics.csv")[0]
     last = read_metrics(finished / "metrics.csv")[-1]
     assert first["val_mlm_loss"] == pytest.approx(
@@ -124,10 +140,14 @@ def test_a_run_goes_on_from_pretrained_weights(
 
 def test_a_run_goes_on_from_a_checkpoint(recipe, corpus, finished, tmp_path):
     run(
-        recipe, corpus, tmp_path / "on",
-        "--load_from", "checkpoint", "--checkpoint_path",
+        recipe,
+        corpus,
+        tmp_path / "on",
+        "--load_from",
+        "checkpoint",
+        "--checkpoint_path",
         str(finished / "checkpoints" / "step-00000004"),
-    )  # fmt: skip
+    )
     models = [
         AlbertForPretraining.from_pretrained(path)
         for path in (finished, tmp_path / "on")
@@ -140,9 +160,18 @@ def test_masks_are_filled_from_the_saved_and_reloaded_model(
     recipe, finished, tmp_path, capsys
 ):
     recipe("fill_mask").main(
-        ["--pretrained", str(finished), "--save_to", str(tmp_path / "m"),
-         "--text", "Ba [MASK] do.", "No [MASK], [MASK]", "--top", "3"]
-    )  # fmt: skip
+        [
+            "--pretrained",
+            str(finished),
+            "--save_to",
+            str(tmp_path / "m"),
+            "--text",
+            "Ba [MASK] do.",
+            "No [MASK], [MASK]",
+            "--top",
+            "3",
+        ]
+    )
     shown = capsys.readouterr().out
     assert shown.count("%") == 9
     AlbertForPretraining.from_pretrained(tmp_path / "m")
@@ -192,15 +221,29 @@ def test_a_model_of_another_vocabulary_or_length_is_refused(
     recipe, corpus, finished, text_file, tmp_path
 ):
     recipe("prepare_corpus").main(
-        ["--input", str(text_file), "--output_dir", str(tmp_path / "c"),
-         "--vocabulary_size", "140"]
-    )  # fmt: skip
+        [
+            "--input",
+            str(text_file),
+            "--output_dir",
+            str(tmp_path / "c"),
+            "--vocabulary_size",
+            "140",
+        ]
+    )
     pretrained = ["--load_from", "pretrained", "--pretrained", str(finished)]
     with pytest.raises(SystemExit, match="has 150 pieces, the corpus.* 140"):
         run(recipe, tmp_path / "c", tmp_path / "out", *pretrained)
     with pytest.raises(SystemExit, match="longer than the model's 512"):
-        run(recipe, corpus, tmp_path / "out", *pretrained,
-            "--max_seq_length", "1024", "--batch_size", "2")  # fmt: skip
+        run(
+            recipe,
+            corpus,
+            tmp_path / "out",
+            *pretrained,
+            "--max_seq_length",
+            "1024",
+            "--batch_size",
+            "2",
+        )
     assert not (tmp_path / "out").exists()
 
 

@@ -62,7 +62,9 @@ def transformer_block(w, prefix, x, mask, config):
 
 
 def attention(w, prefix, x, mask, config):
-    q, k, v = (dense(w, f"{prefix}/{name}", x) for name in ("query", "key", "value"))  # fmt: skip
+    q, k, v = (
+        dense(w, f"{prefix}/{name}", x) for name in ("query", "key", "value")
+    )
     width = config.hidden_dim // config.num_heads
     heads = []
     for head in range(config.num_heads):

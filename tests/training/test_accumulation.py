@@ -8,18 +8,7 @@ import pytest
 
 from albert_keras import AlbertBackbone, AlbertForPretraining
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay
-from tests.conftest import make_batch
-
-
-class Batches(keras.utils.PyDataset):
-    def __init__(self, batches):
-        super().__init__()
-        self.batches = batches
-
-    num_batches = property(lambda self: len(self.batches))
-
-    def __getitem__(self, index):
-        return self.batches[index]
+from tests.batches import Batches, make_batch
 
 
 def compiled(config, steps, dtype=None, **kwargs):

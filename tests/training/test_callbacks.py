@@ -14,8 +14,7 @@ from albert_keras.training.callbacks.training_log import (
     METRICS_FILE,
     read_metrics,
 )
-from tests.conftest import make_batch
-from tests.training.test_accumulation import Batches
+from tests.batches import Batches, make_batch
 
 
 @pytest.fixture

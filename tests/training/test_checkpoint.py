@@ -15,8 +15,7 @@ from albert_keras.training.checkpoint import (
     restore_checkpoint,
     save_checkpoint,
 )
-from tests.conftest import make_batch
-from tests.training.test_accumulation import Batches
+from tests.batches import Batches, make_batch
 
 
 @pytest.fixture
