@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import keras
@@ -14,6 +16,7 @@ from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
 from albert_keras.data import TokenStore
 from albert_keras.data.corpus import prepare_corpus
 
+RECIPES = Path(__file__).parents[1] / "recipes"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -80,6 +83,23 @@ def shared_data():
         return path
 
     return find
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    """A function that loads a recipe by name."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(
+            f"recipe_{name}", RECIPES / f"{name}.py"
+        )
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 def make_text(num_documents=300, seed=0):
