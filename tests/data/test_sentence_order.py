@@ -136,11 +136,11 @@ def test_what_is_too_much_is_lost_by_the_longer_at_both_ends():
     assert starts.mean() == pytest.approx(39 / 2, abs=0.5)
 
 
-def test_short_sequences_come_with_their_probability(text):
-    sentences, documents = offsets([5] * 400), np.array([0, 400])
+def test_short_sequences_come_with_their_probability():
+    sentences, documents = offsets([5] * 390), np.array([0, 390])
     *_, pairs = draw((sentences, documents), rows=10_000, short=0.3)
     full = pairs.first_length + pairs.second_length > 55
-    # 0.3, and the rest of a document now and then.
-    assert 0.28 < 1 - full.mean() < 0.36
+    # 0.3, of which a few happen to draw a target of almost full length.
+    assert 0.27 < 1 - full.mean() < 0.31
     *_, pairs = draw((sentences, documents), rows=1000, short=0.0)
     assert (pairs.first_length + pairs.second_length > 55).all()

@@ -39,7 +39,11 @@ def test_a_frozen_backbone_keeps_its_weights(tiny_config, rng):
     backbone = AlbertBackbone.from_config(tiny_config)
     backbone.trainable = False
     model = keras.Sequential(
-        [keras.layers.Lambda(lambda x: backbone({"token_ids": x})["pooled_output"])]
+        [
+            keras.layers.Lambda(
+                lambda x: backbone({"token_ids": x})["pooled_output"]
+            )
+        ]
     )
     assert not model.trainable_weights
     assert backbone.count_params() > 0 and not backbone.trainable_weights
