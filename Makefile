@@ -45,7 +45,7 @@ demo: setup
 		--output_file $(DEMO)/python_docs.txt
 	$(BIN)/python recipes/prepare_corpus.py \
 		--input $(DEMO)/python_docs.txt --output_dir $(DEMO)/corpus \
-		--vocabulary_size 8000
+		--vocabulary_size 4000
 	$(BIN)/python recipes/pretrain.py --config recipes/demo.yaml \
 		--data_dir $(DEMO)/corpus --output_dir $(DEMO)/run
 	$(BIN)/python recipes/fill_mask.py --pretrained $(DEMO)/run \

@@ -11,13 +11,11 @@ its newest model. The same command with `--resume` goes on where it stopped.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 import keras
 
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
-from albert_keras.atomic_write import atomic_file
 from albert_keras.data import PretrainingDataset, TokenStore
 from albert_keras.evaluation.curves import plot_curves
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay, adamw
@@ -36,10 +34,8 @@ from albert_keras.training.checkpoint import (
     newest_checkpoint,
     restore_checkpoint,
 )
+from albert_keras.training.run_directory import CHECKPOINTS, RunDirectory
 from settings import PretrainingSettings, parse_settings
-
-SETTINGS_FILE = "settings.json"
-CHECKPOINTS = "checkpoints"
 
 
 def main(argv=None):
@@ -53,16 +49,17 @@ def main(argv=None):
 def pretrain(settings):
     """Runs or resumes a pretraining, and returns its run directory."""
     distributed.initialize()
-    run = Path(settings.output_dir)
+    run = RunDirectory(settings.output_dir)
+    record = dataclasses.asdict(settings)
     settings.check()
-    check_run_directory(run, settings)
+    run.check(record, settings.resume, settings.MAY_CHANGE)
     store = TokenStore(settings.data_dir)
     training, validation = make_datasets(settings, store)
     keras.utils.set_random_seed(settings.seed)
     model = make_model(settings, store)
     start = restore(settings, model, run)
     training.first_step = start
-    write_settings(run, settings)
+    run.write_settings(record)
 
     announce(settings, store, model, training, start)
     if start < settings.total_steps:
@@ -75,11 +72,11 @@ def pretrain(settings):
                 settings, store, run, model, validation, start
             ),
         )
-    figure = plot_curves(run, unigram_entropy=store.unigram_entropy)
+    figure = plot_curves(run.path, unigram_entropy=store.unigram_entropy)
     print()
     report(run, store)
-    print(f"Curves: {figure}. Model: {newest_checkpoint(run / CHECKPOINTS)}.")
-    return run
+    print(f"Curves: {figure}. Model: {newest_checkpoint(run.checkpoints)}.")
+    return run.path
 
 
 # === Data and model ===
@@ -179,7 +176,7 @@ def make_callbacks(settings, store, run, model, validation, start):
     return [
         StopOnNonFinite(first_step=start),
         TrainingLog(
-            run,
+            run.path,
             settings.log_frequency,
             settings.tokens_per_update(distributed.size()),
             validate,
@@ -188,7 +185,7 @@ def make_callbacks(settings, store, run, model, validation, start):
             on_validation=report,
         ),
         Checkpointing(
-            run / CHECKPOINTS,
+            run.checkpoints,
             settings.checkpoint_frequency,
             first_step=start,
             export=lambda path: model.write_pretrained(path, store.tokenizer),
@@ -197,48 +194,13 @@ def make_callbacks(settings, store, run, model, validation, start):
     ]
 
 
-# === Run directory ===
-
-
-def check_run_directory(run, settings):
-    """Raises unless the directory is free or holds this very run."""
-    if not run.exists() or (run.is_dir() and not any(run.iterdir())):
-        return
-    path = run / SETTINGS_FILE
-    if not path.is_file():
-        raise ValueError(
-            f"{run} holds something other than a pretraining run. Pass a new "
-            "--output_dir."
-        )
-    if not settings.resume:
-        raise ValueError(
-            f"{run} already holds a run. Pass --resume to go on with it, or "
-            "a new --output_dir."
-        )
-    earlier = json.loads(path.read_text(encoding="utf-8"))
-    current = dataclasses.asdict(settings)
-    changed = [
-        f"{name}: {earlier.get(name)!r} then, {current[name]!r} now"
-        for name in current
-        if name not in settings.MAY_CHANGE
-        and earlier.get(name) != current[name]
-    ]
-    if changed:
-        raise ValueError(
-            f"{run} was started with other settings: {'; '.join(changed)}. "
-            "Resume with the same, or start a new run."
-        )
-
-
-def write_settings(run, settings):
-    with atomic_file(run / SETTINGS_FILE, encoding="utf-8") as file:
-        json.dump(dataclasses.asdict(settings), file, indent=2)
+# === Where the run starts ===
 
 
 def restore(settings, model, run):
     """Restores what the settings ask for, and returns the updates done."""
     if settings.resume:
-        newest = newest_checkpoint(run / CHECKPOINTS)
+        newest = newest_checkpoint(run.checkpoints)
         if newest is not None:
             return restore_checkpoint(newest, model)
     if settings.load_from == "checkpoint":
@@ -300,7 +262,7 @@ def describe(metrics, store):
 
 def report(run, store):
     """Prints the held-out figures at the start and at the end."""
-    rows = read_metrics(run / METRICS_FILE)
+    rows = read_metrics(run.path / METRICS_FILE)
     validations = [row for row in rows if "val_mlm_loss" in row]
     for row in (validations[0], validations[-1]) if validations else ():
         metrics = {

@@ -99,7 +99,7 @@ class PretrainingSettings:
     """LAMB, or AdamW for small batches."""
 
     learning_rate: float | None = None
-    """Peak. By default 0.01 (LAMB) and 0.003 (AdamW) for tiny, else 0.00176 x
+    """Peak. By default 0.007 (LAMB) and 0.003 (AdamW) for tiny, else 0.00176 x
     sqrt(global batch / 4096) for LAMB and 0.0005 for AdamW."""
 
     end_learning_rate: float = 0.0
@@ -191,7 +191,7 @@ class PretrainingSettings:
         if self.learning_rate is not None:
             return self.learning_rate
         if self.model_size == "tiny":
-            return {"lamb": 0.01, "adamw": 0.003}[self.optimizer]
+            return {"lamb": 0.007, "adamw": 0.003}[self.optimizer]
         if self.optimizer == "adamw":
             return 5e-4
         return 0.00176 * math.sqrt(self.global_batch(num_ranks) / 4096)

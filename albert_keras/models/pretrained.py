@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 
 from albert_keras.atomic_write import atomic_directory
 from albert_keras.config import AlbertConfig
+from albert_keras.training.run_directory import CHECKPOINTS
 
 CONFIG_FILE = "albert_keras.json"
 WEIGHTS_FILE = "weights.safetensors"
-CHECKPOINTS = "checkpoints"
 
 _logger = logging.getLogger(__name__)
 

@@ -190,7 +190,7 @@ def test_a_directory_in_use_is_refused_and_left_as_it_is(
     assert files_in(finished) == before
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_text("a")
-    with pytest.raises(SystemExit, match="something other than a pretraining"):
+    with pytest.raises(SystemExit, match="something other than a run"):
         run(recipe, corpus, tmp_path / "notes", "--resume")
 
 

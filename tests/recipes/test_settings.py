@@ -79,7 +79,7 @@ def test_the_learning_rate_follows_the_square_root_of_the_batch(parse):
     assert settings.peak_learning_rate(64) == pytest.approx(0.00176)
     assert settings.peak_learning_rate(16) == pytest.approx(0.00088)
     tiny = parse([*REQUIRED, "--model_size", "tiny"])
-    assert tiny.peak_learning_rate(1) == 0.01
+    assert tiny.peak_learning_rate(1) == 0.007
     adamw = parse([*REQUIRED, "--optimizer", "adamw"])
     assert adamw.peak_learning_rate(64) == 5e-4
     assert settings.warmup() == 3125
