@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 
 def run(backend, start, out):
@@ -17,6 +18,7 @@ def run(backend, start, out):
         return dict(values)
 
 
+@pytest.mark.slow
 def test_jax_and_tensorflow_end_with_the_same_weights_and_metrics(tmp_path):
     start = str(tmp_path / "start.npz")
     tensorflow = run("tensorflow", start, str(tmp_path / "tensorflow.npz"))
