@@ -29,28 +29,25 @@ class AlbertForMaskedLM(AlbertTask):
     objectives = (masked_language_modeling(),)
 
     def add_heads(self, config):
-        self.mlm_head = masked_lm_head_for(config, self.dtype_policy)
+        self.mlm_head = MaskedLMHead(
+            vocabulary_size=config.vocabulary_size,
+            embedding_dim=config.embedding_dim,
+            activation=config.activation,
+            layer_norm_epsilon=config.layer_norm_epsilon,
+            initializer_range=config.initializer_range,
+            dtype=self.dtype_policy,
+            name="mlm_head",
+        )
         self.mlm_head.build((None, None, config.hidden_dim))
 
     def call(self, inputs, training=False):
         encoded = self.backbone(inputs, training=training)
-        return {
-            "mlm_logits": self.mlm_head(
-                encoded["sequence_output"],
-                inputs["mask_positions"],
-                ops.convert_to_tensor(self.backbone.token_table),
-            )
-        }
+        return {"mlm_logits": self.mlm_logits(encoded, inputs)}
 
-
-def masked_lm_head_for(config, dtype):
-    """The masked-language-model head of a configuration, unbuilt."""
-    return MaskedLMHead(
-        vocabulary_size=config.vocabulary_size,
-        embedding_dim=config.embedding_dim,
-        activation=config.activation,
-        layer_norm_epsilon=config.layer_norm_epsilon,
-        initializer_range=config.initializer_range,
-        dtype=dtype,
-        name="mlm_head",
-    )
+    def mlm_logits(self, encoded, inputs):
+        """Logits `(B, P, V)` at the masked positions of encoded inputs."""
+        return self.mlm_head(
+            encoded["sequence_output"],
+            inputs["mask_positions"],
+            ops.convert_to_tensor(self.backbone.token_table),
+        )
