@@ -6,7 +6,12 @@ from albert_keras.data import AlbertTokenizer
 from albert_keras.models import (
     AlbertBackbone,
     AlbertForMaskedLM,
+    AlbertForMultipleChoice,
     AlbertForPretraining,
+    AlbertForQuestionAnswering,
+    AlbertForSequenceClassification,
+    AlbertForTokenClassification,
+    load_model,
 )
 from albert_keras.version import __version__
 
@@ -14,10 +19,15 @@ __all__ = [
     "AlbertBackbone",
     "AlbertConfig",
     "AlbertForMaskedLM",
+    "AlbertForMultipleChoice",
     "AlbertForPretraining",
+    "AlbertForQuestionAnswering",
+    "AlbertForSequenceClassification",
+    "AlbertForTokenClassification",
     "AlbertTokenizer",
     "__version__",
     "data",
     "layers",
+    "load_model",
     "optimizers",
 ]

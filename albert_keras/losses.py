@@ -23,12 +23,14 @@ class Objective:
         output: Key of the model's output it reads.
         loss: `(labels, predictions) -> losses`, one float32 for each target.
         metrics: Further functions of the same form, by name.
+        coefficient: What its loss is multiplied by in the sum of losses.
     """
 
     name: str
     output: str
     loss: Callable
     metrics: Mapping[str, Callable] = dataclasses.field(default_factory=dict)
+    coefficient: float = 1.0
 
 
 def sparse_cross_entropy(labels, logits):
@@ -72,4 +74,44 @@ def sentence_order_prediction(name="sop", output="sop_logits"):
         output,
         sparse_cross_entropy,
         {"accuracy": sparse_accuracy},
+    )
+
+
+def classification(name="label", output="logits"):
+    """Tell the class of each target.
+
+    Labels are class ids: `(B,)` of sequences or choices, `(B, T)` of tokens,
+    with sample weights 0 where a token has none.
+    """
+    return Objective(
+        name, output, sparse_cross_entropy, {"accuracy": sparse_accuracy}
+    )
+
+
+def regression(name="label", output="logits"):
+    """Tell a number: squared error, labels `(B,)`, outputs `(B, 1)`."""
+    return Objective(name, output, squared_error)
+
+
+def squared_error(labels, predictions):
+    """`(prediction - label)^2` in float32, `(B,)` for `(B, 1)`."""
+    predictions = ops.cast(ops.squeeze(predictions, axis=-1), "float32")
+    return ops.square(predictions - ops.cast(labels, "float32"))
+
+
+def span_prediction():
+    """Tell where an answer starts and ends (Devlin et al. 2018, section 4.2).
+
+    Labels `start` and `end`, positions `(B,)`. The loss is the mean of both
+    cross entropies.
+    """
+    return tuple(
+        Objective(
+            name,
+            f"{name}_logits",
+            sparse_cross_entropy,
+            {"accuracy": sparse_accuracy},
+            coefficient=0.5,
+        )
+        for name in ("start", "end")
     )

@@ -12,7 +12,6 @@ import dataclasses
 from albert_keras import AlbertForMaskedLM, AlbertForPretraining
 from albert_keras.data import AlbertTokenizer
 from albert_keras.evaluation.fill_mask import fill_masks
-from albert_keras.models.pretrained import find_pretrained
 from settings import parse_settings
 
 EXAMPLES = (
@@ -50,7 +49,7 @@ def main(argv=None):
 
 
 def fill(settings):
-    directory = find_pretrained(settings.pretrained)
+    directory = settings.pretrained
     tokenizer = AlbertTokenizer.from_pretrained(directory)
     if settings.save_to:
         whole = AlbertForPretraining.from_pretrained(directory)

@@ -69,16 +69,15 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             initializer_range=initializer_range,
             pre_layer_norm=pre_layer_norm,
         )
-        self.groups = [
-            [
-                TransformerBlock(
-                    **self.block_config,
-                    dtype=self.dtype_policy,
-                    name=f"group_{group}_block_{block}",
-                )
-                for block in range(num_inner_repetitions)
-            ]
+        # One flat list: Keras 3.12 does not save layers in lists of lists.
+        self.blocks = [
+            TransformerBlock(
+                **self.block_config,
+                dtype=self.dtype_policy,
+                name=f"group_{group}_block_{block}",
+            )
             for group in range(num_groups)
+            for block in range(num_inner_repetitions)
         ]
         self.final_layer_norm = None
         if pre_layer_norm:
@@ -89,9 +88,8 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             )
 
     def build(self, input_shape, padding_mask_shape=None):
-        for blocks in self.groups:
-            for block in blocks:
-                block.build(input_shape)
+        for block in self.blocks:
+            block.build(input_shape)
         if self.final_layer_norm is not None:
             self.final_layer_norm.build(input_shape)
 
@@ -100,13 +98,17 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
         if padding_mask is not None:
             attention_bias = attention_bias_from_mask(padding_mask)
         for layer in range(self.num_layers):
-            for block in self.groups[
-                layer * self.num_groups // self.num_layers
-            ]:
+            for block in self.blocks_of(layer):
                 x = block(x, attention_bias, training=training)
         if self.final_layer_norm is not None:
             x = self.final_layer_norm(x)
         return x
+
+    def blocks_of(self, layer):
+        """The blocks that a layer, counted from 0, applies in turn."""
+        group = layer * self.num_groups // self.num_layers
+        first = group * self.num_inner_repetitions
+        return self.blocks[first : first + self.num_inner_repetitions]
 
     def compute_output_shape(self, input_shape, padding_mask_shape=None):
         return input_shape

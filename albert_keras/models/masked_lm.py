@@ -14,6 +14,8 @@ class AlbertForMaskedLM(AlbertTask):
 
     Args:
         backbone: An `AlbertBackbone`.
+        head_epsilon: Epsilon of the head's layer normalization; None takes
+            the backbone's. KerasHub's models have 1e-5 there.
 
     Call arguments:
         inputs: What the backbone takes, and `mask_positions`, integers
@@ -27,13 +29,17 @@ class AlbertForMaskedLM(AlbertTask):
     """
 
     objectives = (masked_language_modeling(),)
+    arguments = ("head_epsilon",)
+
+    def __init__(self, backbone, head_epsilon=None, **kwargs):
+        super().__init__(backbone, head_epsilon=head_epsilon, **kwargs)
 
     def add_heads(self, config):
         self.mlm_head = MaskedLMHead(
             vocabulary_size=config.vocabulary_size,
             embedding_dim=config.embedding_dim,
             activation=config.activation,
-            layer_norm_epsilon=config.layer_norm_epsilon,
+            layer_norm_epsilon=self.head_epsilon or config.layer_norm_epsilon,
             initializer_range=config.initializer_range,
             dtype=self.dtype_policy,
             name="mlm_head",

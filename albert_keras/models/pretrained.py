@@ -1,21 +1,19 @@
-"""Models that are saved to, and loaded from, a pretrained directory."""
+"""Models that are saved to, and loaded from, pretrained directories."""
 
-import json
+import dataclasses
 import logging
-import re
-from pathlib import Path
 
 import keras
 import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError, safe_open
 
-from albert_keras.atomic_write import atomic_directory
 from albert_keras.config import AlbertConfig
-from albert_keras.training.run_directory import CHECKPOINTS
-
-CONFIG_FILE = "albert_keras.json"
-WEIGHTS_FILE = "weights.safetensors"
+from albert_keras.conversion import (
+    PretrainedParts,
+    local_directory,
+    read_pretrained,
+    write_pretrained,
+)
+from albert_keras.conversion.formats import write_files
 
 _logger = logging.getLogger(__name__)
 
@@ -23,10 +21,19 @@ _logger = logging.getLogger(__name__)
 class PretrainedModel(keras.Model):
     """A Keras model with `save_pretrained` and `from_pretrained`.
 
-    A pretrained directory holds `albert_keras.json` (format, class and
-    configuration), `weights.safetensors` (each variable by its path in the
-    model) and, where a tokenizer was given, its vocabulary.
+    Subclasses name in `arguments` the arguments of their class beside the
+    backbone, which are attributes of the same name.
+
+    Attributes:
+        card: Fields of the model card that go along with the model, see
+            `albert_keras.conversion.model_card`.
     """
+
+    arguments = ()
+
+    @property
+    def card(self):
+        return self.__dict__.setdefault("_card", {})
 
     def save_pretrained(self, directory, format="keras", tokenizer=None):
         """Writes the model to a directory, whole or not at all.
@@ -34,65 +41,83 @@ class PretrainedModel(keras.Model):
         Args:
             directory: Path; an earlier pretrained directory there is
                 replaced.
-            format: `"keras"`, this package's own.
+            format: `"keras"`, this package's own, `"huggingface"`,
+                `"keras_hub"` or `"google"`. What a format has no place for
+                is named in a warning.
             tokenizer: An `AlbertTokenizer` to save along.
 
         Raises:
-            ValueError: If the format is unknown, or the directory holds
-                something other than a pretrained model.
+            ValueError: If the format is unknown or cannot hold the model, the
+                tokenizer is of another size, or the directory holds something
+                other than a pretrained model.
         """
-        if format != "keras":
-            raise ValueError(f"`format` must be 'keras'. Received: {format!r}.")
-        directory = Path(directory)
-        check_replaceable(directory)
-        with atomic_directory(directory) as temporary:
-            self.write_pretrained(temporary, tokenizer)
+        write_pretrained(directory, self.to_parts(tokenizer), format)
 
     def write_pretrained(self, directory, tokenizer=None):
         """Adds the files of `save_pretrained` to an existing directory."""
-        directory = Path(directory)
-        weights = {
-            name: np.asarray(keras.ops.convert_to_numpy(variable))
-            for name, variable in named_weights(self).items()
-        }
-        safetensors.numpy.save_file(weights, directory / WEIGHTS_FILE)
-        description = {
-            "format": "albert_keras",
-            "format_version": 1,
-            "class": type(self).__name__,
-            "config": self.config.to_dict(),
-        }
-        (directory / CONFIG_FILE).write_text(
-            json.dumps(description, indent=2) + "\n", encoding="utf-8"
+        write_files(directory, self.to_parts(tokenizer), "keras")
+
+    def to_parts(self, tokenizer=None):
+        """The model's values as `PretrainedParts`."""
+        parts = PretrainedParts(
+            model_class=type(self).__name__,
+            config=self.config,
+            weights={
+                name: np.asarray(keras.ops.convert_to_numpy(variable))
+                for name, variable in named_weights(self).items()
+            },
+            arguments={name: getattr(self, name) for name in self.arguments},
+            card=dict(self.card),
         )
         if tokenizer is not None:
-            tokenizer.write_pretrained(directory)
+            parts.vocabulary = tokenizer.model_proto
+            parts.tokenizer = tokenizer.settings()
+        return parts
 
     @classmethod
-    def from_pretrained(cls, directory, dtype=None, **kwargs):
-        """Loads a model from a pretrained directory or a run directory.
+    def from_pretrained(cls, source, dtype=None, **kwargs):
+        """Loads a model with the weights of a pretrained one.
 
         Any of the package's models loads from any other's directory: what
-        both have is taken over, heads that the directory lacks keep their
-        random weights and are named in a warning.
+        both have is taken over. Weights that the source lacks keep their
+        random start; they, and what the source has beside, are named in one
+        warning.
 
         Args:
-            directory: What `save_pretrained` wrote, or the `--output_dir` of
-                a pretraining run, of which the newest model is taken.
+            source: A directory in any of four formats: this package's own,
+                Hugging Face's, KerasHub's or Google's, or Google's `.tar.gz`;
+                the output directory of a pretraining run, of which the
+                newest model is taken; `hf://OWNER/NAME`; or the name of a
+                KerasHub preset.
             dtype: Type policy of the model, such as "mixed_bfloat16".
             **kwargs: Fields of `AlbertConfig` to replace, such as
                 `hidden_dropout`, and arguments of the class.
 
         Raises:
-            ValueError: If the directory is of no known kind, a file is
-                damaged, or configuration and weights do not agree.
+            ValueError: If the source is of no known kind or of another
+                architecture, cannot be reached, a file is damaged, or
+                configuration, weights and vocabulary do not agree.
         """
-        directory = find_pretrained(directory)
-        config = read_config(directory)
-        fields = {key: kwargs.pop(key) for key in list(kwargs) if key in config}
-        config = AlbertConfig.from_dict({**config, **fields})
-        model = cls.from_albert_config(config, dtype=dtype, **kwargs)
-        load_weights(model, directory / WEIGHTS_FILE)
+        with local_directory(source) as directory:
+            parts = read_pretrained(directory)
+        return cls.from_parts(parts, dtype=dtype, **kwargs)
+
+    @classmethod
+    def from_parts(cls, parts, dtype=None, **kwargs):
+        """The model of `PretrainedParts`; arguments as `from_pretrained`."""
+        fields = {field.name for field in dataclasses.fields(AlbertConfig)}
+        replaced = {k: kwargs.pop(k) for k in list(kwargs) if k in fields}
+        config = dataclasses.replace(parts.config, **replaced)
+        arguments = {
+            name: value
+            for name, value in parts.arguments.items()
+            if name in cls.arguments
+        }
+        model = cls.from_albert_config(
+            config, dtype=dtype, **{**arguments, **kwargs}
+        )
+        model.card.update(parts.card)
+        assign_weights(model, parts, replaceable=set(kwargs) | set(replaced))
         return model
 
 
@@ -114,103 +139,45 @@ def named_weights(model):
     return names
 
 
-def find_pretrained(directory):
-    """The directory itself, or the newest checkpoint of a run directory."""
-    directory = Path(directory)
-    if (directory / CONFIG_FILE).is_file():
-        return directory
-    checkpoints = [
-        path.parent
-        for path in directory.glob(f"{CHECKPOINTS}/*/{CONFIG_FILE}")
-        if not path.parent.name.startswith(".")
-    ]
-    if checkpoints:
-        return max(checkpoints, key=_step_of)
-    raise ValueError(
-        f"{directory} is not a pretrained directory: it holds neither "
-        f"{CONFIG_FILE} nor {CHECKPOINTS}/*/{CONFIG_FILE}. "
-        f"{_contents(directory)} Pass a directory written by "
-        "`save_pretrained` or the output directory of a pretraining run."
-    )
+def assign_weights(model, parts, replaceable=()):
+    """Assigns weights to a model by name, and reports what is left.
 
-
-def read_config(directory):
-    """The configuration in a pretrained directory, as a dictionary."""
-    path = Path(directory) / CONFIG_FILE
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        config = description["config"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is damaged: {error!r}. Save the model again."
-        ) from error
-    return {**AlbertConfig().to_dict(), **config}
-
-
-def load_weights(model, path):
-    """Assigns the weights of a file to a model, by name.
-
-    Everything is read and checked before anything is assigned.
+    Args:
+        model: A `PretrainedModel`.
+        parts: `PretrainedParts`.
+        replaceable: Arguments that the caller chose. With `num_classes`
+            among them, a classifier of another number keeps its random start.
 
     Raises:
-        ValueError: If the file is missing or damaged, or a shape differs.
+        ValueError: If a shape differs; nothing is assigned then.
     """
-    if not path.is_file():
-        raise ValueError(f"{path} is missing. Save the model again.")
-    weights = named_weights(model)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            stored = set(file.keys())
-            values = {
-                name: file.get_tensor(name)
-                for name in weights
-                if name in stored
-            }
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged: {error}. Save or copy the model again."
-        ) from error
-    for name, value in values.items():
-        if value.shape != tuple(weights[name].shape):
+    variables = named_weights(model)
+    values, missing = {}, []
+    for name, variable in variables.items():
+        value = parts.weights.get(name)
+        if value is None:
+            missing.append(name)
+        elif value.shape == tuple(variable.shape):
+            values[name] = value
+        elif name.startswith("classifier/") and "num_classes" in replaceable:
+            missing.append(f"{name} {value.shape} as {tuple(variable.shape)}")
+        else:
             raise ValueError(
-                f"{path} does not fit the configuration: {name} has shape "
-                f"{value.shape} in the file and {tuple(weights[name].shape)} "
-                "in the model."
+                f"{parts.source} does not fit the model: {name} has shape "
+                f"{value.shape} in the file and {tuple(variable.shape)} in "
+                "the model."
             )
     for name, value in values.items():
-        weights[name].assign(value)
-    missing = sorted(set(weights) - stored)
-    unused = sorted(stored - set(weights))
+        variables[name].assign(value)
+    unused = [name for name in parts.weights if name not in variables]
+    _report(parts.source, missing, [*unused, *parts.left_over])
+
+
+def _report(source, missing, unused):
+    sentences = []
     if missing:
-        _logger.warning(
-            "%s has no weights for %s; they keep their random start.",
-            path,
-            ", ".join(missing),
-        )
+        sentences.append(f"no weights for {', '.join(missing)}: random start")
     if unused:
-        _logger.info("%s: not used: %s.", path, ", ".join(unused))
-
-
-def check_replaceable(directory):
-    """Raises unless the directory is new, empty or a pretrained one."""
-    if not directory.exists():
-        return
-    if not directory.is_dir():
-        raise ValueError(f"{directory} is a file. Pass a directory.")
-    if any(directory.iterdir()) and not (directory / CONFIG_FILE).is_file():
-        raise ValueError(
-            f"{directory} holds something other than a pretrained model. "
-            f"{_contents(directory)} Pass a new directory."
-        )
-
-
-def _step_of(path):
-    numbers = re.findall(r"\d+", path.name)
-    return int(numbers[-1]) if numbers else -1
-
-
-def _contents(directory):
-    if not directory.is_dir():
-        return "There is no such directory."
-    names = sorted(path.name for path in directory.iterdir())[:8]
-    return f"It holds: {', '.join(names) or 'nothing'}."
+        sentences.append(f"not used: {', '.join(unused)}")
+    if sentences:
+        _logger.warning("%s: %s.", source, "; ".join(sentences))

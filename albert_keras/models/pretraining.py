@@ -12,7 +12,7 @@ class AlbertForPretraining(AlbertForMaskedLM):
     """Masked-language modelling and sentence-order prediction.
 
     Args:
-        backbone: An `AlbertBackbone`.
+        backbone, head_epsilon: As for `AlbertForMaskedLM`.
 
     Call arguments:
         inputs: As for `AlbertForMaskedLM`.

@@ -2,6 +2,7 @@
 
 import keras
 
+from albert_keras.layers.classification_head import ClassificationHead
 from albert_keras.models.backbone import AlbertBackbone
 from albert_keras.models.pretrained import PretrainedModel
 from albert_keras.training.accumulating_model import AccumulatingModel
@@ -11,7 +12,9 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
     """A backbone with heads, trained by objectives.
 
     Subclasses name their `objectives`, create and build their heads in
-    `add_heads(config)`, and connect them in `call`.
+    `add_heads(config)`, and connect them in `call`. Arguments of their own
+    are named in `arguments` and handed to this class by keyword, which makes
+    them attributes.
 
     Args:
         backbone: An `AlbertBackbone`; the heads compute in its type.
@@ -19,8 +22,11 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
     """
 
     def __init__(self, backbone, name=None, trainable=True, **kwargs):
+        own = {key: kwargs.pop(key) for key in self.arguments}
         kwargs.setdefault("dtype", backbone.dtype_policy)
         super().__init__(name=name, trainable=trainable, **kwargs)
+        for key, value in own.items():
+            setattr(self, key, value)
         self.backbone = backbone
         self.build()
 
@@ -30,6 +36,18 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
     def add_heads(self, config):
         """Creates and builds the heads for an `AlbertConfig`."""
         raise NotImplementedError
+
+    def make_head(self, name, units):
+        """A built `ClassificationHead` with the task's dropout, if any."""
+        head = ClassificationHead(
+            units,
+            dropout=getattr(self, "dropout", 0.0),
+            initializer_range=self.config.initializer_range,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+        head.build((None, self.config.hidden_dim))
+        return head
 
     @property
     def config(self):
@@ -47,6 +65,7 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
             "name": self.name,
             "trainable": self.trainable,
             "backbone": keras.saving.serialize_keras_object(self.backbone),
+            **{name: getattr(self, name) for name in self.arguments},
         }
 
     @classmethod

@@ -16,17 +16,19 @@ class AccumulatingModel(keras.Model):
     `gradient_accumulation_steps` micro-batches of consecutive rows, adds the
     gradients of
 
-        sum over objectives of  (sum of weighted losses) / (sum of weights)
+        sum over objectives of  c (sum of weighted losses) / (sum of weights)
 
-    where the denominator is that of the whole batch, and applies the
-    optimizer once. So the update does not depend on how the batch is cut,
-    whatever the weights in each micro-batch; averaging the micro-batches'
-    means, as most trainers do, gives another update whenever they differ.
+    where c is the objective's coefficient and the denominator that of the
+    whole batch, and applies the optimizer once. So the update does not
+    depend on how the batch is cut, whatever the weights in each micro-batch;
+    averaging the micro-batches' means, as most trainers do, gives another
+    update whenever they differ.
 
     Subclasses implement `objectives`. Metrics are kept as weighted means:
     `{objective}_loss` and each metric of the objective; `loss` is the sum of
-    the objectives' losses. Training also reports `learning_rate`,
-    `gradient_norm` (before clipping) and `weight_norm` of the last update.
+    the objectives' losses times their coefficients. Training also reports
+    `learning_rate`, `gradient_norm` (before clipping) and `weight_norm` of
+    the last update.
     """
 
     gradient_accumulation_steps = 1
@@ -154,7 +156,10 @@ class AccumulatingModel(keras.Model):
     def training_loss(self, sums, totals):
         """The loss whose gradient is accumulated: sums over whole-batch
         weights."""
-        return sum(sums[f"{name}_loss"] / totals[name] for name in totals)
+        return sum(
+            o.coefficient * sums[f"{o.name}_loss"] / totals[o.name]
+            for o in self.objectives
+        )
 
     # === Metrics ===
 

@@ -23,6 +23,10 @@ class UpdateMetrics:
             ]
             for objective in objectives
         }
+        self.coefficients = {
+            f"{objective.name}_loss": objective.coefficient
+            for objective in objectives
+        }
         self.means = {
             name: keras.metrics.Mean(name=name)
             for names in self.names_by_objective.values()
@@ -52,9 +56,9 @@ class UpdateMetrics:
             self.last_values[name].update_state(value)
 
     def objective_results(self):
-        """`loss`, the sum of the objectives' losses, and each mean."""
+        """`loss`, the objectives' losses in sum, and each mean."""
         results = {name: mean.result() for name, mean in self.means.items()}
-        losses = [results[f"{name}_loss"] for name in self.names_by_objective]
+        losses = [c * results[name] for name, c in self.coefficients.items()]
         return {"loss": sum(losses), **results}
 
     def results(self):

@@ -54,6 +54,6 @@ def test_a_copy_from_its_configuration_has_its_type(tiny_config, dtype):
     backbone = AlbertBackbone.from_albert_config(tiny_config, dtype=dtype)
     copy = AlbertBackbone.from_config(backbone.get_config())
     assert copy.dtype_policy.name == dtype
-    assert copy.encoder.groups[0][0].self_attention.query.dtype_policy.name == (
+    assert copy.encoder.blocks[0].self_attention.query.dtype_policy.name == (
         dtype
     )

@@ -87,7 +87,9 @@ def test_metrics_are_means_over_the_targets_of_the_whole_batch(
     # No update has happened at rate 0, so evaluation sees the same weights.
     evaluated = model.evaluate(Batches([batch]), verbose=0, return_dict=True)
     for name in evaluated:
-        assert evaluated[name] == pytest.approx(expected[name], rel=1e-5), name
+        assert float(evaluated[name]) == pytest.approx(
+            expected[name], rel=1e-5
+        ), name
 
 
 def test_gradient_and_weight_norm_are_those_of_the_undivided_batch(

@@ -1,0 +1,22 @@
+"""Other systems' files: reading, writing, and the names they use.
+
+Works on arrays and configurations alone; knows no model.
+"""
+
+from albert_keras.conversion.formats import (
+    FORMATS,
+    format_of,
+    read_pretrained,
+    write_pretrained,
+)
+from albert_keras.conversion.pretrained_parts import PretrainedParts
+from albert_keras.conversion.sources import local_directory
+
+__all__ = [
+    "FORMATS",
+    "PretrainedParts",
+    "format_of",
+    "local_directory",
+    "read_pretrained",
+    "write_pretrained",
+]

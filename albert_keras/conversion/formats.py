@@ -1,0 +1,172 @@
+"""The four kinds of pretrained directories, told apart by their files."""
+
+import logging
+from pathlib import Path
+
+import sentencepiece
+
+from albert_keras.atomic_write import atomic_directory
+from albert_keras.conversion import (
+    google_checkpoint,
+    huggingface,
+    keras_format,
+    keras_hub,
+)
+from albert_keras.conversion.model_card import CARD_FILE, model_card
+
+# Each has `recognizes(directory)`, `read(directory)`, `read_tokenizer(
+# directory)`, `check(parts)`, `write(directory, parts)` and `FILES`.
+FORMATS = {
+    "keras": keras_format,
+    "keras_hub": keras_hub,
+    "huggingface": huggingface,
+    "google": google_checkpoint,
+}
+_logger = logging.getLogger(__name__)
+
+
+def format_of(directory):
+    """Name of a directory's format; None if it is of none.
+
+    Raises:
+        ValueError: If its configuration file is damaged.
+    """
+    directory = Path(directory)
+    for name, format in FORMATS.items():
+        if format.recognizes(directory):
+            return name
+    return None
+
+
+def read_pretrained(directory):
+    """The `PretrainedParts` in a directory of any format.
+
+    Raises:
+        ValueError: If the directory is of no known kind or of another
+            architecture, a file is damaged, or configuration, weights and
+            vocabulary do not agree.
+    """
+    directory = Path(directory)
+    name = format_of(directory)
+    if name is None:
+        raise ValueError(unknown_directory(directory))
+    parts = FORMATS[name].read(directory)
+    if parts.vocabulary is not None:
+        check_vocabulary(parts.vocabulary, parts.config, directory)
+    if "classifier/bias" in parts.weights:
+        parts.arguments["num_classes"] = len(parts.weights["classifier/bias"])
+    return parts
+
+
+def read_tokenizer(directory):
+    """Vocabulary (bytes or None) and settings of a directory.
+
+    Returns:
+        `{"vocabulary": bytes or None, "tokenizer": dict}`.
+    """
+    directory = Path(directory)
+    name = format_of(directory)
+    if name is None:
+        raise ValueError(unknown_directory(directory))
+    return FORMATS[name].read_tokenizer(directory)
+
+
+def write_pretrained(directory, parts, format="keras"):
+    """Writes a directory in a format, whole or not at all.
+
+    Args:
+        directory: Path; an earlier pretrained directory is replaced.
+        parts: `PretrainedParts`.
+        format: A key of `FORMATS`.
+
+    Raises:
+        ValueError: If the format is unknown or cannot hold the model, or the
+            directory holds something other than a pretrained model.
+    """
+    directory = Path(directory)
+    check_writable(directory, parts, format)
+    with atomic_directory(directory) as temporary:
+        dropped = write_files(temporary, parts, format)
+    if dropped:
+        _logger.warning(
+            "%s: the format %r has no place for %s; not written.",
+            directory,
+            format,
+            ", ".join(dropped),
+        )
+
+
+def write_files(directory, parts, format):
+    """Adds a model's files to a directory; returns what had no place."""
+    dropped = FORMATS[format].write(Path(directory), parts)
+    card = model_card(parts, format)
+    (Path(directory) / CARD_FILE).write_text(card, encoding="utf-8")
+    return dropped
+
+
+def check_writable(directory, parts, format):
+    """Raises what `write_pretrained` would raise, before it writes."""
+    if format not in FORMATS:
+        raise ValueError(
+            f"`format` must be one of {sorted(FORMATS)}. Received: {format!r}."
+        )
+    if format != "keras":
+        if parts.config.pre_layer_norm:
+            raise ValueError(
+                "Only the format 'keras' holds models with "
+                f"`pre_layer_norm`. Received: format={format!r}."
+            )
+        FORMATS[format].check(parts)
+    if parts.vocabulary is not None:
+        check_vocabulary(parts.vocabulary, parts.config, "the tokenizer")
+    check_replaceable(directory)
+
+
+def check_vocabulary(vocabulary, config, source):
+    """Raises unless a vocabulary has as many pieces as the token table."""
+    try:
+        processor = sentencepiece.SentencePieceProcessor(model_proto=vocabulary)
+    except RuntimeError as error:
+        raise ValueError(
+            f"The vocabulary in {source} is not a SentencePiece model: {error}"
+        ) from error
+    pieces = processor.get_piece_size()
+    if pieces != config.vocabulary_size:
+        raise ValueError(
+            f"The vocabulary of {source} does not fit the model: it has "
+            f"{pieces} pieces, the token table {config.vocabulary_size}. Pass "
+            "the vocabulary that the model was trained with."
+        )
+
+
+def check_replaceable(directory):
+    """Raises unless a directory is new, or holds a pretrained model alone."""
+    directory = Path(directory)
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise ValueError(f"{directory} is a file. Pass a directory.")
+    written = {CARD_FILE}.union(*(format.FILES for format in FORMATS.values()))
+    others = sorted({p.name for p in directory.iterdir()} - written)
+    if others:
+        raise ValueError(
+            f"{directory} holds something other than a pretrained model: "
+            f"{', '.join(others[:8])}. Pass a new directory."
+        )
+
+
+def unknown_directory(directory):
+    """What to tell about a directory that is of no known format."""
+    contents = "There is no such directory."
+    if directory.is_dir():
+        names = sorted(path.name for path in directory.iterdir())[:8]
+        contents = f"It holds: {', '.join(names) or 'nothing'}."
+    hint = ""
+    if (directory / "bert_config.json").is_file():
+        hint = " bert_config.json is BERT's: another architecture."
+    return (
+        f"{directory} is not a pretrained directory. {contents}{hint} "
+        "Known are this package's own (albert_keras.json), Google's "
+        "(albert_config.json), Hugging Face's and KerasHub's (config.json), "
+        "and the output directory of a pretraining run."
+    )

@@ -1,0 +1,231 @@
+"""Google's TensorFlow 1 release.
+
+`albert_config.json`, a checkpoint `model.ckpt-best.*` and the SentencePiece
+model. Reading and writing need TensorFlow, on any Keras backend. The graph
+file `model.ckpt-best.meta` is not written; initializing from the checkpoint
+does not need it.
+"""
+
+import numpy as np
+import sentencepiece
+
+from albert_keras.conversion.pretrained_parts import (
+    PretrainedParts,
+    config_from,
+    model_class_of,
+    read_json,
+    write_json,
+)
+from albert_keras.conversion.weight_names import PROJECTION
+from albert_keras.conversion.weight_translation import from_stored, to_stored
+
+CONFIG_FILE = "albert_config.json"
+CHECKPOINT = "model.ckpt-best"
+VOCABULARY_FILE = "30k-clean.model"
+FILES = (
+    CONFIG_FILE,
+    f"{CHECKPOINT}.index",
+    f"{CHECKPOINT}.data-00000-of-00001",
+    f"{CHECKPOINT}.meta",
+    VOCABULARY_FILE,
+    "30k-clean.vocab",
+)
+
+# Fields of the configuration with the defaults of Google's class, which are
+# those of xxlarge.
+_FIELDS = {
+    "vocabulary_size": ("vocab_size", None),
+    "embedding_dim": ("embedding_size", 128),
+    "hidden_dim": ("hidden_size", 4096),
+    "num_layers": ("num_hidden_layers", 12),
+    "num_groups": ("num_hidden_groups", 1),
+    "num_heads": ("num_attention_heads", 64),
+    "intermediate_dim": ("intermediate_size", 16384),
+    "num_inner_repetitions": ("inner_group_num", 1),
+    "hidden_dropout": ("hidden_dropout_prob", 0),
+    "attention_dropout": ("attention_probs_dropout_prob", 0),
+    "max_sequence_length": ("max_position_embeddings", 512),
+    "num_segments": ("type_vocab_size", 2),
+    "initializer_range": ("initializer_range", 0.02),
+}
+# Google's "gelu" is the tanh approximation, in version 1 and 2 alike.
+_ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu"}
+_OPTIMIZER_SLOTS = ("/adam_m", "/adam_v")
+
+
+def recognizes(directory):
+    return (directory / CONFIG_FILE).is_file()
+
+
+def read(directory):
+    config = read_config(directory / CONFIG_FILE)
+    prefix = find_checkpoint(directory)
+    with _explained(prefix):
+        reader = _tensorflow().train.load_checkpoint(str(prefix))
+        shapes = {
+            name: tuple(shape)
+            for name, shape in reader.get_variable_to_shape_map().items()
+            if not name.endswith(_OPTIMIZER_SLOTS)
+        }
+        read_array = reader.get_tensor
+        identity = _identity_projection(config)
+        if not identity.keys() & shapes.keys():
+            shapes |= {name: array.shape for name, array in identity.items()}
+            read_array = _either(identity, reader.get_tensor)
+        weights, left_over = from_stored(
+            "google", config, shapes, read_array, prefix, {"global_step"}
+        )
+    return PretrainedParts(
+        model_class=model_class_of(weights),
+        config=config,
+        weights=weights,
+        source=str(prefix),
+        left_over=left_over,
+        **read_tokenizer(directory),
+    )
+
+
+def read_config(path):
+    values = read_json(path)
+    if "vocab_size" not in values:
+        raise ValueError(f"{path} is no ALBERT configuration: no vocab_size.")
+    activation = values.get("hidden_act", "gelu")
+    if activation not in _ACTIVATIONS:
+        raise ValueError(
+            f"{path}: `hidden_act` must be one of {sorted(_ACTIVATIONS)}. "
+            f"Received: {activation!r}."
+        )
+    fields = {
+        ours: values.get(theirs, default)
+        for ours, (theirs, default) in _FIELDS.items()
+    }
+    return config_from(path, {**fields, "activation": _ACTIVATIONS[activation]})
+
+
+def find_checkpoint(directory):
+    """The checkpoint's prefix: `model.ckpt-best`, or the only one there is.
+
+    Raises:
+        ValueError: If there is none, more than one, or a part is missing.
+    """
+    prefixes = [
+        path.with_suffix("") for path in sorted(directory.glob("*.index"))
+    ]
+    if directory / CHECKPOINT in prefixes:
+        prefixes = [directory / CHECKPOINT]
+    if len(prefixes) != 1:
+        names = [prefix.name for prefix in prefixes]
+        raise ValueError(
+            f"{directory} must hold one checkpoint, {CHECKPOINT}.index. "
+            f"Received: {names or 'none'}. Leave one, or copy it again."
+        )
+    if not list(directory.glob(f"{prefixes[0].name}.data-*")):
+        raise ValueError(
+            f"{prefixes[0]}.data-* is missing. Copy the checkpoint again."
+        )
+    return prefixes[0]
+
+
+def read_tokenizer(directory):
+    candidates = [directory / VOCABULARY_FILE]
+    if not candidates[0].is_file():
+        candidates = sorted(directory.glob("*.model"))
+    vocabulary = candidates[0].read_bytes() if candidates else None
+    return {"vocabulary": vocabulary, "tokenizer": {}}
+
+
+def check(parts):
+    """Raises if Google's model could not compute what this one computes."""
+    config = parts.config
+    if config.activation not in _ACTIVATIONS.values():
+        raise ValueError(
+            "Google's format knows the activations "
+            f"{sorted(_ACTIVATIONS.values())} only. Received: "
+            f"{config.activation!r}."
+        )
+    if config.embedding_dim == config.hidden_dim:
+        raise ValueError(
+            "Google's model has no embedding projection where embedding_dim "
+            f"equals hidden_dim. Received: {config.hidden_dim} for both, with "
+            "a projection. Save it in another format."
+        )
+
+
+def write(directory, parts):
+    """Returns the names of weights that the format has no place for."""
+    arrays, dropped = to_stored("google", parts.config, parts.weights)
+    arrays["global_step"] = np.int64(parts.card.get("updates") or 0)
+    names = sorted(arrays)
+    raw_ops = _tensorflow().raw_ops
+    raw_ops.SaveV2(
+        prefix=str(directory / CHECKPOINT),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[arrays[name] for name in names],
+    )
+    values = {
+        theirs: getattr(parts.config, ours)
+        for ours, (theirs, _) in _FIELDS.items()
+    }
+    inverse = {ours: theirs for theirs, ours in _ACTIVATIONS.items()}
+    values["hidden_act"] = inverse[parts.config.activation]
+    write_json(directory / CONFIG_FILE, values)
+    if parts.vocabulary is not None:
+        _write_vocabulary(directory, parts.vocabulary)
+    return dropped
+
+
+def _write_vocabulary(directory, vocabulary):
+    path = directory / VOCABULARY_FILE
+    path.write_bytes(vocabulary)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=vocabulary)
+    lines = [
+        f"{processor.id_to_piece(i)}\t{processor.get_score(i):g}\n"
+        for i in range(processor.get_piece_size())
+    ]
+    path.with_suffix(".vocab").write_text("".join(lines), encoding="utf-8")
+
+
+def _identity_projection(config):
+    """What stands for the projection that Google leaves out where E = H."""
+    if config.embedding_dim != config.hidden_dim:
+        return {}
+    width = config.hidden_dim
+    kernel, bias = PROJECTION
+    return {
+        kernel.google.name: np.eye(width, dtype="float32"),
+        bias.google.name: np.zeros(width, "float32"),
+    }
+
+
+def _either(arrays, read):
+    return lambda name: arrays[name] if name in arrays else read(name)
+
+
+def _tensorflow():
+    try:
+        import tensorflow
+    except ImportError as error:
+        raise ValueError(
+            "Google's checkpoints are TensorFlow's. Install it: "
+            "pip install tensorflow-cpu."
+        ) from error
+    return tensorflow
+
+
+class _explained:
+    """Turns TensorFlow's errors about a damaged file into one for people."""
+
+    def __init__(self, prefix):
+        self.prefix = prefix
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if error is None or isinstance(error, ValueError):
+            return
+        if isinstance(error, (_tensorflow().errors.OpError, RuntimeError)):
+            raise ValueError(
+                f"{self.prefix} is damaged: {error}. Copy the checkpoint again."
+            ) from error

@@ -1,0 +1,240 @@
+"""Hugging Face's format: `config.json`, `model.safetensors`, `spiece.model`."""
+
+from albert_keras.conversion.huggingface_tokenizer import (
+    read_tokenizer,
+    write_tokenizer,
+)
+from albert_keras.conversion.pretrained_parts import (
+    PretrainedParts,
+    config_from,
+    model_class_of,
+    read_json,
+    write_json,
+)
+from albert_keras.conversion.safetensors_files import (
+    read_safetensors,
+    write_safetensors,
+)
+from albert_keras.conversion.weight_translation import from_stored, to_stored
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+FILES = (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+_OTHER_WEIGHTS = (
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "tf_model.h5",
+    "flax_model.msgpack",
+)
+
+# Fields of the configuration with the defaults of Hugging Face's class.
+_FIELDS = {
+    "vocabulary_size": ("vocab_size", 30000),
+    "embedding_dim": ("embedding_size", 128),
+    "hidden_dim": ("hidden_size", 4096),
+    "num_layers": ("num_hidden_layers", 12),
+    "num_groups": ("num_hidden_groups", 1),
+    "num_heads": ("num_attention_heads", 64),
+    "intermediate_dim": ("intermediate_size", 16384),
+    "num_inner_repetitions": ("inner_group_num", 1),
+    "hidden_dropout": ("hidden_dropout_prob", 0),
+    "attention_dropout": ("attention_probs_dropout_prob", 0),
+    "max_sequence_length": ("max_position_embeddings", 512),
+    "num_segments": ("type_vocab_size", 2),
+    "initializer_range": ("initializer_range", 0.02),
+    "layer_norm_epsilon": ("layer_norm_eps", 1e-12),
+}
+# The files of version 1 on the hub say "gelu", which is the exact one there,
+# though Google trained them with the tanh approximation: we compute what
+# Hugging Face computes, and `activation="gelu_tanh"` on loading what Google
+# computes. They differ by 5e-4 at most.
+_ACTIVATIONS = {
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu": "gelu",
+    "relu": "relu",
+}
+_ARCHITECTURES = {
+    "AlbertBackbone": "AlbertModel",
+    "AlbertForPretraining": "AlbertForPreTraining",
+}
+_WITHOUT_POOLER = (
+    "AlbertForMaskedLM",
+    "AlbertForQuestionAnswering",
+    "AlbertForTokenClassification",
+)
+# Copies of the token table and of the output bias; a buffer of old files.
+_IGNORED = {
+    "predictions.decoder.weight",
+    "predictions.decoder.bias",
+    "albert.embeddings.position_ids",
+}
+
+
+def recognizes(directory):
+    path = directory / CONFIG_FILE
+    return path.is_file() and "registered_name" not in read_json(path)
+
+
+def read(directory):
+    path = directory / CONFIG_FILE
+    values = read_json(path)
+    config = read_config(path, values)
+    paths = find_weights(directory)
+    with read_safetensors(paths) as (shapes, read_array):
+        prefix = _prefix(shapes)
+        shapes = {prefix + name: shape for name, shape in shapes.items()}
+        weights, left_over = from_stored(
+            "huggingface",
+            config,
+            shapes,
+            lambda name: read_array(name[len(prefix) :]),
+            directory / WEIGHTS_FILE,
+            _IGNORED,
+        )
+    return PretrainedParts(
+        model_class=_model_class(values, weights),
+        config=config,
+        weights=weights,
+        arguments=_arguments(values, weights),
+        source=str(directory / WEIGHTS_FILE),
+        left_over=left_over,
+        **read_tokenizer(directory),
+    )
+
+
+def read_config(path, values):
+    kind = values.get("model_type")
+    if kind != "albert":
+        raise ValueError(
+            f"{path} is not of an ALBERT model: `model_type` is {kind!r}. "
+            "Pass the directory of an ALBERT model."
+        )
+    activation = values.get("hidden_act", "gelu_new")
+    if activation not in _ACTIVATIONS:
+        raise ValueError(
+            f"{path}: `hidden_act` must be one of {sorted(_ACTIVATIONS)}. "
+            f"Received: {activation!r}."
+        )
+    if values.get("position_embedding_type", "absolute") != "absolute":
+        raise ValueError(
+            f"{path}: `position_embedding_type` must be 'absolute'. "
+            f"Received: {values['position_embedding_type']!r}."
+        )
+    fields = {
+        ours: values.get(theirs, default)
+        for ours, (theirs, default) in _FIELDS.items()
+    }
+    return config_from(path, {**fields, "activation": _ACTIVATIONS[activation]})
+
+
+def find_weights(directory):
+    """The safetensors files, one or many.
+
+    Raises:
+        ValueError: If there are none. Files that hold a pickle are refused:
+            reading one can run any code.
+    """
+    index = directory / INDEX_FILE
+    if (directory / WEIGHTS_FILE).is_file():
+        return [directory / WEIGHTS_FILE]
+    if index.is_file():
+        shards = read_json(index).get("weight_map")
+        if not isinstance(shards, dict):
+            raise ValueError(f"{index} is damaged: it has no `weight_map`.")
+        return [directory / name for name in sorted(set(shards.values()))]
+    others = [name for name in _OTHER_WEIGHTS if (directory / name).exists()]
+    if others:
+        raise ValueError(
+            f"{directory} has its weights in {others[0]}, which is not read "
+            "here: PyTorch's files are pickles, which can run any code. Load "
+            "and save it once with Hugging Face's transformers, "
+            "`AutoModelForPreTraining.from_pretrained(...)"
+            ".save_pretrained(...)`, which writes model.safetensors."
+        )
+    raise ValueError(
+        f"{directory / WEIGHTS_FILE} is missing. Copy the model again."
+    )
+
+
+def check(parts):
+    """Raises if Hugging Face's model could not compute the same."""
+
+
+def write(directory, parts):
+    """Returns the names of weights that the format has no place for."""
+    weights = dict(parts.weights)
+    pooler = [name for name in weights if name.startswith("backbone/pooler/")]
+    if parts.model_class in _WITHOUT_POOLER:
+        for name in pooler:
+            del weights[name]
+    arrays, dropped = to_stored("huggingface", parts.config, weights)
+    architecture = _ARCHITECTURES.get(parts.model_class, parts.model_class)
+    if architecture == "AlbertModel":
+        arrays = {k.removeprefix("albert."): v for k, v in arrays.items()}
+    write_safetensors(directory / WEIGHTS_FILE, arrays, {"format": "pt"})
+    write_json(directory / CONFIG_FILE, _config_values(parts, architecture))
+    if parts.vocabulary is not None:
+        write_tokenizer(directory, parts)
+    return sorted({*dropped, *(set(pooler) - set(weights))})
+
+
+def _config_values(parts, architecture):
+    inverse = {}
+    for theirs, ours in _ACTIVATIONS.items():
+        inverse.setdefault(ours, theirs)
+    values = {
+        "architectures": [architecture],
+        "model_type": "albert",
+        **{
+            theirs: getattr(parts.config, ours)
+            for ours, (theirs, _) in _FIELDS.items()
+        },
+        "hidden_act": inverse[parts.config.activation],
+        "classifier_dropout_prob": parts.arguments.get("dropout", 0.1),
+        "pad_token_id": 0,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+        "torch_dtype": "float32",
+    }
+    # A choice is scored, not classified: its one output is no label.
+    labelled = parts.model_class != "AlbertForMultipleChoice"
+    if "classifier/bias" in parts.weights and labelled:
+        labels = range(len(parts.weights["classifier/bias"]))
+        values["id2label"] = {str(i): f"LABEL_{i}" for i in labels}
+        values["label2id"] = {f"LABEL_{i}": i for i in labels}
+    return values
+
+
+def _prefix(names):
+    """Files of the bare model leave the "albert." out."""
+    return (
+        "" if any(name.startswith("albert.") for name in names) else "albert."
+    )
+
+
+def _model_class(values, weights):
+    inverse = {theirs: ours for ours, theirs in _ARCHITECTURES.items()}
+    architecture = (values.get("architectures") or [None])[0]
+    known = inverse.get(architecture, architecture)
+    heads = model_class_of(weights)
+    # A classifier's file does not say what it classifies; the name does.
+    if heads == "AlbertForSequenceClassification" and known in (
+        "AlbertForTokenClassification",
+        "AlbertForMultipleChoice",
+    ):
+        return known
+    return heads
+
+
+def _arguments(values, weights):
+    if "classifier/bias" not in weights:
+        return {}
+    return {"dropout": values.get("classifier_dropout_prob", 0.1)}

@@ -1,0 +1,86 @@
+"""This package's own format.
+
+`albert_keras.json` holds class, arguments and configuration,
+`weights.safetensors` each variable by its path in the model,
+`vocabulary.model` the SentencePiece model, `albert_keras_tokenizer.json` how
+text is prepared for it.
+"""
+
+from albert_keras.config import AlbertConfig
+from albert_keras.conversion.pretrained_parts import (
+    PretrainedParts,
+    config_from,
+    read_json,
+    write_json,
+)
+from albert_keras.conversion.safetensors_files import (
+    read_safetensors,
+    write_safetensors,
+)
+from albert_keras.conversion.weight_translation import from_stored
+
+CONFIG_FILE = "albert_keras.json"
+WEIGHTS_FILE = "weights.safetensors"
+VOCABULARY_FILE = "vocabulary.model"
+TOKENIZER_FILE = "albert_keras_tokenizer.json"
+FILES = (CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE, TOKENIZER_FILE)
+
+
+def recognizes(directory):
+    return (directory / CONFIG_FILE).is_file()
+
+
+def read(directory):
+    path = directory / CONFIG_FILE
+    description = read_json(path)
+    if not isinstance(description.get("config"), dict):
+        raise ValueError(f"{path} is damaged: it has no `config`.")
+    fields = {**AlbertConfig().to_dict(), **description["config"]}
+    config = config_from(path, fields)
+    weights_path = directory / WEIGHTS_FILE
+    with read_safetensors([weights_path]) as (shapes, read_array):
+        weights, others = from_stored(
+            "keras", config, shapes, read_array, weights_path
+        )
+        # Heads of classes that this package does not know.
+        weights |= {name: read_array(name) for name in others}
+    return PretrainedParts(
+        model_class=description.get("class", "AlbertBackbone"),
+        config=config,
+        weights=weights,
+        arguments=description.get("arguments", {}),
+        card=description.get("card", {}),
+        source=str(weights_path),
+        **read_tokenizer(directory),
+    )
+
+
+def read_tokenizer(directory):
+    vocabulary = directory / VOCABULARY_FILE
+    settings = directory / TOKENIZER_FILE
+    return {
+        "vocabulary": vocabulary.read_bytes() if vocabulary.is_file() else None,
+        "tokenizer": read_json(settings) if settings.is_file() else {},
+    }
+
+
+def check(parts):
+    """Holds every model."""
+
+
+def write(directory, parts):
+    """Returns the names of weights that the format has no place for: none."""
+    write_safetensors(directory / WEIGHTS_FILE, parts.weights)
+    description = {
+        "format": "albert_keras",
+        "format_version": 1,
+        "class": parts.model_class,
+        "arguments": parts.arguments,
+        "config": parts.config.to_dict(),
+        "card": parts.card,
+    }
+    write_json(directory / CONFIG_FILE, description)
+    if parts.vocabulary is not None:
+        (directory / VOCABULARY_FILE).write_bytes(parts.vocabulary)
+        write_json(directory / TOKENIZER_FILE, parts.tokenizer)
+    return []

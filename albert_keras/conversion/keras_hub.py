@@ -1,0 +1,207 @@
+"""KerasHub's presets, read and written by KerasHub itself.
+
+A preset holds `config.json` and `model.weights.h5` of the backbone, and where
+it is of a task `task.json` and `task.weights.h5` of the heads.
+"""
+
+from albert_keras.conversion.pretrained_parts import (
+    PretrainedParts,
+    config_from,
+    model_class_of,
+    read_json,
+)
+from albert_keras.conversion.weight_translation import from_stored, to_stored
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.weights.h5"
+TASK_FILE = "task.json"
+VOCABULARY_FILE = "assets/tokenizer/vocabulary.spm"
+FILES = (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    TASK_FILE,
+    "task.weights.h5",
+    "metadata.json",
+    "tokenizer.json",
+    "preprocessor.json",
+    "assets",
+)
+# KerasHub's AlbertMaskedLM keeps its head's default, whatever the backbone's.
+MASKED_LM_EPSILON = 1e-5
+
+_FIELDS = {
+    name: name
+    for name in (
+        "vocabulary_size",
+        "num_layers",
+        "num_heads",
+        "num_groups",
+        "num_inner_repetitions",
+        "embedding_dim",
+        "hidden_dim",
+        "intermediate_dim",
+        "max_sequence_length",
+        "num_segments",
+    )
+} | {"hidden_dropout": "dropout", "attention_dropout": "dropout"}
+_TASKS = {
+    "AlbertForMaskedLM": "AlbertMaskedLM",
+    "AlbertForPretraining": "AlbertMaskedLM",
+    "AlbertForSequenceClassification": "AlbertTextClassifier",
+}
+
+
+def recognizes(directory):
+    path = directory / CONFIG_FILE
+    return path.is_file() and "registered_name" in read_json(path)
+
+
+def read(directory):
+    path = directory / CONFIG_FILE
+    config = read_config(path)
+    task = _task_name(directory)
+    if not (directory / WEIGHTS_FILE).is_file():
+        raise ValueError(
+            f"{directory / WEIGHTS_FILE} is missing. Copy the preset again."
+        )
+    try:
+        if task:
+            model = getattr(_keras_hub().models, task).from_preset(
+                str(directory), preprocessor=None, dtype="float32"
+            )
+        else:
+            model = _keras_hub().models.AlbertBackbone.from_preset(
+                str(directory), dtype="float32"
+            )
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{directory} does not fit its configuration or is damaged: "
+            f"{error}. Copy the preset again."
+        ) from error
+    return _parts(model, config, directory)
+
+
+def _parts(model, config, directory):
+    """The parts of a KerasHub model that was loaded."""
+    arrays = _variables(model)
+    weights, left_over = from_stored(
+        "keras_hub",
+        config,
+        {name: variable.shape for name, variable in arrays.items()},
+        lambda name: arrays[name].numpy(),
+        directory,
+        {"seed_generator/seed_generator_state"},
+    )
+    model_class = model_class_of(weights)
+    arguments = {}
+    if "mlm_head/output_bias" in weights:
+        arguments["head_epsilon"] = MASKED_LM_EPSILON
+    if "classifier/bias" in weights:
+        arguments["dropout"] = model.dropout
+    return PretrainedParts(
+        model_class=model_class,
+        config=config,
+        weights=weights,
+        arguments=arguments,
+        source=str(directory),
+        left_over=left_over,
+        **read_tokenizer(directory),
+    )
+
+
+def read_config(path):
+    description = read_json(path)
+    kind = description.get("class_name")
+    if kind != "AlbertBackbone":
+        raise ValueError(
+            f"{path} is not of an ALBERT model: `class_name` is {kind!r}. "
+            "Pass the preset of an ALBERT model."
+        )
+    values = description.get("config", {})
+    missing = sorted(set(_FIELDS.values()) - set(values))
+    if missing:
+        raise ValueError(f"{path} is damaged: it has no {missing}.")
+    fields = {ours: values[theirs] for ours, theirs in _FIELDS.items()}
+    return config_from(path, {**fields, "activation": "gelu_tanh"})
+
+
+def read_tokenizer(directory):
+    path = directory / VOCABULARY_FILE
+    vocabulary = path.read_bytes() if path.is_file() else None
+    return {"vocabulary": vocabulary, "tokenizer": {}}
+
+
+def check(parts):
+    """Raises if KerasHub's model could not compute the same."""
+    config = parts.config
+    if config.activation != "gelu_tanh":
+        raise ValueError(
+            "KerasHub's ALBERT knows the activation 'gelu_tanh' only. "
+            f"Received: {config.activation!r}."
+        )
+    if config.layer_norm_epsilon != 1e-12:
+        raise ValueError(
+            "KerasHub's ALBERT has `layer_norm_epsilon` 1e-12. Received: "
+            f"{config.layer_norm_epsilon}."
+        )
+    _keras_hub()
+
+
+def write(directory, parts):
+    """Returns the names of weights that the format has no place for."""
+    keras_hub = _keras_hub()
+    arrays, dropped = to_stored("keras_hub", parts.config, parts.weights)
+    values = {
+        theirs: getattr(parts.config, ours) for ours, theirs in _FIELDS.items()
+    }
+    model = backbone = keras_hub.models.AlbertBackbone(**values)
+    task = _TASKS.get(parts.model_class)
+    if task == "AlbertMaskedLM":
+        model = keras_hub.models.AlbertMaskedLM(backbone, preprocessor=None)
+    elif task == "AlbertTextClassifier":
+        model = keras_hub.models.AlbertTextClassifier(
+            backbone,
+            num_classes=len(parts.weights["classifier/bias"]),
+            preprocessor=None,
+            dropout=parts.arguments.get("dropout", 0.1),
+        )
+    variables = _variables(model)
+    for name, variable in variables.items():
+        if name in arrays:
+            variable.assign(arrays[name])
+    # Of another task than the one that the preset can be of.
+    dropped += [name for name in arrays if name not in variables]
+    model.save_to_preset(str(directory))
+    if parts.vocabulary is not None:
+        keras_hub.models.AlbertTokenizer(proto=parts.vocabulary).save_to_preset(
+            str(directory)
+        )
+    return dropped
+
+
+def _variables(model):
+    """Variables of a model by the path that the table knows."""
+    return {
+        variable.path: variable
+        for variable in model.variables
+        if "seed_generator" not in variable.path
+    }
+
+
+def _task_name(directory):
+    """The task of a preset, where it is one that we know."""
+    if not (directory / TASK_FILE).is_file():
+        return None
+    name = read_json(directory / TASK_FILE).get("class_name")
+    return name if name in _TASKS.values() else None
+
+
+def _keras_hub():
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ValueError(
+            "KerasHub's presets need KerasHub. Install it: "
+            "pip install keras-nlp."
+        ) from error
+    return keras_hub

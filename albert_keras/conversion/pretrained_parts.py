@@ -1,0 +1,108 @@
+"""What a pretrained directory holds, in this package's terms."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from albert_keras.config import AlbertConfig
+
+MODEL_CLASSES = {
+    frozenset(): "AlbertBackbone",
+    frozenset({"mlm_head"}): "AlbertForMaskedLM",
+    frozenset({"mlm_head", "sop_head"}): "AlbertForPretraining",
+    frozenset({"span_head"}): "AlbertForQuestionAnswering",
+    frozenset({"classifier"}): "AlbertForSequenceClassification",
+}
+
+
+@dataclasses.dataclass
+class PretrainedParts:
+    """A pretrained model as values: what every format reads and writes.
+
+    Attributes:
+        model_class: Name of the model's class.
+        config: Its `AlbertConfig`.
+        weights: float32 arrays by this package's names, in its layout.
+        arguments: Arguments of the class beside the backbone, such as
+            `num_classes`.
+        vocabulary: The SentencePiece model as bytes, or None.
+        tokenizer: Arguments of `AlbertTokenizer` beside the vocabulary.
+        card: Fields of the model card, see `model_card`.
+        source: Where the weights were read, for messages.
+        left_over: Names in the source that nothing here corresponds to.
+    """
+
+    model_class: str
+    config: AlbertConfig
+    weights: dict[str, np.ndarray]
+    arguments: dict = dataclasses.field(default_factory=dict)
+    vocabulary: bytes | None = None
+    tokenizer: dict = dataclasses.field(default_factory=dict)
+    card: dict = dataclasses.field(default_factory=dict)
+    source: str = ""
+    left_over: tuple[str, ...] = ()
+
+    @property
+    def num_parameters(self):
+        return sum(array.size for array in self.weights.values())
+
+
+def model_class_of(weights):
+    """Name of the class that has the heads of some weights.
+
+    Args:
+        weights: Names of weights.
+
+    Returns:
+        A class name; of several fine-tuned heads the first that fits.
+    """
+    heads = {name.split("/")[0] for name in weights} - {"backbone"}
+    if frozenset(heads) in MODEL_CLASSES:
+        return MODEL_CLASSES[frozenset(heads)]
+    for head in ("span_head", "classifier", "mlm_head"):
+        if head in heads:
+            return MODEL_CLASSES[frozenset({head})]
+    return "AlbertBackbone"
+
+
+def read_json(path):
+    """The object in a JSON file.
+
+    Raises:
+        ValueError: If the file is missing, or is not a JSON object.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} is missing. Save or copy the model again.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged: {error}. Save or copy the model again."
+        ) from error
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path} must hold a JSON object. Received: "
+            f"{type(values).__name__}."
+        )
+    return values
+
+
+def write_json(path, values):
+    """Writes an object as a JSON file that people can read."""
+    text = json.dumps(values, indent=2, ensure_ascii=False)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def config_from(path, fields):
+    """An `AlbertConfig` of fields read from a file.
+
+    Raises:
+        ValueError: If a value is impossible; names the file.
+    """
+    try:
+        return AlbertConfig.from_dict(fields)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error

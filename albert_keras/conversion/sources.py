@@ -1,0 +1,151 @@
+"""Where pretrained models come from: directories, archives and hubs."""
+
+import contextlib
+import re
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+from albert_keras.conversion import (
+    google_checkpoint,
+    huggingface,
+    keras_format,
+)
+from albert_keras.training.run_directory import CHECKPOINTS
+
+_HUGGING_FACE = "hf://"
+_KERAS_HUB = re.compile(r"kaggle://.+|albert_\w+")
+_ARCHIVES = (".tar.gz", ".tgz", ".tar")
+
+
+@contextlib.contextmanager
+def local_directory(source):
+    """Yields a local directory for what names a pretrained model.
+
+    Args:
+        source: A directory of any format; the output directory of a
+            pretraining run; Google's `.tar.gz`; `hf://OWNER/NAME` or
+            `hf://OWNER/NAME@REVISION` on the Hugging Face Hub; or the name of
+            a KerasHub preset, such as `albert_base_en_uncased`.
+
+    Raises:
+        ValueError: If a hub cannot be reached or knows no such model, or the
+            archive is damaged.
+    """
+    path = Path(source)
+    if path.is_file() and path.name.endswith(_ARCHIVES):
+        with tempfile.TemporaryDirectory() as temporary:
+            yield _unpack(path, Path(temporary))
+    elif str(source).startswith(_HUGGING_FACE):
+        yield _from_hugging_face(str(source))
+    elif not path.exists() and _KERAS_HUB.fullmatch(str(source)):
+        with tempfile.TemporaryDirectory() as temporary:
+            yield _from_keras_hub(str(source), Path(temporary))
+    else:
+        yield newest_model(path)
+
+
+def newest_model(directory):
+    """The directory, or of a run's directory its newest whole checkpoint."""
+    if (directory / keras_format.CONFIG_FILE).is_file():
+        return directory
+    checkpoints = [
+        path.parent
+        for path in directory.glob(
+            f"{CHECKPOINTS}/*/{keras_format.CONFIG_FILE}"
+        )
+        if not path.parent.name.startswith(".")
+    ]
+    return max(checkpoints, key=_step_of, default=directory)
+
+
+def _step_of(checkpoint):
+    numbers = re.findall(r"\d+", checkpoint.name)
+    return int(numbers[-1]) if numbers else -1
+
+
+def _unpack(archive, directory):
+    """Takes the files of Google's release out of an archive, and no others.
+
+    Files are copied by their last name, so that no path in the archive leads
+    out of the directory.
+    """
+    wanted = re.compile(
+        rf"{re.escape(google_checkpoint.CONFIG_FILE)}|.+\.model"
+        r"|model\.ckpt.*\.(index|data-\d+-of-\d+)"
+    )
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                name = Path(member.name).name
+                if member.isfile() and wanted.fullmatch(name):
+                    with (
+                        tar.extractfile(member) as packed,
+                        open(directory / name, "wb") as file,
+                    ):
+                        shutil.copyfileobj(packed, file)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ValueError(
+            f"{archive} is damaged: {error}. Download it again."
+        ) from error
+    if not google_checkpoint.recognizes(directory):
+        raise ValueError(
+            f"{archive} is not a release of ALBERT: it holds no "
+            f"{google_checkpoint.CONFIG_FILE}. Pass Google's .tar.gz, or a "
+            "directory."
+        )
+    return directory
+
+
+def _from_hugging_face(source):
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise ValueError(
+            f"{source} needs huggingface_hub. Install it: "
+            "pip install huggingface_hub."
+        ) from error
+    repository, _, revision = source[len(_HUGGING_FACE) :].partition("@")
+    try:
+        directory = huggingface_hub.snapshot_download(
+            repository,
+            revision=revision or None,
+            allow_patterns=[*huggingface.FILES, "*.safetensors*"],
+        )
+    except Exception as error:  # of the hub, of the network, of the disk
+        raise ValueError(_unreachable(source, error)) from error
+    return Path(directory)
+
+
+def _from_keras_hub(source, directory):
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ValueError(
+            f"{source} is neither a directory nor, without KerasHub, a "
+            "preset's name. Install it: pip install keras-nlp."
+        ) from error
+    models = keras_hub.models
+    known = models.AlbertBackbone.presets
+    if "://" not in source and source not in known:
+        raise ValueError(
+            f"{source} is neither a directory nor one of KerasHub's presets: "
+            f"{', '.join(sorted(known))}."
+        )
+    try:
+        models.AlbertBackbone.from_preset(source).save_to_preset(str(directory))
+        models.AlbertTokenizer.from_preset(source).save_to_preset(
+            str(directory)
+        )
+    except Exception as error:  # of the hub, of the network, of the disk
+        raise ValueError(_unreachable(source, error)) from error
+    return directory
+
+
+def _unreachable(source, error):
+    reason = str(error).strip().split("\n")[0] or type(error).__name__
+    return (
+        f"{source} could not be fetched: {reason} Without a network, pass the "
+        "directory of a copy that was downloaded elsewhere."
+    )

@@ -1,0 +1,124 @@
+"""Arrays of a format to this package's and back, by the table of names."""
+
+import numpy as np
+
+from albert_keras.conversion.weight_names import (
+    BLOCK,
+    stored_shape,
+    weights_of,
+)
+
+
+def from_stored(format, config, shapes, read, path, ignored=()):
+    """This package's weights from a format's arrays.
+
+    Every shape is checked before the first array is read.
+
+    Args:
+        format: A key of `FORMATS`.
+        config: The `AlbertConfig` that goes with the arrays.
+        shapes: Shape of each array by its name in the format.
+        read: `name -> array`.
+        path: Where the arrays are, for messages.
+        ignored: Names that carry no weights.
+
+    Returns:
+        float32 arrays by this package's names, and the names that nothing
+        here corresponds to.
+
+    Raises:
+        ValueError: If the configuration contradicts the arrays, or a weight
+            of the encoder is missing.
+    """
+    found, missing, classes = [], [], {}
+    for weight in weights_of(config):
+        stored = weight.stored(format)
+        if stored is None:
+            continue
+        if stored.name not in shapes:
+            missing.append((weight.name, stored.name))
+            continue
+        expected = stored_shape(weight.shape, stored.layout, config.num_heads)
+        _check_shape(path, stored.name, tuple(shapes[stored.name]), expected)
+        if None in expected:
+            classes[stored.name] = shapes[stored.name][expected.index(None)]
+        found.append((weight, stored))
+    left_over = set(shapes) - {stored.name for _, stored in found}
+    left_over -= set(ignored)
+    _check_encoder(format, path, missing, left_over)
+    if len(set(classes.values())) > 1:
+        raise ValueError(
+            f"{path} is damaged: its classifier has different numbers of "
+            f"classes: {classes}."
+        )
+    weights = {}
+    for weight, stored in found:
+        array = np.asarray(read(stored.name))
+        if stored.layout == "transposed":
+            array = array.T
+        else:
+            shape = [-1 if size is None else size for size in weight.shape]
+            array = array.reshape(shape)
+        weights[weight.name] = np.ascontiguousarray(array, "float32")
+    return weights, tuple(sorted(left_over))
+
+
+def to_stored(format, config, weights):
+    """A format's arrays from this package's weights.
+
+    Returns:
+        Arrays by the format's names, and the names of the weights that the
+        format has no place for.
+    """
+    arrays, placed = {}, set()
+    for weight in weights_of(config):
+        stored = weight.stored(format)
+        if stored is None or weight.name not in weights:
+            continue
+        array = weights[weight.name]
+        if stored.layout == "transposed":
+            array = array.T
+        else:
+            shape = stored_shape(array.shape, stored.layout, config.num_heads)
+            array = array.reshape(shape)
+        arrays[stored.name] = np.ascontiguousarray(array)
+        placed.add(weight.name)
+    return arrays, sorted(set(weights) - placed)
+
+
+def _check_shape(path, name, received, expected):
+    same = len(received) == len(expected) and all(
+        wanted in (None, size)
+        for wanted, size in zip(expected, received, strict=True)
+    )
+    if not same:
+        raise ValueError(
+            f"{path} does not fit the configuration: {name} has shape "
+            f"{received} in the file and {expected} by the configuration. "
+            "Check that both are of the same model."
+        )
+
+
+def _check_encoder(format, path, missing, left_over):
+    """The encoder must be there, whole, and no larger than configured."""
+    needed = ("backbone/embeddings/", "backbone/encoder/")
+    absent = [stored for ours, stored in missing if ours.startswith(needed)]
+    if absent:
+        raise ValueError(
+            f"{path} does not fit the configuration: it has no "
+            f"{_listed(absent)}. Check the groups and inner repetitions of "
+            "the configuration, and that the file is whole."
+        )
+    prefix = BLOCK[0].stored(format).name.split("{")[0]
+    extra = sorted(name for name in left_over if name.startswith(prefix))
+    if extra:
+        raise ValueError(
+            f"{path} does not fit the configuration: it has blocks that the "
+            f"configuration does not name: {_listed(extra)}. Check the "
+            "groups and inner repetitions of the configuration."
+        )
+
+
+def _listed(names, limit=4):
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

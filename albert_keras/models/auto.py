@@ -1,0 +1,56 @@
+"""The model that a pretrained directory was saved from."""
+
+from albert_keras.conversion import local_directory, read_pretrained
+from albert_keras.models.backbone import AlbertBackbone
+from albert_keras.models.masked_lm import AlbertForMaskedLM
+from albert_keras.models.multiple_choice import AlbertForMultipleChoice
+from albert_keras.models.pretraining import AlbertForPretraining
+from albert_keras.models.question_answering import AlbertForQuestionAnswering
+from albert_keras.models.sequence_classification import (
+    AlbertForSequenceClassification,
+)
+from albert_keras.models.token_classification import (
+    AlbertForTokenClassification,
+)
+
+_CLASSES = {
+    model.__name__: model
+    for model in (
+        AlbertBackbone,
+        AlbertForMaskedLM,
+        AlbertForMultipleChoice,
+        AlbertForPretraining,
+        AlbertForQuestionAnswering,
+        AlbertForSequenceClassification,
+        AlbertForTokenClassification,
+    )
+}
+
+
+def load_model(source, dtype=None, **kwargs):
+    """Loads a pretrained model of whatever class it is.
+
+    Args:
+        source, dtype, **kwargs: As for `from_pretrained` of every class.
+
+    Returns:
+        The model with the heads that the source has.
+
+    Raises:
+        ValueError: As `from_pretrained`, or if the class is not one of this
+            package.
+    """
+    with local_directory(source) as directory:
+        parts = read_pretrained(directory)
+    return model_class(parts).from_parts(parts, dtype=dtype, **kwargs)
+
+
+def model_class(parts):
+    """The class that `PretrainedParts` name."""
+    if parts.model_class not in _CLASSES:
+        raise ValueError(
+            f"{parts.source} is of the class {parts.model_class!r}, which is "
+            "not one of this package. Load it with that class's "
+            "`from_pretrained`."
+        )
+    return _CLASSES[parts.model_class]

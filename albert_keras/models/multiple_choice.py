@@ -1,0 +1,44 @@
+"""ALBERT that picks one of several sequences."""
+
+import keras
+from keras import ops
+
+from albert_keras.losses import classification
+from albert_keras.models.task import AlbertTask
+
+
+@keras.saving.register_keras_serializable("albert_keras")
+class AlbertForMultipleChoice(AlbertTask):
+    """Scores each choice by itself; the softmax is over the choices.
+
+    Args:
+        backbone: An `AlbertBackbone`.
+        dropout: Rate on the pooled output (paper, table 14: 0.1).
+
+    Call arguments:
+        inputs: What the backbone takes, with C choices: `(B, C, T)`.
+
+    Returns:
+        `{"logits": (B, C)}`.
+
+    Labels for `fit`: the right choice `(B,)`.
+    """
+
+    objectives = (classification(),)
+    arguments = ("dropout",)
+
+    def __init__(self, backbone, dropout=0.1, **kwargs):
+        super().__init__(backbone, dropout=dropout, **kwargs)
+
+    def add_heads(self, config):
+        self.classifier = self.make_head("classifier", 1)
+
+    def call(self, inputs, training=False):
+        num_choices, length = inputs["token_ids"].shape[1:]
+        flat = {
+            name: ops.reshape(array, (-1, length))
+            for name, array in inputs.items()
+        }
+        pooled = self.backbone(flat, training=training)["pooled_output"]
+        scores = self.classifier(pooled, training=training)  # (B C, 1)
+        return {"logits": ops.reshape(scores, (-1, num_choices))}

@@ -1,0 +1,58 @@
+"""ALBERT that classifies sequences, or tells a number for each."""
+
+import keras
+
+from albert_keras.losses import classification, regression
+from albert_keras.models.task import AlbertTask
+
+
+@keras.saving.register_keras_serializable("albert_keras")
+class AlbertForSequenceClassification(AlbertTask):
+    """One of several classes, or with one class a number, for each sequence.
+
+    Args:
+        backbone: An `AlbertBackbone`.
+        num_classes: Number of classes; 1 is regression.
+        dropout: Rate on the pooled output (paper, table 14: 0.1).
+
+    Call arguments:
+        inputs: What the backbone takes.
+
+    Returns:
+        `{"logits": (B, num_classes)}`.
+
+    Labels for `fit`: class ids `(B,)`, or numbers `(B,)` for regression.
+
+    Raises:
+        ValueError: If `num_classes` is not a positive integer.
+    """
+
+    arguments = ("num_classes", "dropout")
+
+    def __init__(self, backbone, num_classes=2, dropout=0.1, **kwargs):
+        check_num_classes(num_classes)
+        super().__init__(
+            backbone, num_classes=num_classes, dropout=dropout, **kwargs
+        )
+
+    @property
+    def objectives(self):
+        return (regression() if self.num_classes == 1 else classification(),)
+
+    def add_heads(self, config):
+        self.classifier = self.make_head("classifier", self.num_classes)
+
+    def call(self, inputs, training=False):
+        encoded = self.backbone(inputs, training=training)
+        pooled = encoded["pooled_output"]  # (B, H)
+        return {"logits": self.classifier(pooled, training=training)}
+
+
+def check_num_classes(num_classes):
+    if isinstance(num_classes, bool) or not (
+        isinstance(num_classes, int) and num_classes > 0
+    ):
+        raise ValueError(
+            "`num_classes` must be a positive integer. Received: "
+            f"{num_classes!r}."
+        )

@@ -1,0 +1,46 @@
+"""ALBERT that classifies every token."""
+
+import keras
+
+from albert_keras.losses import classification
+from albert_keras.models.sequence_classification import check_num_classes
+from albert_keras.models.task import AlbertTask
+
+
+@keras.saving.register_keras_serializable("albert_keras")
+class AlbertForTokenClassification(AlbertTask):
+    """One of several classes for each token.
+
+    Args:
+        backbone: An `AlbertBackbone`.
+        num_classes: Number of classes.
+        dropout: Rate on the encoder's output.
+
+    Call arguments:
+        inputs: What the backbone takes.
+
+    Returns:
+        `{"logits": (B, T, num_classes)}`.
+
+    Labels for `fit`: class ids `(B, T)`, sample weights `(B, T)`: 0 for
+    special tokens and padding.
+
+    Raises:
+        ValueError: If `num_classes` is not a positive integer.
+    """
+
+    objectives = (classification(),)
+    arguments = ("num_classes", "dropout")
+
+    def __init__(self, backbone, num_classes, dropout=0.1, **kwargs):
+        check_num_classes(num_classes)
+        super().__init__(
+            backbone, num_classes=num_classes, dropout=dropout, **kwargs
+        )
+
+    def add_heads(self, config):
+        self.classifier = self.make_head("classifier", self.num_classes)
+
+    def call(self, inputs, training=False):
+        x = self.backbone(inputs, training=training)["sequence_output"]
+        return {"logits": self.classifier(x, training=training)}

@@ -1,0 +1,57 @@
+"""Our outputs in the form that other software's are compared in."""
+
+import numpy as np
+from keras import ops
+
+from albert_keras.layers.self_attention import attention_bias_from_mask
+
+
+def our_outputs(model, inputs):
+    """Every output of a model and its backbone, with the hidden states.
+
+    Masked-LM logits are taken at every position, as Hugging Face gives them.
+    """
+    backbone = getattr(model, "backbone", model)
+    rows, length = inputs["token_ids"].shape[0], inputs["token_ids"].shape[-1]
+    inputs = dict(inputs)
+    inputs["mask_positions"] = np.tile(
+        np.arange(length, dtype="int32"), (rows, 1)
+    )
+    flat = inputs
+    if inputs["token_ids"].ndim == 3:  # choices
+        del inputs["mask_positions"]
+        flat = {k: v.reshape(-1, length) for k, v in inputs.items()}
+    outputs = dict(backbone(flat))
+    if backbone is not model:
+        outputs |= model(inputs)
+    arrays = {k: ops.convert_to_numpy(v) for k, v in outputs.items()}
+    arrays["hidden_states"] = hidden_states(backbone, flat)
+    return arrays
+
+
+def hidden_states(backbone, inputs):
+    """The projected embeddings and what each block made of them, stacked."""
+    x = backbone.embeddings(inputs["token_ids"], inputs["segment_ids"])
+    bias = attention_bias_from_mask(inputs["padding_mask"])
+    states = [x]
+    for layer in range(backbone.config.num_layers):
+        for block in backbone.encoder.blocks_of(layer):
+            x = block(x, bias)
+            states.append(x)
+    return np.stack([ops.convert_to_numpy(state) for state in states])
+
+
+def assert_close(ours, theirs, inputs, tolerance=1e-5):
+    """Every output of theirs equals ours at every real position."""
+    length = inputs["token_ids"].shape[-1]
+    real = inputs["padding_mask"].reshape(-1, length).astype(bool)
+    for name, expected in theirs.items():
+        actual = ours[name]
+        assert actual.shape == expected.shape, name
+        if name == "hidden_states":
+            actual, expected = actual[:, real], expected[:, real]
+        elif expected.shape[:2] == real.shape:
+            actual, expected = actual[real], expected[real]
+        np.testing.assert_allclose(
+            actual, expected, rtol=tolerance, atol=tolerance, err_msg=name
+        )
