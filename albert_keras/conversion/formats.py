@@ -94,6 +94,7 @@ def write_pretrained(directory, parts, format="keras"):
             format,
             ", ".join(dropped),
         )
+    _report_head_epsilon(directory, parts, format)
 
 
 def write_files(directory, parts, format):
@@ -102,6 +103,24 @@ def write_files(directory, parts, format):
     card = model_card(parts, format)
     (Path(directory) / CARD_FILE).write_text(card, encoding="utf-8")
     return dropped
+
+
+def _report_head_epsilon(directory, parts, format):
+    """Says where the format's masked-LM head computes with another epsilon."""
+    if format == "keras" or "mlm_head/output_bias" not in parts.weights:
+        return
+    epsilon = parts.config.layer_norm_epsilon
+    ours = parts.arguments.get("head_epsilon") or epsilon
+    theirs = keras_hub.MASKED_LM_EPSILON if format == "keras_hub" else epsilon
+    if ours != theirs:
+        _logger.warning(
+            "%s: models of the format %r have head_epsilon %g, this one %g: "
+            "masked-LM logits will differ a little.",
+            directory,
+            format,
+            theirs,
+            ours,
+        )
 
 
 def check_writable(directory, parts, format):

@@ -4,17 +4,21 @@ A preset holds `config.json` and `model.weights.h5` of the backbone, and where
 it is of a task `task.json` and `task.weights.h5` of the heads.
 """
 
+import keras
+
 from albert_keras.conversion.pretrained_parts import (
     PretrainedParts,
     config_from,
     model_class_of,
     read_json,
+    write_json,
 )
 from albert_keras.conversion.weight_translation import from_stored, to_stored
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.weights.h5"
 TASK_FILE = "task.json"
+TOKENIZER_FILE = "tokenizer.json"
 VOCABULARY_FILE = "assets/tokenizer/vocabulary.spm"
 FILES = (
     CONFIG_FILE,
@@ -22,7 +26,7 @@ FILES = (
     TASK_FILE,
     "task.weights.h5",
     "metadata.json",
-    "tokenizer.json",
+    TOKENIZER_FILE,
     "preprocessor.json",
     "assets",
 )
@@ -173,10 +177,24 @@ def write(directory, parts):
     dropped += [name for name in arrays if name not in variables]
     model.save_to_preset(str(directory))
     if parts.vocabulary is not None:
-        keras_hub.models.AlbertTokenizer(proto=parts.vocabulary).save_to_preset(
-            str(directory)
-        )
+        _write_tokenizer(directory, parts.vocabulary)
     return dropped
+
+
+def _write_tokenizer(directory, vocabulary):
+    """What the tokenizer's `save_to_preset` writes.
+
+    The vocabulary is not loaded by KerasHub for it, since KerasHub 0.31 does
+    not work with sentencepiece 0.2.3, and 0.2.1 crashes beside TensorFlow.
+    """
+    tokenizer = _keras_hub().models.AlbertTokenizer(proto=None)
+    write_json(
+        directory / TOKENIZER_FILE,
+        keras.saving.serialize_keras_object(tokenizer),
+    )
+    path = directory / VOCABULARY_FILE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(vocabulary)
 
 
 def _variables(model):
