@@ -1,5 +1,6 @@
-# make test   set-up, then the whole test suite
-# make demo   set-up, then a pretraining on text that every Python carries
+# make test          set-up, then the whole test suite
+# make demo          set-up, then a pretraining on text that every Python carries
+# make test-parity   set-up of PyTorch and transformers, then a live comparison
 #
 # Needs Python 3.10 to 3.12 (PYTHON=... names one) and g++.
 
@@ -8,6 +9,7 @@ IS_SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.10; do \
 	$$python -c "$(IS_SUPPORTED)" 2>/dev/null && echo $$python && break; done)
 VENV := .venv
+PARITY_VENV := .venv-parity
 BIN := $(VENV)/bin
 DEMO := demo
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -15,24 +17,43 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # The CPU build is half the size, where there is one.
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' '-')),\
 	tensorflow-cpu,tensorflow)
+# On a machine without a GPU, TORCH may name the file of a CPU build.
+TORCH ?= torch==2.13.0
+INSTALL = -m pip install --quiet --constraint constraints.txt
 
-.PHONY: setup test lint demo clean
+# Makes a virtual environment in the folder of the target. KerasHub comes
+# without what it asks for: tensorflow-text would bring a second TensorFlow,
+# and its sentencepiece crashes when loaded after TensorFlow.
+define make_environment
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.12 was found." \
+		"Install one, or pass PYTHON=/path/to/python."; exit 1; }
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python $(INSTALL) --editable ".[$(strip $(TENSORFLOW)),dev]"
+	$(@D)/bin/python $(INSTALL) --no-deps keras-nlp keras-hub regex tokenizers
+endef
+SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
+
+.PHONY: setup test test-parity lint demo clean
 
 setup: $(VENV)/ready
 
-$(VENV)/ready: setup.cfg pyproject.toml constraints.txt Makefile
-	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.12 was found." \
-		"Install one, or pass PYTHON=/path/to/python."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-		--editable ".[$(strip $(TENSORFLOW)),dev]"
+$(VENV)/ready: $(SETUP_FILES)
+	$(make_environment)
+	touch $@
+
+$(PARITY_VENV)/ready: $(SETUP_FILES)
+	$(make_environment)
+	$(@D)/bin/python $(INSTALL) "$(TORCH)" transformers
 	touch $@
 
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
+
+test-parity: $(PARITY_VENV)/ready
+	$(PARITY_VENV)/bin/python -m pytest tests/parity tests/conversion
 
 lint: setup
 	$(BIN)/ruff check --fix .
@@ -52,4 +73,4 @@ demo: setup
 		--save_to $(DEMO)/model
 
 clean:
-	rm -rf $(VENV) $(DEMO) runs build dist *.egg-info
+	rm -rf $(VENV) $(PARITY_VENV) $(DEMO) runs build dist *.egg-info

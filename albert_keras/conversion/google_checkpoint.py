@@ -6,6 +6,8 @@ file `model.ckpt-best.meta` is not written; initializing from the checkpoint
 does not need it.
 """
 
+import contextlib
+
 import numpy as np
 import sentencepiece
 
@@ -213,19 +215,14 @@ def _tensorflow():
     return tensorflow
 
 
-class _explained:
+@contextlib.contextmanager
+def _explained(prefix):
     """Turns TensorFlow's errors about a damaged file into one for people."""
-
-    def __init__(self, prefix):
-        self.prefix = prefix
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if error is None or isinstance(error, ValueError):
-            return
-        if isinstance(error, (_tensorflow().errors.OpError, RuntimeError)):
-            raise ValueError(
-                f"{self.prefix} is damaged: {error}. Copy the checkpoint again."
-            ) from error
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:  # OpError, IndexError, RuntimeError, ...
+        raise ValueError(
+            f"{prefix} is damaged: {error}. Copy the checkpoint again."
+        ) from error

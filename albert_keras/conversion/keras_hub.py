@@ -4,6 +4,9 @@ A preset holds `config.json` and `model.weights.h5` of the backbone, and where
 it is of a task `task.json` and `task.weights.h5` of the heads.
 """
 
+import collections
+
+import h5py
 import keras
 
 from albert_keras.conversion.pretrained_parts import (
@@ -13,6 +16,7 @@ from albert_keras.conversion.pretrained_parts import (
     read_json,
     write_json,
 )
+from albert_keras.conversion.weight_names import stored_shape, weights_of
 from albert_keras.conversion.weight_translation import from_stored, to_stored
 
 CONFIG_FILE = "config.json"
@@ -64,10 +68,7 @@ def read(directory):
     path = directory / CONFIG_FILE
     config = read_config(path)
     task = _task_name(directory)
-    if not (directory / WEIGHTS_FILE).is_file():
-        raise ValueError(
-            f"{directory / WEIGHTS_FILE} is missing. Copy the preset again."
-        )
+    check_shapes(directory / WEIGHTS_FILE, config)
     try:
         if task:
             model = getattr(_keras_hub().models, task).from_preset(
@@ -79,8 +80,7 @@ def read(directory):
             )
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(
-            f"{directory} does not fit its configuration or is damaged: "
-            f"{error}. Copy the preset again."
+            f"{directory} is damaged: {error}. Copy the preset again."
         ) from error
     return _parts(model, config, directory)
 
@@ -127,6 +127,41 @@ def read_config(path):
         raise ValueError(f"{path} is damaged: it has no {missing}.")
     fields = {ours: values[theirs] for ours, theirs in _FIELDS.items()}
     return config_from(path, {**fields, "activation": "gelu_tanh"})
+
+
+def check_shapes(path, config):
+    """Raises unless a weight file has the backbone's arrays and no others.
+
+    KerasHub loads what it finds by place, and leaves what is missing at its
+    random start; so the shapes are compared first.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} is missing. Copy the preset again.")
+    found = collections.Counter()
+
+    def count(_, item):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind != "u":
+            found[item.shape] += 1
+
+    try:
+        with h5py.File(path) as file:
+            file.visititems(count)
+    except (OSError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} is damaged: {error}. Copy the preset again."
+        ) from error
+    expected = collections.Counter(
+        stored_shape(w.shape, w.keras_hub.layout, config.num_heads)
+        for w in weights_of(config)
+        if w.keras_hub and w.name.startswith("backbone/")
+    )
+    if found != expected:
+        raise ValueError(
+            f"{path} does not fit the configuration: the file has arrays of "
+            f"the shapes {sorted(found - expected)}, the configuration asks "
+            f"for {sorted(expected - found)} instead. Check that both are of "
+            "the same model."
+        )
 
 
 def read_tokenizer(directory):

@@ -1,0 +1,163 @@
+"""What is written in a format is what is read, to the bit."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import albert_keras as ak
+from albert_keras.conversion import (
+    FORMATS,
+    format_of,
+    read_pretrained,
+    write_pretrained,
+)
+from albert_keras.conversion.weight_names import weights_of
+
+CONFIG = ak.AlbertConfig(
+    vocabulary_size=40,
+    num_layers=4,
+    num_heads=2,
+    embedding_dim=6,
+    hidden_dim=8,
+    intermediate_dim=12,
+    num_groups=2,
+    num_inner_repetitions=2,
+    max_sequence_length=16,
+)
+HEADS = {
+    "AlbertBackbone": (),
+    "AlbertForMaskedLM": ("mlm_head",),
+    "AlbertForPretraining": ("mlm_head", "sop_head"),
+    "AlbertForQuestionAnswering": ("span_head",),
+    "AlbertForSequenceClassification": ("classifier",),
+}
+
+
+@pytest.fixture
+def model(request, rng):
+    """A model of a class, every weight random."""
+    backbone = ak.AlbertBackbone.from_config(CONFIG)
+    model_class = getattr(ak, request.param)
+    model = backbone
+    if model_class is not ak.AlbertBackbone:
+        model = model_class(backbone)
+    for variable in model.weights:
+        if "seed" not in variable.path:
+            variable.assign(rng.normal(0, 1, variable.shape))
+    return model
+
+
+def assert_identical(mine, theirs, names):
+    for name in names:
+        np.testing.assert_array_equal(mine[name], theirs[name], name)
+        assert mine[name].dtype == theirs[name].dtype == np.float32
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("model", HEADS, indirect=True)
+def test_each_format_gives_back_every_weight_it_has_a_place_for(
+    model, format, tmp_path
+):
+    parts = model.to_parts()
+    model.save_pretrained(tmp_path / "model", format=format)
+    assert format_of(tmp_path / "model") == format
+    again = read_pretrained(tmp_path / "model")
+    assert_identical(again.weights, parts.weights, again.weights)
+    assert again.left_over == ()
+    expected = set(parts.weights)
+    if format == "keras_hub":
+        expected -= {n for n in expected if n.startswith(("sop", "span"))}
+    if format == "huggingface" and not parts.model_class.endswith(
+        ("Backbone", "Pretraining", "Classification")
+    ):
+        expected -= {n for n in expected if n.startswith("backbone/pooler")}
+    assert set(again.weights) == expected
+
+
+@pytest.mark.parametrize("model", ["AlbertBackbone"], indirect=True)
+def test_a_chain_through_all_formats_and_back_is_bit_identical(model, tmp_path):
+    parts = original = model.to_parts()
+    for index, format in enumerate([*FORMATS, *reversed(FORMATS)]):
+        write_pretrained(tmp_path / str(index), parts, format)
+        parts = read_pretrained(tmp_path / str(index))
+    assert set(parts.weights) == set(original.weights)
+    assert_identical(parts.weights, original.weights, original.weights)
+    assert parts.config == original.config
+    last = ak.AlbertBackbone.from_pretrained(tmp_path / str(index))
+    inputs = {"token_ids": np.arange(12, dtype="int32").reshape(2, 6)}
+    np.testing.assert_array_equal(
+        last(inputs)["pooled_output"], model(inputs)["pooled_output"]
+    )
+
+
+@pytest.mark.parametrize("model", ["AlbertForPretraining"], indirect=True)
+def test_both_pretraining_heads_go_through_the_formats_that_have_them(
+    model, tmp_path
+):
+    parts = original = model.to_parts()
+    for format in ("google", "huggingface", "keras", "google", "keras"):
+        write_pretrained(tmp_path / format, parts, format)
+        parts = read_pretrained(tmp_path / format)
+    assert parts.model_class == "AlbertForPretraining"
+    assert set(parts.weights) == set(original.weights)
+    assert_identical(parts.weights, original.weights, original.weights)
+
+
+def test_the_table_has_every_weight_of_every_model_with_its_shape():
+    for pre_layer_norm in (False, True):
+        config = dataclasses.replace(CONFIG, pre_layer_norm=pre_layer_norm)
+        backbone = ak.AlbertBackbone.from_config(config)
+        shapes = {w.name: w.shape for w in weights_of(config)}
+        for name in HEADS:
+            model_class = getattr(ak, name)
+            model = backbone
+            if model_class is not ak.AlbertBackbone:
+                model = model_class(backbone)
+            for weight, array in model.to_parts().weights.items():
+                expected = tuple(
+                    2 if size is None else size for size in shapes[weight]
+                )
+                assert array.shape == expected, weight
+
+
+def test_no_two_weights_share_a_name_in_any_format():
+    for format in FORMATS:
+        names = [
+            weight.stored(format).name
+            for weight in weights_of(CONFIG)
+            if weight.stored(format)
+        ]
+        assert len(names) == len(set(names)), format
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_vocabulary_and_way_of_tokenizing_go_along(store, format, tmp_path):
+    tokenizer = store.tokenizer
+    model = ak.AlbertBackbone.from_config(
+        dataclasses.replace(CONFIG, vocabulary_size=tokenizer.vocabulary_size)
+    )
+    model.save_pretrained(tmp_path / "m", format=format, tokenizer=tokenizer)
+    again = ak.AlbertTokenizer.from_pretrained(tmp_path / "m")
+    assert again.model_proto == tokenizer.model_proto
+    text = ["Bade rigo, nusta. 2,009"]
+    assert again.encode(text) == tokenizer.encode(text)
+    expected = "huggingface" if format == "huggingface" else "google"
+    assert again.style == expected
+
+
+@pytest.mark.parametrize("model", ["AlbertForPretraining"], indirect=True)
+def test_class_arguments_and_card_are_kept_in_our_own_format(model, tmp_path):
+    classifier = ak.AlbertForTokenClassification(
+        model.backbone, num_classes=5, dropout=0.3
+    )
+    classifier.card.update(license="mit", scores={"F1": 0.9})
+    classifier.save_pretrained(tmp_path / "tokens")
+    again = ak.load_model(tmp_path / "tokens")
+    assert isinstance(again, ak.AlbertForTokenClassification)
+    assert (again.num_classes, again.dropout) == (5, 0.3)
+    assert again.card == {"license": "mit", "scores": {"F1": 0.9}}
+    assert json.loads((tmp_path / "tokens/albert_keras.json").read_text())[
+        "arguments"
+    ] == {"num_classes": 5, "dropout": 0.3}
