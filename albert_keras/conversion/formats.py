@@ -65,6 +65,8 @@ def read_tokenizer(directory):
         `{"vocabulary": bytes or None, "tokenizer": dict}`.
     """
     directory = Path(directory)
+    if (directory / keras_format.VOCABULARY_FILE).is_file():
+        return keras_format.read_tokenizer(directory)  # or a prepared corpus
     name = format_of(directory)
     if name is None:
         raise ValueError(unknown_directory(directory))

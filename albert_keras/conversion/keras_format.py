@@ -64,6 +64,11 @@ def read_tokenizer(directory):
     }
 
 
+def write_tokenizer(directory, vocabulary, settings):
+    (directory / VOCABULARY_FILE).write_bytes(vocabulary)
+    write_json(directory / TOKENIZER_FILE, settings)
+
+
 def check(parts):
     """Holds every model."""
 
@@ -81,6 +86,5 @@ def write(directory, parts):
     }
     write_json(directory / CONFIG_FILE, description)
     if parts.vocabulary is not None:
-        (directory / VOCABULARY_FILE).write_bytes(parts.vocabulary)
-        write_json(directory / TOKENIZER_FILE, parts.tokenizer)
+        write_tokenizer(directory, parts.vocabulary, parts.tokenizer)
     return []

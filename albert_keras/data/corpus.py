@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from albert_keras.atomic_write import atomic_directory
+from albert_keras.conversion.keras_format import VOCABULARY_FILE
 from albert_keras.data.documents import find_files, read_documents
 from albert_keras.data.text_normalization import normalize_text
 from albert_keras.data.token_store import MANIFEST_FILE, TokenStoreWriter
-from albert_keras.data.tokenizer import VOCABULARY_FILE, AlbertTokenizer
+from albert_keras.data.tokenizer import AlbertTokenizer
 from albert_keras.data.vocabulary import train_vocabulary
 
 _SENTENCES_AT_ONCE = 20_000

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from albert_keras.conversion.keras_format import VOCABULARY_FILE
 from albert_keras.data.random_fields import uniform
-from albert_keras.data.tokenizer import VOCABULARY_FILE, AlbertTokenizer
+from albert_keras.data.tokenizer import AlbertTokenizer
 
 MANIFEST_FILE = "store.json"
 _OFFSETS = "int64"

@@ -3,20 +3,24 @@
 import hashlib
 from pathlib import Path
 
-import numpy as np
 import sentencepiece
 
-from albert_keras.data.text_normalization import normalize_text
+from albert_keras.conversion import local_directory
+from albert_keras.conversion.formats import read_tokenizer
+from albert_keras.conversion.keras_format import write_tokenizer
+from albert_keras.data.batch_layout import lay_out
+from albert_keras.data.offsets import offsets_of_parts
+from albert_keras.data.special_pieces import (
+    SPECIAL_PIECES,
+    split_special_pieces,
+)
+from albert_keras.data.text_normalization import (
+    normalize_text,
+    normalize_with_spans,
+)
 
-VOCABULARY_FILE = "vocabulary.model"
+STYLES = ("google", "huggingface")
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's space, "▁"
-_SPECIAL_PIECES = {
-    "pad_id": "<pad>",
-    "unknown_id": "<unk>",
-    "cls_id": "[CLS]",
-    "sep_id": "[SEP]",
-    "mask_id": "[MASK]",
-}
 
 
 class AlbertTokenizer:
@@ -27,13 +31,17 @@ class AlbertTokenizer:
     "2009," is the year and a comma.
 
     Args:
-        vocabulary: Path of a SentencePiece `.model` with the pieces `<pad>`,
-            `<unk>`, `[CLS]`, `[SEP]` and `[MASK]`.
+        vocabulary: A SentencePiece model with the pieces `<pad>`, `<unk>`,
+            `[CLS]`, `[SEP]` and `[MASK]`: the path of a `.model`, or its
+            bytes.
         lowercase, remove_accents: See `normalize_text`.
+        style: `"google"`, or `"huggingface"` for the ids that Hugging Face's
+            tokenizer gives: `` and '' become ", and special pieces that are
+            typed in the text, such as [MASK], are taken for what they name.
 
     Raises:
         ValueError: If the file is missing, is no SentencePiece model or
-            lacks one of the special pieces.
+            lacks one of the special pieces, or the style is unknown.
 
     Example:
 
@@ -45,27 +53,62 @@ class AlbertTokenizer:
     ```
     """
 
-    def __init__(self, vocabulary, lowercase=True, remove_accents=True):
-        self.path = Path(vocabulary)
+    def __init__(
+        self, vocabulary, lowercase=True, remove_accents=True, style="google"
+    ):
+        if style not in STYLES:
+            raise ValueError(
+                f"`style` must be one of {STYLES}. Received: {style!r}."
+            )
+        is_bytes = isinstance(vocabulary, bytes)
+        self.path = "the vocabulary" if is_bytes else Path(vocabulary)
         self.lowercase = lowercase
         self.remove_accents = remove_accents
-        self._model = _read(self.path)
-        self._processor = _load(self.path, self._model)
-        for attribute, piece in _SPECIAL_PIECES.items():
+        self.style = style
+        self.model_proto = vocabulary if is_bytes else _read(self.path)
+        self._processor = _load(self.path, self.model_proto)
+        for attribute, piece in SPECIAL_PIECES.items():
             setattr(self, attribute, self._special_id(piece))
         self._digit_comma_ids = self._find_digit_comma_pieces()
 
     @classmethod
-    def from_pretrained(cls, directory, **kwargs):
-        """The tokenizer saved in a directory."""
-        path = Path(directory)
-        if path.is_dir():
-            path = path / VOCABULARY_FILE
-        return cls(path, **kwargs)
+    def from_pretrained(cls, source, **kwargs):
+        """The tokenizer of a pretrained model.
+
+        Args:
+            source: A directory, an archive or a hub's handle, as for
+                `AlbertBackbone.from_pretrained`; a prepared corpus; or a
+                SentencePiece file. Hugging Face's directories give the style
+                `"huggingface"`.
+            **kwargs: `lowercase`, `remove_accents` or `style`, in place of
+                what the source says.
+
+        Raises:
+            ValueError: If the source is of no known kind, cannot be reached,
+                or has no SentencePiece vocabulary.
+        """
+        if Path(source).suffix in (".model", ".spm"):
+            return cls(source, **kwargs)
+        with local_directory(source) as directory:
+            found = read_tokenizer(directory)
+        if found["vocabulary"] is None:
+            raise ValueError(
+                f"{source} holds no SentencePiece vocabulary. Pass the path "
+                "of a .model file."
+            )
+        return cls(found["vocabulary"], **{**found["tokenizer"], **kwargs})
 
     def write_pretrained(self, directory):
-        """Writes the vocabulary into a pretrained directory."""
-        (Path(directory) / VOCABULARY_FILE).write_bytes(self._model)
+        """Writes vocabulary and settings into an existing directory."""
+        write_tokenizer(Path(directory), self.model_proto, self.settings())
+
+    def settings(self):
+        """The arguments beside the vocabulary."""
+        return {
+            "lowercase": self.lowercase,
+            "remove_accents": self.remove_accents,
+            "style": self.style,
+        }
 
     @property
     def vocabulary_size(self):
@@ -73,11 +116,11 @@ class AlbertTokenizer:
 
     @property
     def special_ids(self):
-        return tuple(getattr(self, name) for name in _SPECIAL_PIECES)
+        return tuple(getattr(self, name) for name in SPECIAL_PIECES)
 
     def sha256(self):
         """Fingerprint of the vocabulary file."""
-        return hashlib.sha256(self._model).hexdigest()
+        return hashlib.sha256(self.model_proto).hexdigest()
 
     def id_to_piece(self, token_id):
         return self._processor.id_to_piece(int(token_id))
@@ -88,7 +131,7 @@ class AlbertTokenizer:
     # === Text to ids ===
 
     def encode(self, texts, num_threads=1):
-        """Ids of each text, without special tokens.
+        """Ids of each text, without special tokens around it.
 
         Args:
             texts: A list of strings.
@@ -97,14 +140,24 @@ class AlbertTokenizer:
         Returns:
             A list of lists of integers.
         """
-        normalized = [
-            normalize_text(text, self.lowercase, self.remove_accents)
-            for text in texts
-        ]
-        encoded = self._processor.encode(
-            normalized, out_type=int, num_threads=num_threads
-        )
-        return [self._cut_digit_commas(ids) for ids in encoded]
+        if self.style == "huggingface":
+            return self._encode_between_special_pieces(texts, num_threads)
+        return self._encode_plain(texts, num_threads)
+
+    def encode_with_offsets(self, texts):
+        """Ids of each text, and where in the text each comes from.
+
+        Args:
+            texts: A list of strings.
+
+        Returns:
+            A list of (ids, offsets) with offsets (start, end) in characters
+            of the text as it was given: `text[start:end]` is what the piece
+            was made of, without white space. Where a character becomes more
+            than one piece, as ½ does, each has the whole of it. A piece that
+            is nothing but a word start has start = end.
+        """
+        return [self._encode_one_with_offsets(text) for text in texts]
 
     def decode(self, token_ids):
         """The text of ids, special tokens left out."""
@@ -112,7 +165,14 @@ class AlbertTokenizer:
         ids = [int(i) for i in token_ids if int(i) not in special]
         return self._processor.decode(ids)
 
-    def __call__(self, texts, pairs=None, sequence_length=None):
+    def __call__(
+        self,
+        texts,
+        pairs=None,
+        sequence_length=None,
+        return_offsets=False,
+        num_threads=1,
+    ):
         """A batch for the model: `[CLS] text [SEP]` or with `pair [SEP]`.
 
         Args:
@@ -120,10 +180,14 @@ class AlbertTokenizer:
             pairs: Second segments, as many as texts, or None.
             sequence_length: Length to pad and cut to; the longest first is
                 cut. None takes the longest of the batch.
+            return_offsets: Whether to add `offsets`.
+            num_threads: Threads that SentencePiece uses.
 
         Returns:
             A dictionary of int32 arrays `(B, T)`: `token_ids`,
-            `segment_ids`, `padding_mask`.
+            `segment_ids`, `padding_mask`. With offsets also `offsets`
+            `(B, T, 2)`, see `encode_with_offsets`: into the text in segment
+            0, into the pair in segment 1; 0 at special tokens and padding.
 
         Raises:
             ValueError: If `texts` is a string, or the numbers of texts and
@@ -139,35 +203,91 @@ class AlbertTokenizer:
                 "There must be one pair for each text. Received: "
                 f"{len(texts)} texts, {len(pairs)} pairs."
             )
-        first = self.encode(texts)
-        second = [None] * len(first) if pairs is None else self.encode(pairs)
-        rows = [
-            self._assemble(a, b, sequence_length)
-            for a, b in zip(first, second, strict=True)
-        ]
-        length = sequence_length or max(
-            (len(ids) for ids, _ in rows), default=0
+        segments = [texts] if pairs is None else [texts, pairs]
+        if not return_offsets:
+            return lay_out(
+                [self.encode(part, num_threads) for part in segments],
+                self,
+                sequence_length,
+            )
+        encoded = [self.encode_with_offsets(part) for part in segments]
+        return lay_out(
+            [[ids for ids, _ in part] for part in encoded],
+            self,
+            sequence_length,
+            [[offsets for _, offsets in part] for part in encoded],
         )
-        batch = {
-            name: np.zeros((len(rows), length), "int32")
-            for name in ("token_ids", "segment_ids", "padding_mask")
-        }
-        batch["token_ids"][:] = self.pad_id
-        for row, (ids, segments) in enumerate(rows):
-            batch["token_ids"][row, : len(ids)] = ids
-            batch["segment_ids"][row, : len(ids)] = segments
-            batch["padding_mask"][row, : len(ids)] = 1
-        return batch
 
-    def _assemble(self, a, b, sequence_length):
-        if sequence_length is not None:
-            a, b = _cut_longest_first(a, b, sequence_length)
-        ids = [self.cls_id, *a, self.sep_id]
-        segments = [0] * len(ids)
-        if b is not None:
-            ids += [*b, self.sep_id]
-            segments += [1] * (len(b) + 1)
-        return ids, segments
+    # === One text ===
+
+    def _encode_plain(self, texts, num_threads):
+        normalized = [normalize_text(t, **self._normalization) for t in texts]
+        encoded = self._processor.encode(
+            normalized, out_type=int, num_threads=num_threads
+        )
+        return [self._cut_digit_commas(ids) for ids in encoded]
+
+    def _encode_between_special_pieces(self, texts, num_threads):
+        """Each stretch between typed special pieces is encoded by itself."""
+        parts = [split_special_pieces(text) for text in texts]
+        plain = [
+            text[start:end]
+            for text, stretches in zip(texts, parts, strict=True)
+            for piece, start, end in stretches
+            if piece is None
+        ]
+        encoded = iter(self._encode_plain(plain, num_threads))
+        return [
+            [
+                token_id
+                for piece, _, _ in stretches
+                for token_id in (
+                    next(encoded)
+                    if piece is None
+                    else [self.piece_to_id(piece)]
+                )
+            ]
+            for stretches in parts
+        ]
+
+    def _encode_one_with_offsets(self, text):
+        stretches = [(None, 0, len(text))]
+        if self.style == "huggingface":
+            stretches = split_special_pieces(text)
+        ids, offsets = [], []
+        for piece, start, end in stretches:
+            if piece is None:
+                found, spans = self._align(text[start:end])
+                ids += found
+                offsets += [(start + a, start + b) for a, b in spans]
+            else:
+                ids.append(self.piece_to_id(piece))
+                offsets.append((end - len(piece), end))
+        return ids, offsets
+
+    def _align(self, text):
+        """Ids and offsets of a text without typed special pieces."""
+        normalized, spans = normalize_with_spans(text, **self._normalization)
+        ids, offsets = [], []
+        end = 0
+        for token_id, surface in _surfaces(self._processor, normalized):
+            start, end = end, end + len(surface)
+            parts = self._digit_comma_ids.get(token_id, (token_id,))
+            ids += parts
+            texts = [self._text_of(part) for part in parts]
+            offsets += offsets_of_parts(normalized, spans, start, end, texts)
+        return ids, offsets
+
+    def _text_of(self, token_id):
+        return self.id_to_piece(token_id).replace(WORD_START, "")
+
+    @property
+    def _normalization(self):
+        return {
+            "lowercase": self.lowercase,
+            "remove_accents": self.remove_accents,
+            "unify_quotes": self.style == "huggingface",
+        }
 
     # === Digits and commas ===
 
@@ -229,20 +349,15 @@ def _load(path, model):
         ) from error
 
 
-def _cut_longest_first(a, b, sequence_length):
-    special = 2 if b is None else 3
-    room = sequence_length - special
-    if room < 1:
-        raise ValueError(
-            "`sequence_length` must leave room for text beside the special "
-            f"tokens. Received: {sequence_length}, special tokens {special}."
-        )
-    if b is None:
-        return a[:room], None
-    excess = max(len(a) + len(b) - room, 0)
-    # The longer loses first; then both in turn, the second on a tie.
-    from_a = min(excess, max(len(a) - len(b), 0))
-    from_b = min(excess, max(len(b) - len(a), 0))
-    rest = excess - from_a - from_b
-    from_a, from_b = from_a + rest // 2, from_b + (rest + 1) // 2
-    return a[: len(a) - from_a], b[: len(b) - from_b]
+def _surfaces(processor, text):
+    """Ids of a text with the stretch of it that each was made of.
+
+    The stretches follow one another and make up the text. Their positions
+    are characters in one version of sentencepiece and bytes in another, so
+    they are counted by the caller.
+    """
+    if sentencepiece.__version__ < "0.2.2":
+        result = processor.encode(text, out_type="immutable_proto")
+    else:
+        result = processor.encode(text, return_type="proto")
+    return [(piece.id, piece.surface) for piece in result.pieces]

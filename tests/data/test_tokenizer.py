@@ -1,5 +1,7 @@
 """Ids as Google's release gives them, and a clear answer to bad input."""
 
+import json
+
 import numpy as np
 import pytest
 import sentencepiece
@@ -7,6 +9,7 @@ import sentencepiece
 from albert_keras.data import AlbertTokenizer
 from albert_keras.data.text_normalization import normalize_text
 from albert_keras.data.vocabulary import train_vocabulary
+from tests.references.tokenizer import google_ids, huggingface_ids
 
 # Run with Google's tokenizer and the English vocabulary.
 GOOGLE = {
@@ -41,34 +44,73 @@ def test_ids_equal_those_of_googles_tokenizer(english, text):
     assert " ".join(map(str, english.encode([text])[0])) == GOOGLE[text]
 
 
-def google_ids(processor, text):
-    """Google's pipeline for one text, straight from its description."""
-    result = []
-    for piece in processor.encode(normalize_text(text), out_type=str):
-        if len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit():
-            again = processor.encode(
-                piece[:-1].replace("\u2581", ""), out_type=str
-            )
-            if piece[0] != "\u2581" and again[0][0] == "\u2581":
-                if len(again[0]) == 1:
-                    again = again[1:]
-                else:
-                    again[0] = again[0][1:]
-            result += [*again, ","]
-        else:
-            result.append(piece)
-    return [processor.piece_to_id(piece) for piece in result]
+HUGGING_FACE = {
+    **GOOGLE,
+    "The ``quick'' brown fox didn't jump.": (
+        "14 13 7 25865 7 886 2385 223 22 38 3936 9"
+    ),
+    "The [MASK] sat.": "14 4 847 9",
+}
 
 
-def test_ids_equal_a_slow_reference_on_real_text(english, shared_data):
-    processor = sentencepiece.SentencePieceProcessor(
-        model_file=str(shared_data("30k-clean.model"))
+@pytest.mark.parametrize("text", HUGGING_FACE)
+def test_ids_equal_those_of_hugging_faces_tokenizer(shared_data, text):
+    tokenizer = AlbertTokenizer(
+        shared_data("30k-clean.model"), style="huggingface"
     )
-    lines = shared_data("wikitext2-valid.txt").read_text().splitlines()
-    assert len(lines) > 3000
-    encoded = english.encode(lines, num_threads=2)
-    for line, ids in zip(lines, encoded, strict=True):
-        assert ids == google_ids(processor, line), line
+    assert tokenizer.encode([text]) == [
+        [int(i) for i in HUGGING_FACE[text].split()]
+    ]
+
+
+def real_texts(shared_data):
+    """Wikipedia's lines and questions of SQuAD."""
+    lines = shared_data("wikitext2-valid.txt").read_text("utf-8").splitlines()
+    articles = json.loads(
+        shared_data("squad-v2-dev-half.json").read_text("utf-8")
+    )["data"]
+    questions = [
+        question["question"]
+        for article in articles
+        for paragraph in article["paragraphs"]
+        for question in paragraph["qas"]
+    ]
+    assert len(lines) > 3000 and len(questions) > 2000
+    return [*lines, *questions[:2000]]
+
+
+@pytest.mark.parametrize("style", ["google", "huggingface"])
+def test_on_real_text_ids_equal_a_slow_reference_and_offsets_slice_back(
+    shared_data, style
+):
+    path = shared_data("30k-clean.model")
+    tokenizer = AlbertTokenizer(path, style=style)
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+    reference = {"google": google_ids, "huggingface": huggingface_ids}[style]
+    texts = real_texts(shared_data)
+    encoded = tokenizer.encode(texts, num_threads=2)
+    with_offsets = tokenizer.encode_with_offsets(texts)
+    for text, ids, (again, offsets) in zip(
+        texts, encoded, with_offsets, strict=True
+    ):
+        assert ids == again == reference(processor, text), text
+        for token_id, (start, end) in zip(ids, offsets, strict=True):
+            piece = tokenizer.id_to_piece(token_id).replace("\u2581", "")
+            source = normalize_text(
+                text[start:end], unify_quotes=style == "huggingface"
+            )
+            if token_id != tokenizer.unknown_id:
+                assert slices_back(processor, source, piece), (text, piece)
+            assert source == source.strip() and (source != "") == (piece != "")
+
+
+def slices_back(processor, source, piece):
+    """Whether a stretch of text holds a piece, by SentencePiece's own map."""
+    if source == piece:
+        return True
+    # SentencePiece's own normalization, or one character in many pieces.
+    normalized = processor.normalize(source).replace("\u2581", "")
+    return normalized == piece or (len(source) > 1 and piece in source)
 
 
 def test_a_batch_is_laid_out_with_special_tokens_segments_and_padding(english):
