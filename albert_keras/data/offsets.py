@@ -1,7 +1,7 @@
 """Where in a text the pieces come from."""
 
 
-def offsets_of_parts(normalized, spans, start, end, parts):
+def offsets_of_parts(normalized, spans, start, end, parts, is_blank):
     """Offsets into the original text of the parts of one stretch.
 
     Args:
@@ -11,13 +11,15 @@ def offsets_of_parts(normalized, spans, start, end, parts):
         start, end: The stretch in the normalized text that SentencePiece took
             for one piece; it may have a space in front.
         parts: Texts of the pieces it was cut into, without word starts.
+        is_blank: Tells of a character whether SentencePiece takes it for
+            white space.
 
     Returns:
         (start, end) in the original for each part.
     """
-    while start < end and normalized[start] == " ":
+    while start < end and is_blank(normalized[start]):
         start += 1
-    while end > start and normalized[end - 1] == " ":
+    while end > start and is_blank(normalized[end - 1]):
         end -= 1
     one_to_one = sum(map(len, parts)) == end - start
     offsets = []

@@ -70,6 +70,7 @@ class AlbertTokenizer:
         for attribute, piece in SPECIAL_PIECES.items():
             setattr(self, attribute, self._special_id(piece))
         self._digit_comma_ids = self._find_digit_comma_pieces()
+        self._blank = {}
 
     @classmethod
     def from_pretrained(cls, source, **kwargs):
@@ -271,12 +272,23 @@ class AlbertTokenizer:
         ids, offsets = [], []
         end = 0
         for token_id, surface in _surfaces(self._processor, normalized):
-            start, end = end, end + len(surface)
+            # What is left out between two surfaces, if anything, is blank.
+            start = max(normalized.find(surface, end), end)
+            end = start + len(surface)
             parts = self._digit_comma_ids.get(token_id, (token_id,))
             ids += parts
             texts = [self._text_of(part) for part in parts]
-            offsets += offsets_of_parts(normalized, spans, start, end, texts)
+            offsets += offsets_of_parts(
+                normalized, spans, start, end, texts, self._is_blank
+            )
         return ids, offsets
+
+    def _is_blank(self, character):
+        """Whether it is white space, to SentencePiece's own map as well."""
+        if character not in self._blank:
+            normalized = self._processor.normalize(character)
+            self._blank[character] = normalized.strip(f" {WORD_START}") == ""
+        return self._blank[character]
 
     def _text_of(self, token_id):
         return self.id_to_piece(token_id).replace(WORD_START, "")
@@ -352,9 +364,9 @@ def _load(path, model):
 def _surfaces(processor, text):
     """Ids of a text with the stretch of it that each was made of.
 
-    The stretches follow one another and make up the text. Their positions
-    are characters in one version of sentencepiece and bytes in another, so
-    they are counted by the caller.
+    The stretches follow one another. Their positions are characters in one
+    version of sentencepiece and bytes in another, so the caller looks for
+    them.
     """
     if sentencepiece.__version__ < "0.2.2":
         result = processor.encode(text, out_type="immutable_proto")

@@ -128,6 +128,8 @@ def test_the_epsilon_of_kerashubs_head_goes_along_or_is_told(tmp_path, caplog):
     assert "head_epsilon" in caplog.text
 
 
+# KerasHub leaves the file of the vocabulary to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_preset_of_theirs_with_a_vocabulary_gives_the_tokenizer(
     store, tmp_path, monkeypatch
 ):

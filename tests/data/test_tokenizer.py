@@ -7,6 +7,7 @@ import pytest
 import sentencepiece
 
 from albert_keras.data import AlbertTokenizer
+from albert_keras.data.batch_layout import cut_longest_first
 from albert_keras.data.text_normalization import normalize_text
 from albert_keras.data.vocabulary import train_vocabulary
 from tests.references.tokenizer import google_ids, huggingface_ids
@@ -94,23 +95,142 @@ def test_on_real_text_ids_equal_a_slow_reference_and_offsets_slice_back(
         texts, encoded, with_offsets, strict=True
     ):
         assert ids == again == reference(processor, text), text
-        for token_id, (start, end) in zip(ids, offsets, strict=True):
-            piece = tokenizer.id_to_piece(token_id).replace("\u2581", "")
-            source = normalize_text(
-                text[start:end], unify_quotes=style == "huggingface"
-            )
-            if token_id != tokenizer.unknown_id:
-                assert slices_back(processor, source, piece), (text, piece)
-            assert source == source.strip() and (source != "") == (piece != "")
+        check_offsets(tokenizer, processor, text, ids, offsets)
 
 
-def slices_back(processor, source, piece):
-    """Whether a stretch of text holds a piece, by SentencePiece's own map."""
-    if source == piece:
-        return True
-    # SentencePiece's own normalization, or one character in many pieces.
-    normalized = processor.normalize(source).replace("\u2581", "")
-    return normalized == piece or (len(source) > 1 and piece in source)
+def check_offsets(tokenizer, processor, text, ids, offsets):
+    """Every piece is what its stretch of the text is normalized to."""
+    for token_id, (start, end) in zip(ids, offsets, strict=True):
+        piece = tokenizer.id_to_piece(token_id).replace("\u2581", "")
+        source = text[start:end]
+        normalized = processor.normalize(
+            normalize_text(source, unify_quotes=tokenizer.style != "google")
+        ).replace("\u2581", "")
+        message = f"{text!r}: {piece!r} from {source!r}"
+        if token_id == tokenizer.unknown_id:
+            assert normalized, message
+        elif any(len(normalize_text(character)) > 1 for character in source):
+            # Such as a fraction: one character, but three pieces.
+            assert piece in normalized and piece, message
+        else:
+            assert normalized == piece, message
+        assert source == source.strip()
+    starts, ends = zip(*offsets, strict=True) if offsets else ((), ())
+    assert list(starts) == sorted(starts) and list(ends) == sorted(ends)
+
+
+HOSTILE = [
+    "",
+    " \t\n",
+    "\u0301",
+    "\u0301 e\u0301\u0300 x",
+    "👩\u200d👩\u200d👧 family",
+    "\u0130stanbul Stra\u00dfe",
+    "\u0391\u03a3 \u0391\u03a3",
+    "\ufb01ne",
+    "\uff12\uff10\uff10\uff19\uff0cok",
+    "a\tb\nc\u00a0d",
+    "\u00bd",
+    "\ud55c\uad6d\uc5b4 text",
+    "\u0627\u064b\u0650",
+    "\ufffd",
+    "a\u200bb",
+    "in 2009, x 1,234, y 3,",
+    "``a'' '' ``",
+    "[MASK][CLS] <unk>[MASK]  [SEP]",
+]
+
+
+@pytest.mark.parametrize("style", ["google", "huggingface"])
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_offsets_hold_on_hostile_text(shared_data, style, text):
+    path = shared_data("30k-clean.model")
+    tokenizer = AlbertTokenizer(path, style=style)
+    ((ids, offsets),) = tokenizer.encode_with_offsets([text])
+    assert ids == tokenizer.encode([text])[0]
+    if "[" not in text:
+        check_offsets(tokenizer, tokenizer._processor, text, ids, offsets)
+
+
+def test_offsets_and_ids_hold_on_random_mixtures(shared_data):
+    alphabet = "abcABC  \t'`.,0129\u00bd\u00df\u0130\u03a3\ufb01\uff11\u00e9"
+    alphabet += (
+        "\u0301\u0300\u00a0\u200b\u3000\ufffd\u200d\ud55c\u0627\u064b\u00a8"
+    )
+    rng = np.random.default_rng(5)
+    texts = [
+        "".join(rng.choice(list(alphabet), rng.integers(0, 14)))
+        for _ in range(2000)
+    ]
+    path = shared_data("30k-clean.model")
+    for settings in (
+        {},
+        {"style": "huggingface"},
+        {"remove_accents": False},
+        {"lowercase": False},
+    ):
+        tokenizer = AlbertTokenizer(path, **settings)
+        encoded = tokenizer.encode(texts)
+        for text, ids, (again, offsets) in zip(
+            texts, encoded, tokenizer.encode_with_offsets(texts), strict=True
+        ):
+            assert ids == again, text
+            for start, end in offsets:
+                assert 0 <= start <= end <= len(text)
+            if settings in ({}, {"style": "huggingface"}):
+                check_offsets(
+                    tokenizer, tokenizer._processor, text, ids, offsets
+                )
+
+
+def test_offsets_of_a_batch_point_into_text_and_pair(english):
+    text, pair = "Cr\u00e8me  br\u00fbl\u00e9e", "In 2009, x"
+    batch = english(
+        [text], pairs=[pair], sequence_length=16, return_offsets=True
+    )
+    ids, spans = batch["token_ids"][0], batch["offsets"][0]
+    segments = batch["segment_ids"][0]
+    assert spans.dtype == np.int32
+    for token_id, (start, end), segment in zip(
+        ids, spans, segments, strict=True
+    ):
+        if token_id in english.special_ids:
+            assert (start, end) == (0, 0)
+        else:
+            source = normalize_text((text, pair)[segment][start:end])
+            assert english.id_to_piece(token_id).strip("\u2581") == source
+
+
+@pytest.mark.parametrize("room", [1, 2, 5, 8])
+def test_cutting_equals_popping_from_the_longer_end(room):
+    lengths = np.array([[0, 1, 3, 4, 9, 6, 7], [0, 5, 3, 5, 2, 6, 20]])
+    expected = []
+    for first, second in lengths.T.tolist():
+        while first + second > room:
+            if first > second:
+                first -= 1
+            else:
+                second -= 1
+        expected.append((first, second))
+    np.testing.assert_array_equal(cut_longest_first(lengths, room).T, expected)
+
+
+def test_how_text_is_prepared_is_saved_along(shared_data, tmp_path):
+    settings = dict(lowercase=False, remove_accents=False, style="huggingface")
+    AlbertTokenizer(
+        shared_data("30k-clean.model"), **settings
+    ).write_pretrained(tmp_path)
+    assert AlbertTokenizer.from_pretrained(tmp_path).settings() == settings
+    changed = AlbertTokenizer.from_pretrained(tmp_path, style="google")
+    assert changed.settings() == {**settings, "style": "google"}
+    path = tmp_path / "albert_keras_tokenizer.json"
+    path.write_text("[")
+    with pytest.raises(ValueError, match="albert_keras_tokenizer.json is dam"):
+        AlbertTokenizer.from_pretrained(tmp_path)
+    path.unlink()  # a directory written before there was such a file
+    assert AlbertTokenizer.from_pretrained(tmp_path).lowercase
+    with pytest.raises(ValueError, match="`style` must be one of.*'bert'"):
+        AlbertTokenizer.from_pretrained(tmp_path, style="bert")
 
 
 def test_a_batch_is_laid_out_with_special_tokens_segments_and_padding(english):
