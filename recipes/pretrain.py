@@ -133,6 +133,7 @@ def make_model(settings, store):
         )
         model = AlbertForPretraining(backbone)
     check_model(settings, store, model.config)
+    model.card.update(make_card(settings, store))
     model.compile(
         make_optimizer(settings, model),
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
@@ -172,6 +173,11 @@ def make_callbacks(settings, store, run, model, validation, start):
     def report(step, metrics):
         print(f"\nUpdate {step:,}: {describe(metrics, store)}", flush=True)
         plateau(step, metrics)
+        model.card["scores"] = scores(step, metrics)
+
+    def export(path):
+        model.card["updates"] = int(model.optimizer.iterations)
+        model.write_pretrained(path, store.tokenizer)
 
     return [
         StopOnNonFinite(first_step=start),
@@ -188,10 +194,49 @@ def make_callbacks(settings, store, run, model, validation, start):
             run.checkpoints,
             settings.checkpoint_frequency,
             first_step=start,
-            export=lambda path: model.write_pretrained(path, store.tokenizer),
+            export=export,
             keep=settings.keep_checkpoints,
         ),
     ]
+
+
+# === The model card ===
+
+
+def make_card(settings, store):
+    """What the model's card says of data and training."""
+    shown = (
+        "optimizer",
+        "learning_rate",
+        "warmup_steps",
+        "total_steps",
+        "max_seq_length",
+        "weight_decay",
+        "hidden_dropout_prob",
+        "load_from",
+        "seed",
+    )
+    training = {name: getattr(settings, name) for name in shown}
+    training["learning_rate"] = settings.peak_learning_rate(distributed.size())
+    training["warmup_steps"] = settings.warmup()
+    training["global_batch"] = settings.global_batch(distributed.size())
+    return {
+        "name": settings.name or f"ALBERT {settings.model_size}",
+        "data": (
+            f"{store.manifest['num_tokens']:,} tokens, unigram entropy "
+            f"{store.unigram_entropy:.2f} nats."
+        ),
+        "training": training,
+    }
+
+
+def scores(step, metrics):
+    """What the model's card says of a validation."""
+    names = ("mlm_loss", "mlm_accuracy", "sop_loss", "sop_accuracy")
+    return {
+        "update": step,
+        **{f"validation {name}": f"{metrics[name]:.4f}" for name in names},
+    }
 
 
 # === Where the run starts ===

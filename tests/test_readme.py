@@ -5,6 +5,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +23,7 @@ SMALLER = {
         "--validation_steps 1"
     ),
     "fill_mask": "",
+    "convert": "",
 }
 
 
@@ -31,13 +33,21 @@ def directory(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_example_in_python_runs(corpus, directory):
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def test_the_examples_in_python_run_one_after_another(corpus, directory):
+    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(examples) == 2
     shutil.copytree(corpus, directory / "corpus")
     names = {}
-    exec(compile(example, "README.md", "exec"), names)
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)
     assert names["outputs"]["sequence_output"].shape == (2, 16, 128)
     assert names["outputs"]["pooled_output"].shape == (2, 128)
+    # The second: pretrained, fine-tuned, evaluated, predicted, saved, loaded.
+    assert names["logits"].shape == (32, 2)
+    again = names["model"].predict(names["batch"], verbose=0)["logits"]
+    np.testing.assert_array_equal(again, names["logits"])
+    accuracy = (again.argmax(-1) == names["labels"]).mean()
+    assert accuracy > 0.9
 
 
 def test_the_commands_run_one_after_another(recipe, text_file, directory):
@@ -49,7 +59,7 @@ def test_the_commands_run_one_after_another(recipe, text_file, directory):
         name = Path(script).stem
         recipe(name).main([*argv, *SMALLER[name].split()])
         ran.append(name)
-    assert ran == ["prepare_corpus", "pretrain", "fill_mask"]
+    assert ran == ["prepare_corpus", "pretrain", "fill_mask", "convert"]
 
 
 def test_every_recipe_is_in_the_table():

@@ -49,6 +49,7 @@ def test_text_becomes_a_corpus(recipe, text_file, tmp_path, capsys):
         ]
     )
     assert files_in(tmp_path / "c") == [
+        "albert_keras_tokenizer.json",
         "documents.bin",
         "sentences.bin",
         "store.json",
@@ -73,7 +74,9 @@ def test_a_run_leaves_settings_metrics_figure_and_models(
             for step in (4, 6)
             for name in (
                 "",
+                "/README.md",
                 "/albert_keras.json",
+                "/albert_keras_tokenizer.json",
                 "/training_state.json",
                 "/training_state.safetensors",
                 "/vocabulary.model",
