@@ -21,7 +21,7 @@ from albert_keras.conversion import (
 )
 from albert_keras.evaluation.parity import compare_outputs
 from albert_keras.models.auto import load_model, model_class
-from settings import parse_settings
+from settings import run_recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +42,7 @@ class Settings:
 
 
 def main(argv=None):
-    settings = parse_settings(Settings, argv)
-    try:
-        return convert(settings)
-    except ValueError as error:
-        raise SystemExit(f"convert: {error}") from error
+    return run_recipe("convert", convert, Settings, argv)
 
 
 def convert(settings):

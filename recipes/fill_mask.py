@@ -12,7 +12,7 @@ import dataclasses
 from albert_keras import AlbertForMaskedLM, AlbertForPretraining
 from albert_keras.data import AlbertTokenizer
 from albert_keras.evaluation.fill_mask import fill_masks
-from settings import parse_settings
+from settings import run_recipe
 
 EXAMPLES = (
     "Returns a [MASK] of strings.",
@@ -41,11 +41,7 @@ class Settings:
 
 
 def main(argv=None):
-    settings = parse_settings(Settings, argv)
-    try:
-        fill(settings)
-    except ValueError as error:
-        raise SystemExit(f"fill_mask: {error}") from error
+    return run_recipe("fill_mask", fill, Settings, argv)
 
 
 def fill(settings):

@@ -13,7 +13,7 @@ import dataclasses
 from tqdm import tqdm
 
 from albert_keras.data.corpus import prepare_corpus
-from settings import parse_settings
+from settings import run_recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,11 @@ class Settings:
 
 
 def main(argv=None):
-    settings = parse_settings(Settings, argv)
+    return run_recipe("prepare_corpus", prepare, Settings, argv)
+
+
+def prepare(settings):
+    """Prepares the corpus and says what it holds."""
     arguments = dataclasses.asdict(settings)
     bars = []
 
@@ -66,8 +70,6 @@ def main(argv=None):
         manifest = prepare_corpus(
             inputs=arguments.pop("input"), progress=progress, **arguments
         )
-    except ValueError as error:
-        raise SystemExit(f"prepare_corpus: {error}") from error
     finally:
         for bar in bars:
             bar.close()

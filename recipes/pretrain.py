@@ -35,15 +35,11 @@ from albert_keras.training.checkpoint import (
     restore_checkpoint,
 )
 from albert_keras.training.run_directory import CHECKPOINTS, RunDirectory
-from settings import PretrainingSettings, parse_settings
+from settings import PretrainingSettings, run_recipe
 
 
 def main(argv=None):
-    settings = parse_settings(PretrainingSettings, argv)
-    try:
-        return pretrain(settings)
-    except ValueError as error:
-        raise SystemExit(f"pretrain: {error}") from error
+    return run_recipe("pretrain", pretrain, PretrainingSettings, argv)
 
 
 def pretrain(settings):

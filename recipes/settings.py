@@ -225,6 +225,24 @@ class PretrainingSettings:
                 )
 
 
+def run_recipe(name, function, settings_class, argv=None):
+    """Runs a recipe: what the user got wrong is told in one line.
+
+    Args:
+        name: The recipe's, put before the message.
+        function: Takes the settings; its `ValueError`s are the user's.
+        settings_class, argv: See `parse_settings`.
+
+    Returns:
+        What the function returns.
+    """
+    settings = parse_settings(settings_class, argv)
+    try:
+        return function(settings)
+    except ValueError as error:
+        raise SystemExit(f"{name}: {error}") from error
+
+
 def parse_settings(settings_class, argv=None):
     """The settings of a recipe.
 

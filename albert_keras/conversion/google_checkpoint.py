@@ -13,7 +13,7 @@ import sentencepiece
 
 from albert_keras.conversion.pretrained_parts import (
     PretrainedParts,
-    config_from,
+    config_from_values,
     model_class_of,
     read_json,
     write_json,
@@ -91,17 +91,7 @@ def read_config(path):
     values = read_json(path)
     if "vocab_size" not in values:
         raise ValueError(f"{path} is no ALBERT configuration: no vocab_size.")
-    activation = values.get("hidden_act", "gelu")
-    if activation not in _ACTIVATIONS:
-        raise ValueError(
-            f"{path}: `hidden_act` must be one of {sorted(_ACTIVATIONS)}. "
-            f"Received: {activation!r}."
-        )
-    fields = {
-        ours: values.get(theirs, default)
-        for ours, (theirs, default) in _FIELDS.items()
-    }
-    return config_from(path, {**fields, "activation": _ACTIVATIONS[activation]})
+    return config_from_values(path, values, _FIELDS, _ACTIVATIONS, "gelu")
 
 
 def find_checkpoint(directory):

@@ -6,7 +6,7 @@ from albert_keras.conversion.huggingface_tokenizer import (
 )
 from albert_keras.conversion.pretrained_parts import (
     PretrainedParts,
-    config_from,
+    config_from_values,
     model_class_of,
     read_json,
     write_json,
@@ -117,22 +117,12 @@ def read_config(path, values):
             f"{path} is not of an ALBERT model: `model_type` is {kind!r}. "
             "Pass the directory of an ALBERT model."
         )
-    activation = values.get("hidden_act", "gelu_new")
-    if activation not in _ACTIVATIONS:
-        raise ValueError(
-            f"{path}: `hidden_act` must be one of {sorted(_ACTIVATIONS)}. "
-            f"Received: {activation!r}."
-        )
     if values.get("position_embedding_type", "absolute") != "absolute":
         raise ValueError(
             f"{path}: `position_embedding_type` must be 'absolute'. "
             f"Received: {values['position_embedding_type']!r}."
         )
-    fields = {
-        ours: values.get(theirs, default)
-        for ours, (theirs, default) in _FIELDS.items()
-    }
-    return config_from(path, {**fields, "activation": _ACTIVATIONS[activation]})
+    return config_from_values(path, values, _FIELDS, _ACTIVATIONS, "gelu_new")
 
 
 def find_weights(directory):

@@ -106,3 +106,29 @@ def config_from(path, fields):
         return AlbertConfig.from_dict(fields)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def config_from_values(path, values, fields, activations, activation):
+    """An `AlbertConfig` from another system's configuration file.
+
+    Args:
+        path: The file, for messages.
+        values: What it holds.
+        fields: Their name and default of each of our fields.
+        activations: Our name of each of their activations.
+        activation: Their default activation.
+
+    Raises:
+        ValueError: If the activation is unknown or a value is impossible.
+    """
+    name = values.get("hidden_act", activation)
+    if name not in activations:
+        raise ValueError(
+            f"{path}: `hidden_act` must be one of {sorted(activations)}. "
+            f"Received: {name!r}."
+        )
+    found = {
+        ours: values.get(theirs, default)
+        for ours, (theirs, default) in fields.items()
+    }
+    return config_from(path, {**found, "activation": activations[name]})

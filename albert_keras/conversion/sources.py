@@ -146,6 +146,6 @@ def _from_keras_hub(source, directory):
 def _unreachable(source, error):
     reason = str(error).strip().split("\n")[0] or type(error).__name__
     return (
-        f"{source} could not be fetched: {reason} Without a network, pass the "
-        "directory of a copy that was downloaded elsewhere."
+        f"{source} could not be fetched: {reason.rstrip('.')}. Without a "
+        "network, pass the directory of a copy that was downloaded elsewhere."
     )
