@@ -30,7 +30,9 @@ define make_environment
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade pip
 	$(@D)/bin/python $(INSTALL) --editable ".[$(strip $(TENSORFLOW)),dev]"
-	$(@D)/bin/python $(INSTALL) --no-deps keras-nlp keras-hub regex tokenizers
+	$(@D)/bin/python $(INSTALL) --no-deps regex tokenizers \
+		'keras-nlp; python_version >= "3.11"' \
+		'keras-hub; python_version >= "3.11"'
 endef
 SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
 

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from albert_keras.training import distributed
 from albert_keras.training.backend_step import step_of_backend
 from albert_keras.training.update_metrics import UpdateMetrics
 
@@ -24,6 +25,11 @@ class AccumulatingModel(keras.Model):
     averaging the micro-batches' means, as most trainers do, gives another
     update whenever they differ.
 
+    On several ranks (`distributed.initialize`) a batch is the rank's share of
+    the update, and the denominator is that of all ranks' batches: the update
+    does not depend on the number of ranks either. Metrics are those of all
+    ranks.
+
     Subclasses implement `objectives`. Metrics are kept as weighted means:
     `{objective}_loss` and each metric of the objective; `loss` is the sum of
     the objectives' losses times their coefficients. Training also reports
@@ -32,6 +38,8 @@ class AccumulatingModel(keras.Model):
     """
 
     gradient_accumulation_steps = 1
+    gradient_compression = None
+    compile_passes = False
 
     @property
     def objectives(self):
@@ -41,7 +49,11 @@ class AccumulatingModel(keras.Model):
         )
 
     def compile(
-        self, optimizer="adam", gradient_accumulation_steps=1, **kwargs
+        self,
+        optimizer="adam",
+        gradient_accumulation_steps=1,
+        gradient_compression=None,
+        **kwargs,
     ):
         """Like `keras.Model.compile`, without `loss` and `metrics`.
 
@@ -50,6 +62,8 @@ class AccumulatingModel(keras.Model):
                 `gradient_accumulation_steps` must not be set.
             gradient_accumulation_steps: Micro-batches a batch is cut into;
                 must divide the number of rows.
+            gradient_compression: Type in which gradients travel between
+                ranks: "float16", "bfloat16", or None for float32.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
@@ -70,6 +84,17 @@ class AccumulatingModel(keras.Model):
                 "`gradient_accumulation_steps` must be a positive integer. "
                 f"Received: {steps!r}."
             )
+        if gradient_compression not in (None, "float16", "bfloat16"):
+            raise ValueError(
+                "`gradient_compression` must be 'float16', 'bfloat16' or "
+                f"None. Received: {gradient_compression!r}."
+            )
+        if distributed.size() > 1:
+            # XLA compiles the passes then, but not the all-reduce.
+            kwargs["jit_compile"], self.compile_passes = (
+                False,
+                _compiles(kwargs.get("jit_compile", "auto")),
+            )
         super().compile(optimizer=optimizer, **kwargs)
         if getattr(self.optimizer, "gradient_accumulation_steps", None):
             raise ValueError(
@@ -82,6 +107,7 @@ class AccumulatingModel(keras.Model):
         # Now, since not every optimizer can be built inside of a graph.
         self.optimizer.build(self.trainable_variables)
         self.gradient_accumulation_steps = steps
+        self.gradient_compression = gradient_compression
         self.update_metrics = UpdateMetrics(self.objectives)
 
     def get_compile_config(self):
@@ -90,6 +116,7 @@ class AccumulatingModel(keras.Model):
         return {
             "optimizer": keras.saving.serialize_keras_object(self.optimizer),
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            "gradient_compression": self.gradient_compression,
             "run_eagerly": self.run_eagerly,
             "steps_per_execution": self.steps_per_execution,
             "jit_compile": self.jit_compile,
@@ -105,6 +132,20 @@ class AccumulatingModel(keras.Model):
 
     def test_step(self, *args):
         return _step.test_step(self, *args)
+
+    def evaluate(self, *args, return_dict=False, **kwargs):
+        """As in Keras. On several ranks each brings its share of the data,
+        and every one gets the metrics over all of it."""
+        results = super().evaluate(*args, return_dict=True, **kwargs)
+        if distributed.size() > 1:
+            self.update_metrics.add_up_over_ranks()
+            results = {
+                name: float(value)
+                for name, value in (
+                    self.update_metrics.objective_results().items()
+                )
+            }
+        return results if return_dict else list(results.values())
 
     def targets(self, y, sample_weight=None):
         """Labels and float32 weights of each objective, by its name.
@@ -171,3 +212,10 @@ class AccumulatingModel(keras.Model):
 
     def get_metrics_result(self):
         return self.update_metrics.results()
+
+
+def _compiles(jit_compile):
+    """Whether "auto" means XLA: where Keras has a GPU."""
+    if jit_compile == "auto":
+        return keras.distribution.list_devices("gpu") != []
+    return bool(jit_compile)

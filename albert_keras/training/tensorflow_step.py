@@ -3,12 +3,16 @@
 import keras
 import tensorflow as tf
 
+from albert_keras.training import distributed
+
 
 def train_step(model, data):
     """Accumulates the gradient over micro-batches and applies it once.
 
     The micro-batches are a loop in the graph: memory and compile time do not
-    grow with their number. Gradients add up in float32.
+    grow with their number. Gradients add up in float32. On several ranks the
+    weights of the targets are added up before, since the loss is divided by
+    those of the whole update, and the gradients once after.
 
     Args:
         model: A compiled `AccumulatingModel`.
@@ -19,17 +23,25 @@ def train_step(model, data):
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     targets = model.targets(y, sample_weight)
-    totals = model.total_weights(targets)
+    metrics = model.update_metrics
+    totals, votes = distributed.sum_over_ranks(
+        (model.total_weights(targets), tf.convert_to_tensor(metrics.stop_vote))
+    )
     optimizer = model.optimizer
-    gradients, sums = _accumulate(model, x, targets, totals)
+    gradients, sums = _passes(model)(model, x, targets, totals)
+    gradients, sums, seconds = _add_up(
+        gradients, sums, model.gradient_compression
+    )
 
-    model.update_metrics.set_last(
+    metrics.stop_votes.assign(votes)
+    metrics.add_communication(seconds)
+    metrics.set_last(
         learning_rate=optimizer.learning_rate,
         gradient_norm=tf.linalg.global_norm(gradients) / loss_scale(optimizer),
         weight_norm=tf.linalg.global_norm(_values(model)),
     )
     optimizer.apply(gradients, model.trainable_variables)
-    model.update_metrics.add_sums(sums, totals)
+    metrics.add_sums(sums, totals)
     return model.get_metrics_result()
 
 
@@ -38,8 +50,9 @@ def test_step(model, data):
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     targets = model.targets(y, sample_weight)
     outputs = model(x, training=False)
+    totals = model.total_weights(targets)
     model.update_metrics.add_sums(
-        model.objective_sums(outputs, targets), model.total_weights(targets)
+        model.objective_sums(outputs, targets), totals
     )
     return model.update_metrics.objective_results()
 
@@ -49,6 +62,33 @@ def loss_scale(optimizer):
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return tf.convert_to_tensor(optimizer.dynamic_scale)
     return optimizer.loss_scale_factor or 1.0
+
+
+def _passes(model):
+    """The forward and backward passes, compiled by XLA where asked for.
+
+    The whole step cannot be then: Horovod's all-reduce stays outside.
+    """
+    if not model.compile_passes:
+        return _accumulate
+    return tf.function(_accumulate, jit_compile=True)
+
+
+def _add_up(gradients, sums, compression):
+    """Sums over the ranks, and the seconds that it took."""
+    if distributed.size() == 1:
+        return gradients, sums, None
+    with tf.control_dependencies(tf.nest.flatten((gradients, sums))):
+        start = tf.timestamp()
+    with tf.control_dependencies([start]):
+        gradients = [tf.identity(gradient) for gradient in gradients]
+    if compression is not None:
+        gradients = [tf.cast(g, compression) for g in gradients]
+    gradients, sums = distributed.sum_over_ranks((gradients, sums))
+    gradients = [tf.cast(gradient, tf.float32) for gradient in gradients]
+    with tf.control_dependencies(tf.nest.flatten((gradients, sums))):
+        seconds = tf.timestamp() - start
+    return gradients, sums, seconds
 
 
 def _accumulate(model, x, targets, totals):

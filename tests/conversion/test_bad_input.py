@@ -11,6 +11,7 @@ import pytest
 import albert_keras as ak
 from albert_keras.conversion import FORMATS, huggingface
 from tests.conversion.test_round_trips import CONFIG
+from tests.formats import FORMATS_HERE
 
 WEIGHTS = {
     "keras": "weights.safetensors",
@@ -33,7 +34,7 @@ HIDDEN = {
 }
 
 
-@pytest.fixture(params=FORMATS)
+@pytest.fixture(params=FORMATS_HERE)
 def saved(request, tmp_path):
     """Name of a format and a directory in it."""
     model = ak.AlbertBackbone.from_config(CONFIG)
@@ -104,13 +105,15 @@ def test_a_damaged_configuration_is_named(saved):
         ak.AlbertBackbone.from_pretrained(directory)
 
 
-def test_a_vocabulary_of_another_size_is_refused_on_saving(store, tmp_path):
+@pytest.mark.parametrize("format", FORMATS_HERE)
+def test_a_vocabulary_of_another_size_is_refused_on_saving(
+    format, store, tmp_path
+):
     model = ak.AlbertBackbone.from_config(CONFIG)
-    for format in FORMATS:
-        with pytest.raises(ValueError, match="150 pieces, the token table 40"):
-            model.save_pretrained(
-                tmp_path / "model", format=format, tokenizer=store.tokenizer
-            )
+    with pytest.raises(ValueError, match="150 pieces, the token table 40"):
+        model.save_pretrained(
+            tmp_path / "model", format=format, tokenizer=store.tokenizer
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -206,7 +209,7 @@ def test_before_normalization_is_kept_by_our_own_format_alone(format, tmp_path):
     )
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FORMATS_HERE)
 def test_a_save_that_fails_leaves_the_earlier_one_whole(
     format, tmp_path, monkeypatch
 ):

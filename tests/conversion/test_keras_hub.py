@@ -6,8 +6,9 @@ import sentencepiece
 
 import albert_keras as ak
 from albert_keras.evaluation.parity import random_inputs
+from tests.formats import NO_KERAS_HUB
 
-keras_hub = pytest.importorskip("keras_hub", reason="KerasHub is not here")
+keras_hub = pytest.importorskip("keras_hub", reason=NO_KERAS_HUB)
 
 SMALL = dict(
     vocabulary_size=40,

@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 import albert_keras as ak
-from albert_keras.conversion import FORMATS
 from tests.conversion.test_round_trips import CONFIG
+from tests.formats import FORMATS_HERE
 
 CARD = {
     "name": "ALBERT of the parish registers",
@@ -19,7 +19,7 @@ CARD = {
 }
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FORMATS_HERE)
 def test_every_format_comes_with_a_card_that_hubs_can_read(format, tmp_path):
     model = ak.AlbertForMaskedLM(ak.AlbertBackbone.from_config(CONFIG))
     model.card.update(CARD)

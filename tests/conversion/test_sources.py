@@ -11,6 +11,7 @@ import pytest
 import albert_keras as ak
 from albert_keras.conversion import local_directory
 from tests.conversion.test_round_trips import CONFIG
+from tests.formats import NO_KERAS_HUB
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_without_a_network_a_handle_says_so_and_names_the_way_out(
 
 
 def test_without_a_network_a_preset_of_kerashub_says_so(monkeypatch):
-    keras_hub = pytest.importorskip("keras_hub", reason="KerasHub is not here")
+    keras_hub = pytest.importorskip("keras_hub", reason=NO_KERAS_HUB)
 
     def from_preset(name):
         raise ConnectionError("Name or service not known")
