@@ -11,6 +11,7 @@ its newest model. The same command with `--resume` goes on where it stopped.
 """
 
 import dataclasses
+import time
 from pathlib import Path
 
 import keras
@@ -21,9 +22,12 @@ from albert_keras.evaluation.curves import plot_curves
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay, adamw
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import (
+    EXIT_INTERRUPTED,
+    BroadcastState,
     Checkpointing,
     PlateauWarning,
     StopOnNonFinite,
+    StopOnSignal,
     TrainingLog,
 )
 from albert_keras.training.callbacks.training_log import (
@@ -31,10 +35,17 @@ from albert_keras.training.callbacks.training_log import (
     read_metrics,
 )
 from albert_keras.training.checkpoint import (
+    checkpoint_settings,
     newest_checkpoint,
+    remove_unfinished,
     restore_checkpoint,
 )
-from albert_keras.training.run_directory import CHECKPOINTS, RunDirectory
+from albert_keras.training.run_directory import (
+    CHECKPOINTS,
+    RunDirectory,
+    check_same_settings,
+)
+from albert_keras.training.weights_and_biases import start_wandb
 from settings import PretrainingSettings, run_recipe
 
 
@@ -45,34 +56,53 @@ def main(argv=None):
 def pretrain(settings):
     """Runs or resumes a pretraining, and returns its run directory."""
     distributed.initialize()
-    run = RunDirectory(settings.output_dir)
-    record = dataclasses.asdict(settings)
     settings.check()
-    run.check(record, settings.resume, settings.MAY_CHANGE)
+    run = RunDirectory(settings.output_dir, settings.checkpoint_dir)
+    record = dataclasses.asdict(settings)
+    distributed.on_first_rank(
+        lambda: run.check(record, settings.resume, settings.MAY_CHANGE)
+    )
     store = TokenStore(settings.data_dir)
     training, validation = make_datasets(settings, store)
     keras.utils.set_random_seed(settings.seed)
     model = make_model(settings, store)
-    start = restore(settings, model, run)
+    start = distributed.on_first_rank(
+        lambda: claim_and_restore(settings, model, run, record)
+    )
     training.first_step = start
-    run.write_settings(record)
 
     announce(settings, store, model, training, start)
+    stop = StopOnSignal(first_step=start)
     if start < settings.total_steps:
         model.fit(
             training,
             epochs=1,
             steps_per_epoch=settings.total_steps - start,
             shuffle=False,
-            callbacks=make_callbacks(
-                settings, store, run, model, validation, start
-            ),
+            verbose="auto" if distributed.rank() == 0 else 0,
+            callbacks=[
+                stop,
+                *make_callbacks(settings, store, run, model, validation, start),
+            ],
         )
+    distributed.barrier()  # the first rank may be saving
+    if stop.stopped:
+        distributed.say(
+            f"\nStopped by a signal after update {stop.step:,}. The same "
+            "command with --resume goes on."
+        )
+        raise SystemExit(EXIT_INTERRUPTED)
+    if distributed.rank() == 0:
+        finish(run, store)
+    return run.path
+
+
+def finish(run, store):
+    """Draws the curves and says how it ended."""
     figure = plot_curves(run.path, unigram_entropy=store.unigram_entropy)
     print()
     report(run, store)
     print(f"Curves: {figure}. Model: {newest_checkpoint(run.checkpoints)}.")
-    return run.path
 
 
 # === Data and model ===
@@ -100,9 +130,13 @@ def make_datasets(settings, store):
         split="validation",
         seed=settings.seed + 1,
         num_steps=settings.validation_steps,
+        rank=distributed.rank(),
+        size=distributed.size(),
         **shared,
     )
-    validation.batch_size = min(settings.batch_size, len(validation.sequences))
+    validation.batch_size = min(
+        settings.batch_size, len(validation.sequences) // distributed.size()
+    )
     return training, validation
 
 
@@ -130,13 +164,30 @@ def make_model(settings, store):
         model = AlbertForPretraining(backbone)
     check_model(settings, store, model.config)
     model.card.update(make_card(settings, store))
+    leave_out_objectives(settings, model)
+    compression = settings.gradient_compression
     model.compile(
         make_optimizer(settings, model),
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        gradient_compression=None if compression == "none" else compression,
         run_eagerly=settings.eager,
         jit_compile=False if settings.skip_xla or settings.eager else "auto",
     )
     return model
+
+
+def leave_out_objectives(settings, model):
+    """Leaves out what is not to be trained; its head keeps its weights."""
+    skipped = {"mlm"} if settings.skip_mlm else set()
+    if settings.skip_sop:
+        skipped.add("sop")
+    model.objectives = tuple(
+        objective
+        for objective in model.objectives
+        if objective.name not in skipped
+    )
+    model.mlm_head.trainable = not settings.skip_mlm
+    model.sop_head.trainable = not settings.skip_sop
 
 
 def make_optimizer(settings, model):
@@ -161,14 +212,16 @@ def make_optimizer(settings, model):
 
 
 def make_callbacks(settings, store, run, model, validation, start):
+    ranks = distributed.size()
     plateau = PlateauWarning(store.unigram_entropy, settings.warmup())
 
     def validate():
         return model.evaluate(validation, return_dict=True, verbose=0)
 
     def report(step, metrics):
-        print(f"\nUpdate {step:,}: {describe(metrics, store)}", flush=True)
-        plateau(step, metrics)
+        distributed.say(f"\nUpdate {step:,}: {describe(metrics, store)}")
+        if plateau.metric in metrics:
+            plateau(step, metrics)
         model.card["scores"] = scores(step, metrics)
 
     def export(path):
@@ -176,15 +229,18 @@ def make_callbacks(settings, store, run, model, validation, start):
         model.write_pretrained(path, store.tokenizer)
 
     return [
+        BroadcastState(),
         StopOnNonFinite(first_step=start),
         TrainingLog(
             run.path,
             settings.log_frequency,
-            settings.tokens_per_update(distributed.size()),
+            settings.tokens_per_update(ranks),
+            settings.global_batch(ranks),
             validate,
             settings.validation_frequency,
             first_step=start,
             on_validation=report,
+            on_row=start_logging_elsewhere(settings),
         ),
         Checkpointing(
             run.checkpoints,
@@ -192,8 +248,27 @@ def make_callbacks(settings, store, run, model, validation, start):
             first_step=start,
             export=export,
             keep=settings.keep_checkpoints,
+            settings=checkpoint_record(settings),
         ),
     ]
+
+
+def start_logging_elsewhere(settings):
+    """Where rows of metrics go beside CSV and TensorBoard, if anywhere."""
+    if settings.wandb_project is None or distributed.rank() > 0:
+        return None
+    return start_wandb(
+        settings.wandb_project, name_of(settings), dataclasses.asdict(settings)
+    )
+
+
+def name_of(settings):
+    """The run's name, given or composed."""
+    return settings.composed_name(
+        distributed.size(),
+        time.strftime("%Y%m%d-%H%M%S"),
+        "sm" if Path("/opt/ml").is_dir() else "local",
+    )
 
 
 # === The model card ===
@@ -228,22 +303,41 @@ def make_card(settings, store):
 
 def scores(step, metrics):
     """What the model's card says of a validation."""
-    names = ("mlm_loss", "mlm_accuracy", "sop_loss", "sop_accuracy")
-    return {
-        "update": step,
-        **{f"validation {name}": f"{metrics[name]:.4f}" for name in names},
+    figures = {
+        f"validation {name}": f"{value:.4f}" for name, value in metrics.items()
     }
+    return {"update": step, **figures}
 
 
 # === Where the run starts ===
 
 
+def claim_and_restore(settings, model, run, record):
+    """Restores what the settings ask for, and returns the updates done.
+
+    On the first rank; `BroadcastState` gives the others what it has.
+    """
+    remove_unfinished(run.checkpoints)
+    start = restore(settings, model, run)
+    run.write_settings(record)
+    return start
+
+
 def restore(settings, model, run):
-    """Restores what the settings ask for, and returns the updates done."""
-    if settings.resume:
-        newest = newest_checkpoint(run.checkpoints)
-        if newest is not None:
-            return restore_checkpoint(newest, model)
+    newest = newest_checkpoint(run.checkpoints)
+    if newest is not None and not settings.resume:
+        raise ValueError(
+            f"{run.checkpoints} already holds checkpoints. Pass --resume to "
+            "go on from the newest, or another --checkpoint_dir."
+        )
+    if newest is not None:
+        check_same_settings(
+            newest,
+            checkpoint_settings(newest),
+            checkpoint_record(settings),
+            settings.MAY_CHANGE,
+        )
+        return restore_checkpoint(newest, model)
     if settings.load_from == "checkpoint":
         path = Path(settings.checkpoint_path)
         if (path / CHECKPOINTS).is_dir():
@@ -251,6 +345,15 @@ def restore(settings, model, run):
         step = restore_checkpoint(path, model, settings.load_optimizer_state)
         return step if settings.load_optimizer_state else 0
     return 0
+
+
+def checkpoint_record(settings):
+    """What a checkpoint tells of its run: the settings, and the rows of an
+    update, which may be shared out otherwise on resuming."""
+    return {
+        **dataclasses.asdict(settings),
+        "global_batch": settings.global_batch(distributed.size()),
+    }
 
 
 def check_model(settings, store, config):
@@ -277,7 +380,8 @@ def announce(settings, store, model, training, start):
     tokens = settings.tokens_per_update(ranks)
     remaining = settings.total_steps - start
     passes = remaining / training.steps_per_pass
-    print(
+    distributed.say(
+        f"Run {name_of(settings)}.\n"
         f"ALBERT {settings.model_size}: {model.count_params():,} parameters. "
         f"{store.directory}: {store.manifest['num_tokens']:,} tokens, "
         f"unigram entropy {store.unigram_entropy:.2f} nats (a model that "
@@ -289,22 +393,27 @@ def announce(settings, store, model, training, start):
         f"{settings.warmup():,} updates."
     )
     if start:
-        print(f"Going on from update {start:,}.")
+        distributed.say(f"Going on from update {start:,}.")
 
 
 def describe(metrics, store):
-    return (
-        f"validation masked-LM loss {metrics['mlm_loss']:.3f} "
-        f"(unigram entropy {store.unigram_entropy:.2f}), "
-        f"accuracy {metrics['mlm_accuracy']:.1%}; "
-        f"sentence-order accuracy {metrics['sop_accuracy']:.1%}"
-    )
+    """The figures of a validation, of what is trained."""
+    parts = []
+    if "mlm_loss" in metrics:
+        parts.append(
+            f"validation masked-LM loss {metrics['mlm_loss']:.3f} "
+            f"(unigram entropy {store.unigram_entropy:.2f}), "
+            f"accuracy {metrics['mlm_accuracy']:.1%}"
+        )
+    if "sop_accuracy" in metrics:
+        parts.append(f"sentence-order accuracy {metrics['sop_accuracy']:.1%}")
+    return "; ".join(parts)
 
 
 def report(run, store):
     """Prints the held-out figures at the start and at the end."""
     rows = read_metrics(run.path / METRICS_FILE)
-    validations = [row for row in rows if "val_mlm_loss" in row]
+    validations = [row for row in rows if "val_loss" in row]
     for row in (validations[0], validations[-1]) if validations else ():
         metrics = {
             name.removeprefix("val_"): value

@@ -6,12 +6,13 @@ recipes share stands here.
 """
 
 import dataclasses
-import math
 import sys
 from typing import ClassVar, Literal
 
 import tyro
 import yaml
+
+from albert_keras.optimizers import square_root_scaling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +30,15 @@ class PretrainingSettings:
     resume: bool = False
     """Go on from the newest whole checkpoint in the run directory."""
 
+    checkpoint_dir: str | None = None
+    """Where checkpoints go; by default /opt/ml/checkpoints where it exists
+    (SageMaker's spot instances), else in the run directory."""
+
     name: str = ""
-    """A name for the run, kept in its settings."""
+    """A name of yours, the last part of the run's name."""
+
+    run_name: str | None = None
+    """The run's whole name; by default composed of what matters."""
 
     # === Model ===
 
@@ -63,6 +71,12 @@ class PretrainingSettings:
     pre_layer_norm: bool = False
     """Normalize before the sub-layers: leaves the plateau sooner when batches
     are small, but is not the paper's model."""
+
+    skip_mlm: bool = False
+    """Train sentence order alone."""
+
+    skip_sop: bool = False
+    """Train masked-language modelling alone."""
 
     # === Data ===
 
@@ -126,6 +140,9 @@ class PretrainingSettings:
     max_grad_norm: float = 1.0
     """Clipping of the gradient's global norm."""
 
+    gradient_compression: Literal["none", "float16", "bfloat16"] = "none"
+    """Type in which gradients travel between ranks."""
+
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Types of the computation."""
 
@@ -144,7 +161,8 @@ class PretrainingSettings:
     """Updates between two validations."""
 
     validation_steps: int = 50
-    """Batches of `batch_size` rows in a validation, the same each time."""
+    """Batches of `batch_size` rows in a validation, on each rank, the same
+    each time."""
 
     checkpoint_frequency: int = 5000
     """Updates between two checkpoints."""
@@ -152,10 +170,18 @@ class PretrainingSettings:
     keep_checkpoints: int = 5
     """How many checkpoints to keep."""
 
+    wandb_project: str | None = None
+    """Log to this project of Weights & Biases as well, if logged in."""
+
     MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
         {
             "output_dir",
             "resume",
+            "checkpoint_dir",
+            "run_name",
+            "wandb_project",
+            "batch_size",
+            "gradient_accumulation_steps",
             "log_frequency",
             "validation_frequency",
             "validation_steps",
@@ -165,7 +191,8 @@ class PretrainingSettings:
             "eager",
         }
     )
-    """What a resumed run may change without becoming another run."""
+    """What a resumed run may change without becoming another run. Rows and
+    micro-batches may, where the global batch stays the same."""
 
     def global_batch(self, num_ranks):
         """Rows of an update on all ranks."""
@@ -184,9 +211,8 @@ class PretrainingSettings:
     def peak_learning_rate(self, num_ranks):
         """The peak: given, measured, or by LAMB's rule of the square root.
 
-        0.00176 at 4096 rows is the published value; the rule is that of the
-        LAMB paper (arXiv:1904.00962, section 4). AdamW does not scale. For
-        tiny, see recipes/demo.yaml: runs of few thousand updates need more.
+        AdamW does not scale. For tiny, see recipes/demo.yaml: runs of few
+        thousand updates need more.
         """
         if self.learning_rate is not None:
             return self.learning_rate
@@ -194,7 +220,23 @@ class PretrainingSettings:
             return {"lamb": 0.007, "adamw": 0.003}[self.optimizer]
         if self.optimizer == "adamw":
             return 5e-4
-        return 0.00176 * math.sqrt(self.global_batch(num_ranks) / 4096)
+        return square_root_scaling(self.global_batch(num_ranks))
+
+    def composed_name(self, num_ranks, time, platform):
+        """The run's name, as the AWS sample composed it."""
+        if self.run_name:
+            return self.run_name
+        skipped = "-skipsop" * self.skip_sop + "-skipmlm" * self.skip_mlm
+        return (
+            f"{time}-{platform}-{self.model_type}-{self.model_size}-"
+            f"{self.load_from}-{num_ranks}gpus-"
+            f"{self.global_batch(num_ranks)}globalbatch-"
+            f"{self.peak_learning_rate(num_ranks):.3g}maxlr-"
+            f"{self.learning_rate_decay_power:g}power-{self.optimizer}opt-"
+            f"{self.total_steps}steps-"
+            f"{'preln' if self.pre_layer_norm else 'postln'}{skipped}-"
+            f"{self.hidden_dropout_prob:g}dropout-{self.name or 'unnamed'}"
+        )
 
     def check(self):
         """Raises where settings do not fit each other."""
@@ -213,6 +255,10 @@ class PretrainingSettings:
                     f"--{name} must be at least 1. "
                     f"Received: {getattr(self, name)}."
                 )
+        if self.skip_mlm and self.skip_sop:
+            raise ValueError(
+                "--skip_mlm and --skip_sop leave nothing to train. Pass one."
+            )
         for source, flag in (
             ("pretrained", "pretrained"),
             ("checkpoint", "checkpoint_path"),

@@ -2,8 +2,9 @@
 
 from albert_keras.optimizers.adamw import adamw
 from albert_keras.optimizers.lamb import Lamb
+from albert_keras.optimizers.learning_rate_scaling import square_root_scaling
 from albert_keras.optimizers.warmup_polynomial_decay import (
     WarmupPolynomialDecay,
 )
 
-__all__ = ["Lamb", "WarmupPolynomialDecay", "adamw"]
+__all__ = ["Lamb", "WarmupPolynomialDecay", "adamw", "square_root_scaling"]

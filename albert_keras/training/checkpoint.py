@@ -25,7 +25,9 @@ DESCRIPTION_FILE = "training_state.json"
 _logger = logging.getLogger(__name__)
 
 
-def save_checkpoint(directory, model, step, export=None, keep=None):
+def save_checkpoint(
+    directory, model, step, export=None, keep=None, settings=None
+):
     """Writes a checkpoint of a compiled model.
 
     Args:
@@ -35,6 +37,8 @@ def save_checkpoint(directory, model, step, export=None, keep=None):
         export: Called with the checkpoint's directory to add files, such as
             `model.write_pretrained`.
         keep: How many of the newest to keep; None keeps all.
+        settings: What JSON can hold of the run's settings, to tell on
+            resuming whether it is the same run.
 
     Returns:
         Path of the checkpoint.
@@ -50,6 +54,7 @@ def save_checkpoint(directory, model, step, export=None, keep=None):
         safetensors.numpy.save_file(arrays, temporary / STATE_FILE)
         description = {
             "step": int(step),
+            "settings": settings or {},
             "optimizer": _optimizer_name(model.optimizer),
             "sha256": _sha256(temporary / STATE_FILE),
             "variables": {
@@ -65,6 +70,17 @@ def save_checkpoint(directory, model, step, export=None, keep=None):
         for old in _checkpoints(directory)[:-keep]:
             shutil.rmtree(old)
     return path
+
+
+def remove_unfinished(directory):
+    """Removes what a process that was killed while saving left behind."""
+    for path in Path(directory).glob(".tmp-step-*"):
+        shutil.rmtree(path)
+
+
+def checkpoint_settings(path):
+    """The settings that a checkpoint was saved with."""
+    return _read_description(path).get("settings", {})
 
 
 def newest_checkpoint(directory):

@@ -137,8 +137,7 @@ def sum_numbers(numbers):
 
 def barrier():
     """Waits until every rank is here."""
-    if size() > 1:
-        _horovod.barrier()
+    sum_numbers([0.0])
 
 
 def on_first_rank(function):

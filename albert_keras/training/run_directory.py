@@ -5,8 +5,10 @@ from pathlib import Path
 
 from albert_keras.atomic_write import atomic_file
 
-SETTINGS_FILE = "settings.json"
+SETTINGS_FILE = "settings.yaml"
 CHECKPOINTS = "checkpoints"
+# Amazon SageMaker keeps what is here when it takes a spot instance back.
+SAGEMAKER_CHECKPOINTS = Path("/opt/ml/checkpoints")
 
 
 class RunDirectory:
@@ -14,11 +16,15 @@ class RunDirectory:
 
     Args:
         path: The directory; it need not exist.
+        checkpoints: Where the checkpoints are; None is `/opt/ml/checkpoints`
+            where that exists, else `checkpoints` in the directory.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, checkpoints=None):
         self.path = Path(path)
-        self.checkpoints = self.path / CHECKPOINTS
+        if checkpoints is None and SAGEMAKER_CHECKPOINTS.is_dir():
+            checkpoints = SAGEMAKER_CHECKPOINTS
+        self.checkpoints = Path(checkpoints or self.path / CHECKPOINTS)
         self.settings_path = self.path / SETTINGS_FILE
 
     def check(self, settings, resume, may_change=()):
@@ -47,20 +53,52 @@ class RunDirectory:
                 f"{self.path} already holds a run. Pass --resume to go on "
                 "with it, or a new --output_dir."
             )
-        earlier = json.loads(self.settings_path.read_text(encoding="utf-8"))
-        changed = [
-            f"{name}: {earlier.get(name)!r} then, {value!r} now"
-            for name, value in settings.items()
-            if name not in may_change and earlier.get(name) != value
-        ]
-        if changed:
-            raise ValueError(
-                f"{self.path} was started with other settings: "
-                f"{'; '.join(changed)}. Resume with the same, or start a new "
-                "run."
-            )
+        check_same_settings(
+            self.path, self.read_settings(), settings, may_change
+        )
 
     def write_settings(self, settings):
-        """Records the settings, which claims the directory."""
+        """Records the settings, which claims the directory.
+
+        One `name: value` a line, values as JSON, which is YAML: the file
+        starts the same run again with `--config`.
+        """
         with atomic_file(self.settings_path, encoding="utf-8") as file:
-            json.dump(settings, file, indent=2)
+            for name, value in settings.items():
+                file.write(f"{name}: {json.dumps(value)}\n")
+
+    def read_settings(self):
+        """What `write_settings` recorded.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        lines = self.settings_path.read_text(encoding="utf-8").splitlines()
+        try:
+            pairs = (line.split(": ", 1) for line in lines)
+            return {name: json.loads(value) for name, value in pairs}
+        except ValueError as error:
+            raise ValueError(
+                f"{self.settings_path} is damaged: {error}. Start a new run."
+            ) from error
+
+
+def check_same_settings(source, earlier, now, may_change=()):
+    """Raises where a run's settings are not those that it was started with.
+
+    Args:
+        source: Where the earlier settings were read, for the message.
+        earlier, now: Dictionaries of settings. What only one of them knows
+            is not compared.
+        may_change: Names that may differ.
+    """
+    changed = [
+        f"{name}: {earlier[name]!r} then, {value!r} now"
+        for name, value in now.items()
+        if name not in may_change and name in earlier and earlier[name] != value
+    ]
+    if changed:
+        raise ValueError(
+            f"{source} was started with other settings: "
+            f"{'; '.join(changed)}. Resume with the same, or start a new run."
+        )

@@ -1,10 +1,10 @@
 """The recipes end to end: text, corpus, run, resumed run, filled masks."""
 
-import json
 import shutil
 
 import numpy as np
 import pytest
+import yaml
 
 from albert_keras import AlbertForPretraining
 from albert_keras.training.callbacks.training_log import read_metrics
@@ -85,14 +85,14 @@ def test_a_run_leaves_settings_metrics_figure_and_models(
         ),
         "curves.png",
         "metrics.csv",
-        "settings.json",
+        "settings.yaml",
     ]
     rows = read_metrics(finished / "metrics.csv")
     assert [row["step"] for row in rows] == [0, 2, 3, 4, 6]
     assert [row["step"] for row in rows if "val_mlm_loss" in row] == [0, 3, 6]
     assert rows[0]["val_mlm_loss"] == pytest.approx(np.log(150), abs=0.3)
     assert (finished / "curves.png").read_bytes()[:4] == b"\x89PNG"
-    settings = json.loads((finished / "settings.json").read_text())
+    settings = yaml.safe_load((finished / "settings.yaml").read_text())
     assert settings["total_steps"] == 6
 
 

@@ -41,6 +41,7 @@ def test_rows_hold_means_since_the_last_row_and_validations(
         tmp_path,
         frequency=2,
         tokens_per_update=96,
+        rows_per_update=8,
         validate=lambda: next(validations),
         validation_frequency=4,
     )
@@ -70,7 +71,7 @@ def test_a_resumed_log_drops_what_came_after_the_checkpoint(
     batches = [make_batch(rng, tiny_config) for _ in range(6)]
 
     def run(batches, first_step):
-        log = TrainingLog(tmp_path, 1, 96, first_step=first_step)
+        log = TrainingLog(tmp_path, 1, 96, 8, first_step=first_step)
         model.fit(Batches(batches), shuffle=False, verbose=0, callbacks=[log])
 
     run(batches, 0)

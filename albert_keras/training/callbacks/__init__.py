@@ -1,13 +1,21 @@
 """What happens around the updates, one callback a file."""
 
+from albert_keras.training.callbacks.broadcast_state import BroadcastState
 from albert_keras.training.callbacks.checkpointing import Checkpointing
 from albert_keras.training.callbacks.plateau_warning import PlateauWarning
 from albert_keras.training.callbacks.stop_on_non_finite import StopOnNonFinite
+from albert_keras.training.callbacks.stop_on_signal import (
+    EXIT_INTERRUPTED,
+    StopOnSignal,
+)
 from albert_keras.training.callbacks.training_log import TrainingLog
 
 __all__ = [
+    "EXIT_INTERRUPTED",
+    "BroadcastState",
     "Checkpointing",
     "PlateauWarning",
     "StopOnNonFinite",
+    "StopOnSignal",
     "TrainingLog",
 ]

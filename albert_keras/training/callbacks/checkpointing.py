@@ -2,11 +2,14 @@
 
 import keras
 
+from albert_keras.training import distributed
 from albert_keras.training.checkpoint import save_checkpoint
 
 
 class Checkpointing(keras.callbacks.Callback):
     """Saves a checkpoint every so many updates, and one at the end.
+
+    The first rank writes; all have the same state.
 
     Args:
         directory: Where the checkpoints go.
@@ -14,17 +17,23 @@ class Checkpointing(keras.callbacks.Callback):
         first_step: Updates done before this `fit`.
         export: See `save_checkpoint`.
         keep: How many of the newest to keep; None keeps all.
+        settings: See `save_checkpoint`.
     """
 
     def __init__(
-        self, directory, frequency, first_step=0, export=None, keep=None
+        self,
+        directory,
+        frequency,
+        first_step=0,
+        export=None,
+        keep=None,
+        settings=None,
     ):
         super().__init__()
         self.directory = directory
         self.frequency = frequency
         self.step = self.saved_step = first_step
-        self.export = export
-        self.keep = keep
+        self.arguments = dict(export=export, keep=keep, settings=settings)
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
@@ -36,7 +45,8 @@ class Checkpointing(keras.callbacks.Callback):
             self.save()
 
     def save(self):
-        save_checkpoint(
-            self.directory, self.model, self.step, self.export, self.keep
-        )
         self.saved_step = self.step
+        if distributed.rank() == 0:
+            save_checkpoint(
+                self.directory, self.model, self.step, **self.arguments
+            )

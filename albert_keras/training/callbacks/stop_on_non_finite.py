@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from albert_keras.training import distributed
+
 
 class StopOnNonFinite(keras.callbacks.Callback):
     """Raises as soon as a metric is infinite or not a number.
@@ -15,21 +17,30 @@ class StopOnNonFinite(keras.callbacks.Callback):
         first_step: Updates done before this `fit`.
 
     Raises:
-        FloatingPointError: Names the metric and the update.
+        FloatingPointError: Names the metric, the update and the rank.
     """
 
     def __init__(self, first_step=0):
         super().__init__()
         self.step = first_step
 
+    def on_train_begin(self, logs=None):
+        # Under loss scaling a gradient may overflow; the optimizer then
+        # skips the update.
+        scales = isinstance(
+            self.model.optimizer, keras.optimizers.LossScaleOptimizer
+        )
+        self.ignored = {"gradient_norm"} if scales else set()
+
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
-        for name, value in (logs or {}).items():
-            # Under loss scaling a gradient may overflow; the optimizer then
-            # skips the update.
-            if name != "gradient_norm" and not math.isfinite(float(value)):
+        logs = logs or {}
+        # Losses first: a norm that is no number follows from them.
+        for name in sorted(logs, key=lambda name: ("norm" in name, name)):
+            value = logs[name]
+            if name not in self.ignored and not math.isfinite(float(value)):
                 raise FloatingPointError(
-                    f"{name} is {float(value)} at update {self.step}. Go on "
-                    "from the last checkpoint with a lower learning rate or "
-                    "a longer warm-up."
+                    f"{name} is {float(value)} at update {self.step} on rank "
+                    f"{distributed.rank()}. Go on from the last checkpoint "
+                    "with a lower learning rate or a longer warm-up."
                 )

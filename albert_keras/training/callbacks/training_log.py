@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from albert_keras.atomic_write import atomic_file
+from albert_keras.training import distributed
 
 METRICS_FILE = "metrics.csv"
 TENSORBOARD = "tensorboard"
@@ -22,15 +23,22 @@ class TrainingLog(keras.callbacks.Callback):
     the model are reset after each row. A resumed run drops the rows behind
     its first step and goes on.
 
+    On several ranks the first one writes; metrics and validation are those
+    of all ranks. Then there are also the speed of one rank and the share of
+    the time that is spent in the all-reduce, and under loss scaling how many
+    updates were skipped so far.
+
     Args:
         directory: Gets `metrics.csv` and `tensorboard/`.
         frequency: Updates between two rows.
         tokens_per_update: Tokens of a global batch, padding included.
+        rows_per_update: Sequences of a global batch.
         validate: `() -> metrics`, or None.
         validation_frequency: Updates between two validations; there is one
             before the first update and one at the end, too.
         first_step: Updates done before this `fit`.
         on_validation: Called with the step and the validation metrics.
+        on_row: Called with the step and the metrics of each row written.
     """
 
     def __init__(
@@ -38,26 +46,35 @@ class TrainingLog(keras.callbacks.Callback):
         directory,
         frequency,
         tokens_per_update,
+        rows_per_update,
         validate=None,
         validation_frequency=None,
         first_step=0,
         on_validation=None,
+        on_row=None,
     ):
         super().__init__()
         self.path = Path(directory) / METRICS_FILE
         self.tensorboard = Path(directory) / TENSORBOARD
         self.frequency = frequency
         self.tokens_per_update = tokens_per_update
+        self.rows_per_update = rows_per_update
         self.validate = validate
         self.validation_frequency = validation_frequency
         self.step = self.first_step = first_step
         self.on_validation = on_validation
+        self.on_row = on_row
         self.written_step = self.validated_step = None
         self.seconds, self.timed_updates = 0.0, 0
 
     def on_train_begin(self, logs=None):
-        self._open_csv()
-        self._writer = tf.summary.create_file_writer(str(self.tensorboard))
+        self._scales_loss = isinstance(
+            self.model.optimizer, keras.optimizers.LossScaleOptimizer
+        )
+        self._file = self._writer = None
+        if distributed.rank() == 0:
+            self._open_csv()
+            self._writer = tf.summary.create_file_writer(str(self.tensorboard))
         if not self.first_step and self.validate is not None:
             self._write(self._validation())
         self._clock = None
@@ -78,24 +95,42 @@ class TrainingLog(keras.callbacks.Callback):
         self._clock = time.perf_counter()
 
     def on_train_end(self, logs=None):
+        # A run that is told to stop has no time for a validation.
+        validates = self.validate is not None and not self.model.stop_training
         if self.written_step != self.step:
-            self._log(self.validate is not None)
-        elif self.validate is not None and self.validated_step != self.step:
+            self._log(validates)
+        elif validates and self.validated_step != self.step:
             self._write(self._validation())
-        self._writer.close()
-        self._file.close()
+        if self._file is not None:
+            self._writer.close()
+            self._file.close()
 
     def _log(self, validation_due):
         values = _floats(self.model.get_metrics_result())
         if self.timed_updates:
-            rate = self.timed_updates / self.seconds
-            values["updates_per_second"] = rate
-            values["tokens_per_second"] = rate * self.tokens_per_update
+            values.update(self._speed(self.timed_updates / self.seconds))
+            if "communication_seconds" in values:
+                values["communication_share"] = (
+                    values["communication_seconds"]
+                    * values["updates_per_second"]
+                )
             self.seconds, self.timed_updates = 0.0, 0
+        if self._scales_loss:
+            applied = int(self.model.optimizer.iterations)
+            values["skipped_updates"] = self.step - applied
         if validation_due:
             values.update(self._validation())
         self.model.reset_metrics()
         self._write(values)
+
+    def _speed(self, updates_per_second):
+        tokens = updates_per_second * self.tokens_per_update
+        return {
+            "updates_per_second": updates_per_second,
+            "sequences_per_second": updates_per_second * self.rows_per_update,
+            "tokens_per_second": tokens,
+            "tokens_per_second_per_rank": tokens / distributed.size(),
+        }
 
     def _validation(self):
         metrics = _floats(self.validate())
@@ -105,21 +140,26 @@ class TrainingLog(keras.callbacks.Callback):
         return {f"val_{name}": value for name, value in metrics.items()}
 
     def _write(self, values):
+        self.written_step = self.step
+        if self._file is None:
+            return
         with self._writer.as_default(step=self.step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
         self._writer.flush()
         self._csv.writerow({"step": self.step, **values})
         self._file.flush()
-        self.written_step = self.step
+        if self.on_row is not None:
+            self.on_row(self.step, values)
 
     def _open_csv(self):
         metrics = self.model.update_metrics
         columns = [
             "step",
             *metrics.results(),
-            "updates_per_second",
-            "tokens_per_second",
+            *self._speed(0.0),
+            *(["communication_share"] if distributed.size() > 1 else []),
+            *(["skipped_updates"] if self._scales_loss else []),
             *(f"val_{name}" for name in metrics.objective_results()),
         ]
         rows = []

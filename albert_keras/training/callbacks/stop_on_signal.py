@@ -1,0 +1,58 @@
+"""Ends a run in good order when it is told to go."""
+
+import signal
+
+import keras
+
+from albert_keras.training import distributed
+
+# sysexits.h's EX_TEMPFAIL: not done, the same command again will go on.
+EXIT_INTERRUPTED = 75
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """Stops after an update when any rank has received SIGTERM.
+
+    Spot interruptions, `scancel` and container stops send it. The update in
+    progress is finished, on several ranks also the next one, in which they
+    agree to stop at the same place; callbacks that save in `on_train_end` do.
+
+    Args:
+        signals: Numbers of the signals.
+        first_step: Updates done before this `fit`.
+
+    Attributes:
+        step: Updates done.
+        stopped: Whether the run was stopped by a signal.
+    """
+
+    def __init__(self, signals=(signal.SIGTERM,), first_step=0):
+        super().__init__()
+        self.signals = signals
+        self.step = first_step
+        self.received = self.stopped = False
+
+    def on_train_begin(self, logs=None):
+        self._previous = {
+            number: signal.signal(number, self._receive)
+            for number in self.signals
+        }
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.received and distributed.size() > 1:
+            self.model.update_metrics.stop_vote.assign(1.0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        agreed = self.received
+        if distributed.size() > 1:
+            agreed = float(self.model.update_metrics.stop_votes.value) > 0
+        if agreed:
+            self.stopped = self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number, frame):
+        self.received = True

@@ -1,0 +1,37 @@
+"""Logging to Weights & Biases, where it is asked for and logged in."""
+
+import logging
+
+_logger = logging.getLogger(__name__)
+
+
+def start_wandb(project, name, settings):
+    """Starts a run at Weights & Biases.
+
+    Args:
+        project: Its project there.
+        name: Name of the run.
+        settings: Dictionary to record.
+
+    Returns:
+        A function of (step, metrics) that logs a row; None, with a warning,
+        where nobody is logged in.
+
+    Raises:
+        ValueError: If the package is not installed.
+    """
+    try:
+        import wandb
+    except ImportError as error:
+        raise ValueError(
+            "--wandb_project needs the package wandb. Install it, or leave "
+            "the flag out."
+        ) from error
+    if not wandb.api.api_key:
+        _logger.warning(
+            "Not logging to Weights & Biases: nobody is logged in. Run "
+            "`wandb login` or set WANDB_API_KEY."
+        )
+        return None
+    run = wandb.init(project=project, name=name, config=settings)
+    return lambda step, metrics: run.log(metrics, step=step)

@@ -1,0 +1,113 @@
+"""Starting several ranks on this machine."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HAS_HOROVOD = importlib.util.find_spec("horovod") is not None
+# `make test` sets this: there, Horovod missing is a failure.
+REQUIRED = "ALBERT_KERAS_REQUIRE_HOROVOD"
+
+needs_horovod = pytest.mark.skipif(
+    not HAS_HOROVOD and not os.environ.get(REQUIRED),
+    reason="Horovod is not installed; make setup builds it",
+)
+
+
+def command(num_ranks, *arguments):
+    """The command line that runs Python on so many ranks."""
+    python = [sys.executable, *map(str, arguments)]
+    if num_ranks == 1:
+        return python
+    launcher = Path(sys.executable).parent / "horovodrun"
+    return [str(launcher), "--gloo", "-np", str(num_ranks), *python]
+
+
+def start(num_ranks, *arguments, **environment):
+    """Starts a job; output goes to one pipe."""
+    return subprocess.Popen(
+        command(num_ranks, *arguments),
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(num_ranks, *arguments, timeout=180, **environment):
+    """Runs a job to its end and returns its output; it must succeed."""
+    job = start(num_ranks, *arguments, **environment)
+    try:
+        output, _ = job.communicate(timeout=timeout)
+    finally:
+        end(job)
+    assert job.returncode == 0, output
+    return output
+
+
+def end(job):
+    """Makes sure that nothing of a job is left."""
+    try:
+        os.killpg(job.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    job.wait()
+    job.stdout.close()
+
+
+def worker_pids(job, script):
+    """Process ids of a job's ranks, by rank, once all of them run."""
+    pids = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (directory / "cmdline").read_bytes().split(b"\0")
+            environment = (directory / "environ").read_bytes().split(b"\0")
+            session = int((directory / "stat").read_text().split()[5])
+        except (OSError, IndexError):
+            continue
+        is_python = b"python" in arguments[0]
+        if not is_python or script.encode() not in b" ".join(arguments[:2]):
+            continue
+        values = dict(e.split(b"=", 1) for e in environment if b"=" in e)
+        if b"HOROVOD_RANK" in values and _belongs(job, session, directory):
+            pids[int(values[b"HOROVOD_RANK"])] = int(directory.name)
+    return pids
+
+
+def wait_for(condition, timeout=90, interval=0.05):
+    """Waits until a function returns something true, and returns it."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(interval)
+    raise AssertionError(f"nothing came within {timeout} s")
+
+
+def _belongs(job, session, directory):
+    """Whether a process is a descendant of the job's launcher."""
+    pid = int(directory.name)
+    while pid > 1:
+        if pid == job.pid:
+            return True
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return False
+        pid = int(stat.rsplit(")", 1)[1].split()[1])
+    return session == job.pid

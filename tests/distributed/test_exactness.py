@@ -1,0 +1,58 @@
+"""Updates do not depend on how a batch is shared out among ranks."""
+
+import numpy as np
+import pytest
+
+from tests.distributed.launch import needs_horovod, run
+
+pytestmark = [pytest.mark.slow, needs_horovod]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Weights and metrics by ranks x micro-batches."""
+    out = tmp_path_factory.mktemp("updates") / "u"
+    for ranks, splits in ((1, "1 4"), (2, "1 4 4xla"), (4, "2")):
+        run(ranks, "-m", "tests.distributed.five_updates", out, *splits.split())
+    return {
+        path.stem.removeprefix("u-"): dict(np.load(path))
+        for path in out.parent.glob("u-*.npz")
+    }
+
+
+@pytest.mark.parametrize("how", ["1x4", "2x1", "2x4", "2x4xla", "4x2"])
+def test_weights_are_the_same_however_the_batch_is_shared_out(results, how):
+    whole, shared = results["1x1"], results[how]
+    for name in (key for key in whole if key.startswith("w")):
+        if np.issubdtype(whole[name].dtype, np.floating):
+            np.testing.assert_allclose(
+                shared[name], whole[name], rtol=0, atol=1e-6, err_msg=name
+            )
+
+
+@pytest.mark.parametrize("how", ["2x1", "2x4", "4x2"])
+def test_metrics_are_those_of_all_ranks(results, how):
+    whole, shared = results["1x1"], results[how]
+    names = {key for key in whole if key.startswith(("train_", "test_"))}
+    assert names and set(shared) - set(whole) == {"train_communication_seconds"}
+    for name in names:
+        assert shared[name] == pytest.approx(whole[name], rel=1e-5), name
+
+
+def test_the_weights_moved(results):
+    start, end = results["1x1"]["w0"], results["2x4"]["w0"]
+    assert start.shape == end.shape and np.abs(end).max() > 0.1
+    losses = [float(r["train_loss"]) for r in results.values()]
+    assert max(losses) < 5 and min(losses) > 0
+
+
+def test_one_ranks_overflow_makes_every_rank_skip(tmp_path):
+    run(2, "-m", "tests.distributed.overflow", tmp_path / "o")
+    first, second = (dict(np.load(tmp_path / f"o-{r}.npz")) for r in (0, 1))
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], name)
+    assert first["scales"].tolist() == [256, 128, 128, 128]
+    assert first["iterations"].tolist() == [1, 1, 2, 3]  # one was skipped
+    weights = first["weights"]
+    np.testing.assert_array_equal(weights[1], weights[0])
+    assert np.isfinite(weights).all() and (weights[2] != weights[1]).any()

@@ -1,0 +1,170 @@
+"""Runs that are interrupted lose nothing, and never hang."""
+
+import os
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from albert_keras.data.corpus import prepare_corpus
+from albert_keras.training.callbacks import EXIT_INTERRUPTED
+from albert_keras.training.callbacks.training_log import read_metrics
+from tests.conftest import make_text
+from tests.distributed.launch import (
+    end,
+    needs_horovod,
+    run,
+    start,
+    wait_for,
+    worker_pids,
+)
+
+pytestmark = [pytest.mark.slow, needs_horovod]
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("corpus")
+    (directory / "text.txt").write_text(make_text(), encoding="utf-8")
+    prepare_corpus(
+        [directory / "text.txt"],
+        directory / "corpus",
+        vocabulary_size=150,
+        validation_share=0.2,
+    )
+    return directory / "corpus"
+
+
+def arguments(corpus, output_dir, ranks, *more):
+    flags = (
+        "--model_size tiny --max_seq_length 32 --learning_rate 0.01 "
+        f"--batch_size {8 // ranks} --total_steps {STEPS} "
+        "--validation_steps 2 --validation_frequency 1000 "
+        "--checkpoint_frequency 4 --log_frequency 1 "
+        "--hidden_dropout_prob 0.1 --resume"
+    ).split()
+    paths = ["--data_dir", corpus, "--output_dir", output_dir]
+    return ["recipes/pretrain.py", *paths, *flags, *more]
+
+
+def final_state(output_dir):
+    (path,) = output_dir.glob(f"checkpoints/step-{STEPS:08d}")
+    return safetensors.numpy.load_file(path / "training_state.safetensors")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(corpus, tmp_path_factory):
+    """Directories of whole runs, by number of ranks."""
+    runs = {}
+    for ranks in (1, 2):
+        runs[ranks] = tmp_path_factory.mktemp("whole") / str(ranks)
+        output = run(ranks, *arguments(corpus, runs[ranks], ranks))
+        assert f"{ranks}gpus-8globalbatch-0.01maxlr" in output
+    return runs
+
+
+def updates_done(output_dir):
+    """Updates in the log of a run that goes on."""
+    path = output_dir / "metrics.csv"
+    return len(path.read_text().splitlines()) - 2 if path.is_file() else 0
+
+
+def test_a_validation_is_the_same_whatever_the_ranks(uninterrupted):
+    first = [
+        read_metrics(directory / "metrics.csv")[0]
+        for directory in uninterrupted.values()
+    ]
+    for name in (name for name in first[0] if name.startswith("val_")):
+        assert first[0][name] == pytest.approx(first[1][name], rel=1e-5), name
+    assert first[0]["step"] == 0 and "val_mlm_loss" in first[0]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_run_told_to_stop_and_then_killed_ends_as_if_it_had_not_been(
+    ranks, corpus, uninterrupted, tmp_path
+):
+    directory = tmp_path / "run"
+    job = start(ranks, *arguments(corpus, directory, ranks))
+    try:
+        wait_for(lambda: updates_done(directory) >= 5)
+        pid = job.pid
+        if ranks > 1:  # to one of them
+            pid = worker_pids(job, "pretrain.py")[ranks - 1]
+        os.kill(pid, signal.SIGTERM)
+        output, _ = job.communicate(timeout=60)
+    finally:
+        end(job)
+    done = updates_done(directory)
+    assert f"Stopped by a signal after update {done}." in output
+    # The launcher has an exit code of its own.
+    assert job.returncode == (EXIT_INTERRUPTED if ranks == 1 else 1)
+    assert done < STEPS  # not one of them is lost:
+    assert (directory / f"checkpoints/step-{done:08d}").is_dir()
+
+    job = start(ranks, *arguments(corpus, directory, ranks))
+    try:
+        wait_for(lambda: updates_done(directory) >= done + 3)
+    finally:
+        end(job)  # SIGKILL to all
+    output = run(ranks, *arguments(corpus, directory, ranks))
+    assert "Going on from update" in output
+    mine, whole = final_state(directory), final_state(uninterrupted[ranks])
+    assert set(mine) == set(whole)
+    for name in whole:
+        np.testing.assert_array_equal(mine[name], whole[name], name)
+
+
+def test_a_run_goes_on_with_another_number_of_ranks(
+    corpus, uninterrupted, tmp_path
+):
+    directory = shutil.copytree(uninterrupted[1], tmp_path / "run")
+    shutil.rmtree(directory / f"checkpoints/step-{STEPS:08d}")
+    output = run(2, *arguments(corpus, directory, 2))
+    assert f"Going on from update {STEPS - 4}" in output
+    mine, whole = final_state(directory), final_state(uninterrupted[1])
+    # Dropout is drawn otherwise; the weights stay near.
+    for name in whole:
+        if whole[name].dtype == np.float32:
+            np.testing.assert_allclose(mine[name], whole[name], atol=0.05)
+
+
+def test_another_global_batch_is_refused(corpus, uninterrupted, tmp_path):
+    directory = shutil.copytree(uninterrupted[1], tmp_path / "run")
+    job = start(1, *arguments(corpus, directory, 2))
+    try:
+        output, _ = job.communicate(timeout=90)
+    finally:
+        end(job)
+    assert job.returncode == 1
+    assert "global_batch: 8 then, 4 now" in output
+
+
+def test_a_rank_that_dies_ends_the_whole_job_soon(corpus, tmp_path):
+    directory = tmp_path / "run"
+    job = start(2, *arguments(corpus, directory, 2, "--total_steps", "100000"))
+    try:
+        wait_for(lambda: updates_done(directory) >= 3)
+        os.kill(worker_pids(job, "pretrain.py")[1], signal.SIGKILL)
+        began = time.monotonic()
+        output, _ = job.communicate(timeout=60)
+        assert time.monotonic() - began < 60
+    finally:
+        end(job)
+    assert job.returncode != 0
+    assert "rank: 1" in output.lower() or "Process name: 1" in output, output
+
+
+def test_what_the_user_got_wrong_is_told_and_ends_every_rank(corpus, tmp_path):
+    (tmp_path / "thesis.tex").write_text("work of years")
+    job = start(2, *arguments(corpus, tmp_path, 2))
+    try:
+        output, _ = job.communicate(timeout=90)
+    finally:
+        end(job)
+    assert job.returncode != 0
+    assert "holds something other than a run" in output
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
