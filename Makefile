@@ -51,7 +51,7 @@ define install_horovod
 		PATH="$$bin:$$PATH" HOROVOD_WITH_TENSORFLOW=1 \
 		HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 \
 		HOROVOD_WITH_GLOO=1 HOROVOD_WITH$(if $(MPI),,OUT)_MPI=1 \
-		$$bin/python -m pip wheel --quiet --no-build-isolation --no-deps \
+		$$bin/python -m pip wheel --quiet --no-cache-dir --no-build-isolation --no-deps \
 			--wheel-dir "$$wheels.tmp" $(HOROVOD); \
 		mv "$$wheels.tmp" "$$wheels"; \
 	fi; \
