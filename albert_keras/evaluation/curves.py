@@ -52,7 +52,8 @@ def plot_curves(run_directory, path=None, unigram_entropy=None):
         )
     axes[2].axhline(0.5, ls="--", c="gray", label="chance")
     for axis in axes[:3]:
-        axis.legend()
+        if axis.get_legend_handles_labels()[0]:  # not of what is skipped
+            axis.legend()
     path = Path(path or Path(run_directory) / "curves.png")
     figure.savefig(path, dpi=110)
     return path

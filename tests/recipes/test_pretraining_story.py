@@ -259,3 +259,74 @@ def test_python_carries_text_for_a_demonstration(recipe, tmp_path):
     assert len(documents) > 50
     assert min(map(len, documents)) >= 200
     assert not any(">>>" in document for document in documents)
+
+
+def test_the_saved_settings_start_the_same_run_again(
+    recipe, corpus, finished, tmp_path
+):
+    recipe("pretrain").main(
+        [
+            "--config",
+            str(finished / "settings.yaml"),
+            "--output_dir",
+            str(tmp_path / "again"),
+        ]
+    )
+    one, other = (
+        AlbertForPretraining.from_pretrained(directory).get_weights()
+        for directory in (finished, tmp_path / "again")
+    )
+    for mine, theirs in zip(one, other, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("skipped", ["mlm", "sop"])
+def test_an_objective_that_is_skipped_leaves_its_head_alone(
+    recipe, corpus, tmp_path, skipped, capsys
+):
+    directories = [tmp_path / "start", tmp_path / "end"]
+    for directory, steps in zip(directories, (1, 3), strict=True):
+        run(
+            recipe,
+            corpus,
+            directory,
+            f"--skip_{skipped}",
+            "--total_steps",
+            str(steps),
+            "--warmup_steps",
+            "0",
+        )
+    assert f"postln-skip{skipped}-0.1dropout-unnamed" in capsys.readouterr().out
+    names = set(read_metrics(directories[1] / "metrics.csv")[-1])
+    assert not {name for name in names if skipped in name}
+    assert {
+        name for name in names if {"mlm": "sop"}.get(skipped, "mlm") in name
+    }
+    start, end = map(AlbertForPretraining.from_pretrained, directories)
+    heads = {"mlm": "mlm_head", "sop": "sop_head"}
+    for name, head in heads.items():
+        one, other = (getattr(m, head).get_weights()[0] for m in (start, end))
+        assert np.array_equal(one, other) == (name == skipped)
+
+
+def test_checkpoints_may_go_elsewhere_and_are_not_overwritten(
+    recipe, corpus, tmp_path
+):
+    kept = tmp_path / "kept"
+    run(recipe, corpus, tmp_path / "a", "--checkpoint_dir", str(kept))
+    assert (kept / "step-00000006").is_dir()
+    assert not (tmp_path / "a" / "checkpoints").exists()
+    with pytest.raises(SystemExit, match="already holds checkpoints"):
+        run(recipe, corpus, tmp_path / "b", "--checkpoint_dir", str(kept))
+    with pytest.raises(SystemExit, match="seed: 42 then, 7 now"):
+        run(
+            recipe,
+            corpus,
+            tmp_path / "b",
+            "--checkpoint_dir",
+            str(kept),
+            "--resume",
+            "--seed",
+            "7",
+        )
+    assert not (tmp_path / "b").exists()

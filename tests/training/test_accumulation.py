@@ -173,6 +173,8 @@ def test_missing_labels_are_named(tiny_config, rng):
 def test_compile_refuses_what_would_train_something_else(pretraining_model):
     with pytest.raises(ValueError, match="positive integer. Received: 0"):
         pretraining_model.compile("adam", gradient_accumulation_steps=0)
+    with pytest.raises(ValueError, match="`gradient_compression` must.*'int8'"):
+        pretraining_model.compile("adam", gradient_compression="int8")
     with pytest.raises(ValueError, match="brings its own objectives"):
         pretraining_model.compile("adam", loss="mse")
     with pytest.raises(ValueError, match="not to the optimizer"):

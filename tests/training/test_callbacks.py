@@ -1,13 +1,18 @@
 """Logs, warnings and the stop on a loss that is no number."""
 
+import os
+import signal
+
 import keras
 import numpy as np
 import pytest
 
 from albert_keras.optimizers import Lamb
 from albert_keras.training.callbacks import (
+    Checkpointing,
     PlateauWarning,
     StopOnNonFinite,
+    StopOnSignal,
     TrainingLog,
 )
 from albert_keras.training.callbacks.training_log import (
@@ -109,3 +114,75 @@ def test_a_stay_on_the_plateau_is_told_once_and_a_fall_back_as_well(caplog):
     watch(1000, {"mlm_loss": 6.4})
     assert len(caplog.records) == 1
     assert "jumped back to 6.40" in caplog.text
+
+
+class SignalAt(keras.callbacks.Callback):
+    """Sends SIGTERM to this process in the given update."""
+
+    def __init__(self, update):
+        super().__init__()
+        self.update = update
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch + 1 == self.update:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_stops_after_the_update_and_what_was_done_is_saved(
+    model, tiny_config, rng, tmp_path
+):
+    handler = signal.getsignal(signal.SIGTERM)
+    batches = [make_batch(rng, tiny_config) for _ in range(6)]
+    stop = StopOnSignal(first_step=10)
+    model.fit(
+        Batches(batches),
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            stop,
+            SignalAt(3),
+            Checkpointing(tmp_path, frequency=100, first_step=10),
+        ],
+    )
+    assert stop.stopped and stop.step == 13
+    assert int(model.optimizer.iterations) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000013"]
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_without_a_signal_nothing_stops(model, tiny_config, rng):
+    stop = StopOnSignal()
+    batches = [make_batch(rng, tiny_config) for _ in range(2)]
+    model.fit(Batches(batches), verbose=0, callbacks=[stop])
+    assert not stop.stopped and stop.step == 2
+
+
+def test_an_overflow_under_loss_scaling_is_no_reason_to_stop(
+    pretraining_model, tiny_config, rng
+):
+    optimizer = keras.optimizers.LossScaleOptimizer(Lamb(0.01))
+    pretraining_model.compile(optimizer)
+    stop = StopOnNonFinite()
+    stop.set_model(pretraining_model)
+    stop.on_train_begin()
+    stop.on_train_batch_end(0, {"gradient_norm": float("inf"), "loss": 1.0})
+    with pytest.raises(FloatingPointError, match="loss is nan.*on rank 0"):
+        stop.on_train_batch_end(1, {"loss": float("nan")})
+
+
+def test_skipped_updates_are_counted(
+    pretraining_model, tiny_config, rng, tmp_path
+):
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        Lamb(0.01), initial_scale=1e38
+    )
+    pretraining_model.compile(optimizer)
+    log = TrainingLog(tmp_path, 1, 96, 8)
+    batches = [make_batch(rng, tiny_config) for _ in range(3)]
+    pretraining_model.fit(
+        Batches(batches), shuffle=False, verbose=0, callbacks=[log]
+    )
+    rows = read_metrics(tmp_path / METRICS_FILE)
+    applied = int(pretraining_model.optimizer.iterations)
+    assert applied < 3
+    assert rows[-1]["skipped_updates"] == 3 - applied

@@ -11,7 +11,9 @@ from albert_keras.optimizers import Lamb
 from albert_keras.training.callbacks import Checkpointing
 from albert_keras.training.checkpoint import (
     STATE_FILE,
+    checkpoint_settings,
     newest_checkpoint,
+    remove_unfinished,
     restore_checkpoint,
     save_checkpoint,
 )
@@ -126,3 +128,37 @@ def test_a_checkpoint_of_another_model_is_refused_with_both_shapes(
     other.compile("adam")
     with pytest.raises(ValueError, match="the optimizer Lamb, .* has Adam"):
         restore_checkpoint(path, other)
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(
+    make_model, tmp_path
+):
+    save_checkpoint(tmp_path, make_model(), 1, settings={"seed": 42})
+    (tmp_path / ".tmp-step-00000002-abc").mkdir()
+    (tmp_path / ".tmp-step-00000002-abc" / STATE_FILE).write_bytes(b"half")
+    (tmp_path / "notes").mkdir()
+    remove_unfinished(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "notes",
+        "step-00000001",
+    ]
+    assert checkpoint_settings(tmp_path / "step-00000001") == {"seed": 42}
+
+
+def test_a_full_disk_while_writing_leaves_the_older_checkpoint_good(
+    make_model, tmp_path, monkeypatch
+):
+    import safetensors.numpy
+
+    model = make_model()
+    save_checkpoint(tmp_path, model, 1, keep=1)
+
+    def full(arrays, path):
+        path.write_bytes(b"some bytes")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(tmp_path, model, 2, keep=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+    assert restore_checkpoint(newest_checkpoint(tmp_path), model) == 1

@@ -1,0 +1,183 @@
+"""How much of twice the speed two ranks reach, on this machine.
+
+    python benchmarks/scaling.py --json scaling.json
+
+Runs one rank on one core and `--ranks` ranks on as many cores, a thread each,
+by turns, several rounds: the same model, the same rows for each rank and
+update. Prints the medians, the efficiency (speed of all ranks / ranks / speed
+of one) and the share of the time in the all-reduce.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = Path(__file__)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--updates", type=int, default=6)
+    parser.add_argument("--size", default="base")
+    parser.add_argument("--rows", type=int, default=8)
+    parser.add_argument("--accumulation", type=int, default=4)
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--compression", default=None)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--worker", action="store_true")
+    options = parser.parse_args()
+    if options.worker:
+        work(options)
+        return
+    results = {1: [], options.ranks: []}
+    for _ in range(options.rounds):
+        for ranks, found in results.items():
+            found.append(launch(ranks, options))
+    report(results, options)
+
+
+def launch(ranks, options):
+    """Speed and share of communication of one run."""
+    flags = [str(a) for a in sys.argv[1:] if a != "--worker"]
+    command = [sys.executable, str(PROGRAM), *flags, "--worker"]
+    if ranks > 1:
+        launcher = Path(sys.executable).parent / "horovodrun"
+        command = [str(launcher), "--gloo", "-np", str(ranks), *command]
+    environment = {
+        **os.environ,
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=environment
+    )
+    lines = [line for line in result.stdout.splitlines() if "RESULT" in line]
+    if not lines:
+        raise SystemExit(f"{command} failed:\n{result.stdout}{result.stderr}")
+    return json.loads(lines[0].split("RESULT", 1)[1])
+
+
+def work(options):
+    """One rank: some updates of random rows, timed after the first two."""
+    import time
+
+    import keras
+    import numpy as np
+
+    from albert_keras import (
+        AlbertBackbone,
+        AlbertForPretraining,
+        optimizers,
+    )
+    from albert_keras.training import distributed
+    from albert_keras.training.callbacks import BroadcastState
+
+    class Clock(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.ends, self.communication = [], []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.ends.append(time.perf_counter())
+            metrics = self.model.get_metrics_result()
+            self.communication.append(
+                float(metrics.get("communication_seconds", 0.0))
+            )
+            self.model.reset_metrics()
+
+    distributed.initialize()
+    model = AlbertForPretraining(AlbertBackbone.from_size(options.size))
+    model.compile(
+        optimizers.Lamb(1e-3, global_clipnorm=1.0),
+        gradient_accumulation_steps=options.accumulation,
+        gradient_compression=options.compression,
+        jit_compile=False,
+    )
+    rows, length = options.rows * options.accumulation, options.length
+    rng = np.random.default_rng(distributed.rank())
+    slots = round(0.15 * length)
+    inputs = {
+        "token_ids": rng.integers(5, 30000, (rows, length), "int32"),
+        "segment_ids": np.zeros((rows, length), "int32"),
+        "padding_mask": np.ones((rows, length), "int32"),
+        "mask_positions": rng.integers(0, length, (rows, slots), "int32"),
+    }
+    labels = {
+        "mlm": rng.integers(5, 30000, (rows, slots), "int32"),
+        "sop": rng.integers(0, 2, rows, "int32"),
+    }
+    weights = {
+        "mlm": np.ones((rows, slots), "float32"),
+        "sop": np.ones(rows, "float32"),
+    }
+    clock = Clock()
+    model.fit(
+        inputs,
+        labels,
+        sample_weight=weights,
+        batch_size=rows,
+        epochs=options.updates + 2,
+        verbose=0,
+        callbacks=[BroadcastState(), clock],
+    )
+    seconds = statistics.median(np.diff(clock.ends)[1:].tolist())
+    communication = statistics.median(clock.communication[2:])
+    tokens = rows * length * distributed.size() / seconds
+    parameters = model.count_params()
+    if distributed.rank() == 0:
+        result = {
+            "seconds_per_update": seconds,
+            "tokens_per_second": tokens,
+            "communication_share": communication / seconds,
+            "gradient_bytes": parameters * (2 if options.compression else 4),
+        }
+        print("RESULT" + json.dumps(result), flush=True)
+
+
+def report(results, options):
+    print(
+        f"{options.size}, {options.rows} x {options.length} tokens x "
+        f"{options.accumulation} micro-batches on each rank, one thread each"
+    )
+    medians = {}
+    for ranks, found in results.items():
+        medians[ranks] = {
+            key: statistics.median(result[key] for result in found)
+            for key in found[0]
+        }
+        speeds = [round(result["tokens_per_second"]) for result in found]
+        print(
+            f"{ranks} rank(s): {medians[ranks]['tokens_per_second']:,.0f} "
+            f"tokens/s (rounds: {speeds}), all-reduce "
+            f"{medians[ranks]['communication_share']:.1%} of the time"
+        )
+    efficiency = (
+        medians[options.ranks]["tokens_per_second"]
+        / options.ranks
+        / medians[1]["tokens_per_second"]
+    )
+    print(f"efficiency: {efficiency:.1%}")
+    if options.json:
+        document = {
+            "options": {
+                key: value
+                for key, value in vars(options).items()
+                if key != "json"
+            },
+            "medians": medians,
+            "rounds": results,
+            "efficiency": efficiency,
+        }
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
