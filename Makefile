@@ -45,14 +45,15 @@ define install_horovod
 	@set -e; bin="$(CURDIR)/$(@D)/bin"; \
 	$$bin/python -m pip install --quiet "cmake<4" "setuptools<81" wheel \
 		packaging cloudpickle psutil pyyaml; \
-	wheels="$(CACHE)/$$($$bin/python -c '$(HOROVOD_NAME)')"; \
+	mkdir -p "$(CACHE)"; wheels="$(CACHE)/$$($$bin/python -c '$(HOROVOD_NAME)')"; \
 	if ! ls "$$wheels"/*.whl >/dev/null 2>&1; then \
 		echo "Building $(HOROVOD) into $$wheels, once, for two minutes."; \
 		PATH="$$bin:$$PATH" HOROVOD_WITH_TENSORFLOW=1 \
 		HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 \
 		HOROVOD_WITH_GLOO=1 HOROVOD_WITH$(if $(MPI),,OUT)_MPI=1 \
-		$$bin/python -m pip wheel --quiet --no-cache-dir --no-build-isolation --no-deps \
-			--wheel-dir "$$wheels.tmp" $(HOROVOD); \
+		$$bin/python -m pip wheel --no-cache-dir --no-build-isolation \
+			--no-deps --wheel-dir "$$wheels.tmp" $(HOROVOD) \
+			>"$$wheels.log" 2>&1 || { cat "$$wheels.log"; exit 1; }; \
 		mv "$$wheels.tmp" "$$wheels"; \
 	fi; \
 	$$bin/python -m pip install --quiet --no-deps "$$wheels"/*.whl

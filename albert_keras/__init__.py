@@ -1,6 +1,6 @@
 """ALBERT for Keras: pretrain your own language model, and fine-tune it."""
 
-from albert_keras import data, layers, optimizers
+from albert_keras import data, layers, optimizers, training
 from albert_keras.config import AlbertConfig
 from albert_keras.data import AlbertTokenizer
 from albert_keras.models import (
@@ -30,4 +30,5 @@ __all__ = [
     "layers",
     "load_model",
     "optimizers",
+    "training",
 ]

@@ -3,8 +3,8 @@
     python -m tests.distributed.kill_trials --trials 10 --ranks 1 2
 
 Each trial is a run of 60 updates with a checkpoint every third, killed with
-SIGKILL again and again until one attempt comes to its end; every other kill
-waits for a checkpoint that is being written. Its weights, optimizer and random
+SIGKILL up to four times, or until an attempt comes to its end before; every
+other kill waits for a checkpoint that is being written. Its weights, optimizer and random
 states must be those of an uninterrupted run, to the bit.
 """
 
@@ -22,6 +22,7 @@ from tests.conftest import make_text
 from tests.distributed.launch import end, run, start
 
 STEPS = 60
+KILLS = 4
 
 
 def main():
@@ -71,6 +72,8 @@ def until_done(corpus, directory, ranks, seconds):
         job = start(ranks, *arguments(corpus, directory, ranks))
         in_a_write = len(kills) % 2 == 1
         deadline = time.monotonic() + random.uniform(0.3, 0.9) * seconds
+        if len(kills) == KILLS:
+            assert job.communicate() and job.returncode == 0
         while time.monotonic() < deadline and job.poll() is None:
             time.sleep(0.001)
         while in_a_write and job.poll() is None and not writing(directory):
