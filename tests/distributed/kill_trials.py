@@ -4,8 +4,8 @@
 
 Each trial is a run of 60 updates with a checkpoint every third, killed with
 SIGKILL up to four times, or until an attempt comes to its end before; every
-other kill waits for a checkpoint that is being written. Its weights, optimizer and random
-states must be those of an uninterrupted run, to the bit.
+other kill waits for a checkpoint that is being written. Its weights, optimizer
+and random states must be those of an uninterrupted run, to the bit.
 """
 
 import argparse
