@@ -2,10 +2,13 @@
 
     python benchmarks/scaling.py --json scaling.json
 
-Runs one rank on one core and `--ranks` ranks on as many cores, a thread each,
-by turns, several rounds: the same model, the same rows for each rank and
-update. Prints the medians, the efficiency (speed of all ranks / ranks / speed
-of one) and the share of the time in the all-reduce.
+By turns, several rounds: one rank on one core; as many processes as `--ranks`
+side by side that know nothing of one another, a core each, which is what the
+machine has to give; and `--ranks` ranks, a core each. The same model, the same
+rows for each process and update, one thread each. Prints the medians, the
+efficiency (speed of all ranks / ranks / speed of one), the same for the
+independent processes, and the share of the time in the all-reduce, in which
+the faster rank waits for the slower.
 """
 
 import argparse
@@ -17,6 +20,12 @@ import sys
 from pathlib import Path
 
 PROGRAM = Path(__file__)
+ONE_THREAD = {
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
 
 
 def main():
@@ -35,38 +44,51 @@ def main():
     if options.worker:
         work(options)
         return
-    results = {1: [], options.ranks: []}
+    results = {"one": [], "independent": [], "ranks": []}
     for _ in range(options.rounds):
-        for ranks, found in results.items():
-            found.append(launch(ranks, options))
+        results["one"].append(launch(1, options)[0])
+        alone = launch(1, options, copies=options.ranks)
+        results["independent"].append(
+            {
+                key: sum(result[key] for result in alone)
+                for key in ("tokens_per_second",)
+            }
+        )
+        results["ranks"].append(launch(options.ranks, options)[0])
     report(results, options)
 
 
-def launch(ranks, options):
-    """Speed and share of communication of one run."""
+def launch(ranks, options, copies=1):
+    """Figures of one job, or of several beside one another."""
     flags = [str(a) for a in sys.argv[1:] if a != "--worker"]
     command = [sys.executable, str(PROGRAM), *flags, "--worker"]
     if ranks > 1:
         launcher = Path(sys.executable).parent / "horovodrun"
         command = [str(launcher), "--gloo", "-np", str(ranks), *command]
-    environment = {
-        **os.environ,
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "TF_NUM_INTEROP_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    result = subprocess.run(
-        command, capture_output=True, text=True, env=environment
-    )
-    lines = [line for line in result.stdout.splitlines() if "RESULT" in line]
-    if not lines:
-        raise SystemExit(f"{command} failed:\n{result.stdout}{result.stderr}")
-    return json.loads(lines[0].split("RESULT", 1)[1])
+    jobs = [
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **ONE_THREAD, "FIRST_CORE": str(copy)},
+        )
+        for copy in range(copies)
+    ]
+    results = []
+    for output in [job.communicate()[0] for job in jobs]:
+        lines = [line for line in output.splitlines() if "RESULT" in line]
+        if not lines:
+            raise SystemExit(f"{command} failed:\n{output}")
+        results.append(json.loads(lines[0].split("RESULT", 1)[1]))
+    return results
 
 
 def work(options):
     """One rank: some updates of random rows, timed after the first two."""
+    rank = int(os.environ.get("HOROVOD_RANK", 0))
+    core = rank + int(os.environ.get("FIRST_CORE", 0))
+    os.sched_setaffinity(0, {core % os.cpu_count()})
     import time
 
     import keras
@@ -147,24 +169,28 @@ def report(results, options):
         f"{options.size}, {options.rows} x {options.length} tokens x "
         f"{options.accumulation} micro-batches on each rank, one thread each"
     )
-    medians = {}
-    for ranks, found in results.items():
-        medians[ranks] = {
+    medians = {
+        name: {
             key: statistics.median(result[key] for result in found)
             for key in found[0]
         }
-        speeds = [round(result["tokens_per_second"]) for result in found]
+        for name, found in results.items()
+    }
+    speeds = {
+        name: median["tokens_per_second"] for name, median in medians.items()
+    }
+    efficiency = {
+        name: speeds[name] / options.ranks / speeds["one"]
+        for name in ("independent", "ranks")
+    }
+    for name, found in results.items():
+        rounds = [round(result["tokens_per_second"]) for result in found]
         print(
-            f"{ranks} rank(s): {medians[ranks]['tokens_per_second']:,.0f} "
-            f"tokens/s (rounds: {speeds}), all-reduce "
-            f"{medians[ranks]['communication_share']:.1%} of the time"
+            f"{name:<12} {speeds[name]:>8,.0f} tokens/s, rounds {rounds}"
+            + (f", {efficiency[name]:.1%}" if name in efficiency else "")
         )
-    efficiency = (
-        medians[options.ranks]["tokens_per_second"]
-        / options.ranks
-        / medians[1]["tokens_per_second"]
-    )
-    print(f"efficiency: {efficiency:.1%}")
+    share = medians["ranks"]["communication_share"]
+    print(f"all-reduce: {share:.1%} of the ranks' time")
     if options.json:
         document = {
             "options": {
