@@ -12,6 +12,7 @@ import numpy as np
 import sentencepiece
 
 from albert_keras.conversion.pretrained_parts import (
+    TF1_FIELDS,
     PretrainedParts,
     config_from_values,
     model_class_of,
@@ -33,23 +34,6 @@ FILES = (
     "30k-clean.vocab",
 )
 
-# Fields of the configuration with the defaults of Google's class, which are
-# those of xxlarge.
-_FIELDS = {
-    "vocabulary_size": ("vocab_size", None),
-    "embedding_dim": ("embedding_size", 128),
-    "hidden_dim": ("hidden_size", 4096),
-    "num_layers": ("num_hidden_layers", 12),
-    "num_groups": ("num_hidden_groups", 1),
-    "num_heads": ("num_attention_heads", 64),
-    "intermediate_dim": ("intermediate_size", 16384),
-    "num_inner_repetitions": ("inner_group_num", 1),
-    "hidden_dropout": ("hidden_dropout_prob", 0),
-    "attention_dropout": ("attention_probs_dropout_prob", 0),
-    "max_sequence_length": ("max_position_embeddings", 512),
-    "num_segments": ("type_vocab_size", 2),
-    "initializer_range": ("initializer_range", 0.02),
-}
 # Google's "gelu" is the tanh approximation, in version 1 and 2 alike.
 _ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu"}
 _OPTIMIZER_SLOTS = ("/adam_m", "/adam_v")
@@ -91,7 +75,7 @@ def read_config(path):
     values = read_json(path)
     if "vocab_size" not in values:
         raise ValueError(f"{path} is no ALBERT configuration: no vocab_size.")
-    return config_from_values(path, values, _FIELDS, _ACTIVATIONS, "gelu")
+    return config_from_values(path, values, TF1_FIELDS, _ACTIVATIONS, "gelu")
 
 
 def find_checkpoint(directory):
@@ -157,7 +141,7 @@ def write(directory, parts):
     )
     values = {
         theirs: getattr(parts.config, ours)
-        for ours, (theirs, _) in _FIELDS.items()
+        for ours, (theirs, _) in TF1_FIELDS.items()
     }
     inverse = {ours: theirs for theirs, ours in _ACTIVATIONS.items()}
     values["hidden_act"] = inverse[parts.config.activation]

@@ -5,6 +5,7 @@ from albert_keras.conversion.huggingface_tokenizer import (
     write_tokenizer,
 )
 from albert_keras.conversion.pretrained_parts import (
+    TF1_FIELDS,
     PretrainedParts,
     config_from_values,
     model_class_of,
@@ -34,23 +35,7 @@ _OTHER_WEIGHTS = (
     "flax_model.msgpack",
 )
 
-# Fields of the configuration with the defaults of Hugging Face's class.
-_FIELDS = {
-    "vocabulary_size": ("vocab_size", 30000),
-    "embedding_dim": ("embedding_size", 128),
-    "hidden_dim": ("hidden_size", 4096),
-    "num_layers": ("num_hidden_layers", 12),
-    "num_groups": ("num_hidden_groups", 1),
-    "num_heads": ("num_attention_heads", 64),
-    "intermediate_dim": ("intermediate_size", 16384),
-    "num_inner_repetitions": ("inner_group_num", 1),
-    "hidden_dropout": ("hidden_dropout_prob", 0),
-    "attention_dropout": ("attention_probs_dropout_prob", 0),
-    "max_sequence_length": ("max_position_embeddings", 512),
-    "num_segments": ("type_vocab_size", 2),
-    "initializer_range": ("initializer_range", 0.02),
-    "layer_norm_epsilon": ("layer_norm_eps", 1e-12),
-}
+_FIELDS = {**TF1_FIELDS, "layer_norm_epsilon": ("layer_norm_eps", 1e-12)}
 # The files of version 1 on the hub say "gelu", which is the exact one there,
 # though Google trained them with the tanh approximation: we compute what
 # Hugging Face computes, and `activation="gelu_tanh"` on loading what Google

@@ -15,6 +15,23 @@ MODEL_CLASSES = {
     frozenset({"span_head"}): "AlbertForQuestionAnswering",
     frozenset({"classifier"}): "AlbertForSequenceClassification",
 }
+# Our fields in Google's configuration, which Hugging Face took over, with the
+# defaults of both systems' classes: those of xxlarge.
+TF1_FIELDS = {
+    "vocabulary_size": ("vocab_size", 30000),
+    "embedding_dim": ("embedding_size", 128),
+    "hidden_dim": ("hidden_size", 4096),
+    "num_layers": ("num_hidden_layers", 12),
+    "num_groups": ("num_hidden_groups", 1),
+    "num_heads": ("num_attention_heads", 64),
+    "intermediate_dim": ("intermediate_size", 16384),
+    "num_inner_repetitions": ("inner_group_num", 1),
+    "hidden_dropout": ("hidden_dropout_prob", 0),
+    "attention_dropout": ("attention_probs_dropout_prob", 0),
+    "max_sequence_length": ("max_position_embeddings", 512),
+    "num_segments": ("type_vocab_size", 2),
+    "initializer_range": ("initializer_range", 0.02),
+}
 
 
 @dataclasses.dataclass
