@@ -123,6 +123,13 @@ def broadcast_object(value):
     return _horovod.broadcast_object(value, root_rank=0)
 
 
+def gather_objects(value):
+    """The values of all ranks, which must be picklable, in their order."""
+    if size() == 1:
+        return [value]
+    return _horovod.allgather_object(value)
+
+
 def sum_numbers(numbers):
     """The sums over all ranks of a list of numbers, as floats."""
     if size() == 1:
