@@ -90,8 +90,10 @@ def encode_texts(
     if workers is None:
         cores = len(os.sched_getaffinity(0))
         workers = max(1, min(cores, characters // _CHARACTERS_PER_WORKER))
-    advance = (lambda count: None) if progress is None else progress(
-        "pieces", len(texts)
+    advance = (
+        (lambda count: None)
+        if progress is None
+        else progress("pieces", len(texts))
     )
     encoded = _joined(
         _encode_chunks(tokenizer, texts, offsets, workers, advance), offsets

@@ -134,9 +134,14 @@ class AccumulatingModel(keras.Model):
     def test_step(self, *args):
         return _step.test_step(self, *args)
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(self, x=None, *args, validation_data=None, **kwargs):
         """As in Keras; a dataset's batches may differ in length."""
-        return super().fit(_step.feed(x), *args, **kwargs)
+        return super().fit(
+            _step.feed(x),
+            *args,
+            validation_data=_step.feed(validation_data),
+            **kwargs,
+        )
 
     def evaluate(self, x=None, *args, return_dict=False, **kwargs):
         """As in Keras. On several ranks each brings its share of the data,

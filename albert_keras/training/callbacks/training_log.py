@@ -39,6 +39,8 @@ class TrainingLog(keras.callbacks.Callback):
         first_step: Updates done before this `fit`.
         on_validation: Called with the step and the validation metrics.
         on_row: Called with the step and the metrics of each row written.
+        validation_metrics: Names of what `validate` returns; by default those
+            of `evaluate`.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class TrainingLog(keras.callbacks.Callback):
         first_step=0,
         on_validation=None,
         on_row=None,
+        validation_metrics=None,
     ):
         super().__init__()
         self.path = Path(directory) / METRICS_FILE
@@ -64,6 +67,7 @@ class TrainingLog(keras.callbacks.Callback):
         self.step = self.first_step = first_step
         self.on_validation = on_validation
         self.on_row = on_row
+        self.validation_metrics = validation_metrics
         self.written_step = self.validated_step = None
         self.seconds, self.timed_updates = 0.0, 0
 
@@ -154,13 +158,14 @@ class TrainingLog(keras.callbacks.Callback):
 
     def _open_csv(self):
         metrics = self.model.update_metrics
+        validation = self.validation_metrics or metrics.objective_results()
         columns = [
             "step",
             *metrics.results(),
             *self._speed(0.0),
             *(["communication_share"] if distributed.size() > 1 else []),
             *(["skipped_updates"] if self._scales_loss else []),
-            *(f"val_{name}" for name in metrics.objective_results()),
+            *(f"val_{name}" for name in validation),
         ]
         rows = []
         if self.first_step and self.path.is_file():
