@@ -17,7 +17,7 @@ import keras
 
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
 from albert_keras.data import PretrainingDataset, TokenStore
-from albert_keras.evaluation.curves import plot_curves
+from albert_keras.evaluation.curves import plot_curves, pretraining_panels
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay, adamw
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import PlateauWarning
@@ -81,7 +81,7 @@ def pretrain(settings):
 
 def finish(run, store):
     """Draws the curves and says how it ended."""
-    figure = plot_curves(run.path, unigram_entropy=store.unigram_entropy)
+    figure = plot_curves(run.path, pretraining_panels(store.unigram_entropy))
     print()
     report(run, store)
     print(f"Curves: {figure}. Model: {newest_checkpoint(run.checkpoints)}.")

@@ -178,7 +178,8 @@ def _cache_path(source, tokenizer, texts, offsets):
         data = text.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(data))
         digest.update(data)
-    return source.with_name(f"{source.name}.{digest.hexdigest()[:16]}.npz")
+    name = f"{source.name}.pieces-{digest.hexdigest()[:16]}.npz"
+    return source.with_name(name)
 
 
 def _read_cache(path, num_texts):

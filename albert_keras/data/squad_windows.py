@@ -69,6 +69,7 @@ class SquadWindows(Examples):
         self.squad = squad
         self.tokenizer = tokenizer
         self.max_length = max_seq_length
+        self.max_query_length = max_query_length
         self.training = training
         self._paragraph = np.array([q.paragraph for q in squad.questions])
         self.paragraphs = encode_texts(

@@ -150,24 +150,25 @@ class SpanDecoder:
             found.append(Candidate(text, start_logit, end_logit))
         # With a head the window that is surest of an answer counts.
         rank = sum(null_logits) if odds is None else odds
-        earlier = self._null.get(question)
-        if earlier is None or rank < earlier[0]:
-            self._null[question] = rank, odds, Candidate("", *null_logits)
+        null = rank, odds, Candidate("", *null_logits)
+        self._keep_least_null(question, null)
 
-    def merge(self, others):
-        """Takes over what decoders of the same windows collected, of which
-        each saw others."""
-        for other in others:
-            for question, found in other._candidates.items():
-                self._candidates.setdefault(question, []).extend(found)
-            for question, null in other._null.items():
-                earlier = self._null.get(question)
-                if earlier is None or null[0] < earlier[0]:
-                    self._null[question] = null
+    def _keep_least_null(self, question, null):
+        earlier = self._null.get(question)
+        if earlier is None or null[0] < earlier[0]:
+            self._null[question] = null
 
     def state(self):
         """What was collected, without the windows, to send to another rank."""
         return self._candidates, self._null
+
+    def merge(self, state):
+        """Takes over what a decoder of the same windows collected."""
+        candidates, nulls = state
+        for question, found in candidates.items():
+            self._candidates.setdefault(question, []).extend(found)
+        for question, null in nulls.items():
+            self._keep_least_null(question, null)
 
     def finish(self):
         """The `SquadPredictions` of all questions that were added."""

@@ -166,6 +166,17 @@ def on_first_rank(function):
     return result
 
 
+def first_rank_first(function):
+    """Calls a function on rank 0 and then on all others.
+
+    For what they find in a cache that the first one fills. A `ValueError` of
+    the first is raised on every rank. Returns each rank's own result.
+    """
+    results = []
+    on_first_rank(lambda: results.append(function()))
+    return results[0] if results else function()
+
+
 def say(text):
     """Prints, on the first rank only."""
     if rank() == 0:

@@ -119,6 +119,7 @@ class TrainingRun:
         validate=None,
         on_validation=None,
         validation_metrics=None,
+        validate_first=True,
         export=None,
         callbacks=(),
     ):
@@ -128,8 +129,8 @@ class TrainingRun:
             model, training: As for `fit`; the batches have `first_step`.
             total_steps: Updates in all.
             name: Of the run, for Weights & Biases.
-            tokens_per_row, validate, on_validation, validation_metrics: See
-                `TrainingLog`.
+            tokens_per_row, validate, on_validation, validation_metrics,
+            validate_first: See `TrainingLog`.
             export: `path -> None`, adds the model to a checkpoint.
             callbacks: More Keras callbacks; they come before those that log
                 and save.
@@ -150,6 +151,7 @@ class TrainingRun:
             on_validation=on_validation,
             on_row=self._start_logging_elsewhere(name),
             validation_metrics=validation_metrics,
+            validate_first=validate_first,
         )
         checkpoints = Checkpointing(
             self.directory.checkpoints,

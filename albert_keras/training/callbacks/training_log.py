@@ -35,12 +35,13 @@ class TrainingLog(keras.callbacks.Callback):
         rows_per_update: Sequences of a global batch.
         validate: `() -> metrics`, or None.
         validation_frequency: Updates between two validations; there is one
-            before the first update and one at the end, too.
+            at the end, too.
         first_step: Updates done before this `fit`.
         on_validation: Called with the step and the validation metrics.
         on_row: Called with the step and the metrics of each row written.
-        validation_metrics: Names of what `validate` returns; by default those
-            of `evaluate`.
+        validation_metrics: Names of what is logged of what `validate`
+            returns; by default those of `evaluate`.
+        validate_first: Whether there is a validation before the first update.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class TrainingLog(keras.callbacks.Callback):
         on_validation=None,
         on_row=None,
         validation_metrics=None,
+        validate_first=True,
     ):
         super().__init__()
         self.path = Path(directory) / METRICS_FILE
@@ -68,6 +70,7 @@ class TrainingLog(keras.callbacks.Callback):
         self.on_validation = on_validation
         self.on_row = on_row
         self.validation_metrics = validation_metrics
+        self.validate_first = validate_first
         self.written_step = self.validated_step = None
         self.seconds, self.timed_updates = 0.0, 0
 
@@ -79,7 +82,8 @@ class TrainingLog(keras.callbacks.Callback):
         if distributed.rank() == 0:
             self._open_csv()
             self._writer = tf.summary.create_file_writer(str(self.tensorboard))
-        if not self.first_step and self.validate is not None:
+        first = self.validate_first and not self.first_step
+        if first and self.validate is not None:
             self._write(self._validation())
         self._clock = None
 
@@ -141,7 +145,8 @@ class TrainingLog(keras.callbacks.Callback):
         self.validated_step = self.step
         if self.on_validation is not None:
             self.on_validation(self.step, metrics)
-        return {f"val_{name}": value for name, value in metrics.items()}
+        names = self.validation_metrics or metrics
+        return {f"val_{name}": metrics[name] for name in names}
 
     def _write(self, values):
         self.written_step = self.step
