@@ -30,6 +30,7 @@ from albert_keras.training.checkpoint import (
     restore_checkpoint,
 )
 from albert_keras.training.run_directory import CHECKPOINTS
+from albert_keras.training.sagemaker_container import SageMakerContainer
 from albert_keras.training.training_run import TrainingRun
 from settings import PretrainingSettings, run_recipe
 
@@ -198,7 +199,7 @@ def name_of(settings):
     return settings.composed_name(
         distributed.size(),
         time.strftime("%Y%m%d-%H%M%S"),
-        "sm" if Path("/opt/ml").is_dir() else "local",
+        "sm" if SageMakerContainer().runs_a_job else "local",
     )
 
 

@@ -6,6 +6,7 @@ recipes share stands here.
 """
 
 import dataclasses
+import os
 import sys
 from typing import ClassVar, Literal
 
@@ -13,6 +14,8 @@ import tyro
 import yaml
 
 from albert_keras.optimizers import square_root_scaling
+from albert_keras.training.sagemaker_container import SageMakerContainer
+from predecessor_flags import todays_flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -280,13 +283,19 @@ def run_recipe(name, function, settings_class, argv=None):
         settings_class, argv: See `parse_settings`.
 
     Returns:
-        What the function returns.
+        What the function returns. In a job on SageMaker, an error becomes its
+        failure reason.
     """
     settings = parse_settings(settings_class, argv)
+    container = SageMakerContainer()
     try:
         return function(settings)
     except ValueError as error:
+        container.report_failure(f"{name}: {error}")
         raise SystemExit(f"{name}: {error}") from error
+    except Exception as error:
+        container.report_failure(f"{name}: {type(error).__name__}: {error}")
+        raise
 
 
 def parse_settings(settings_class, argv=None):
@@ -295,7 +304,9 @@ def parse_settings(settings_class, argv=None):
     Args:
         settings_class: A dataclass.
         argv: Arguments; None takes those of the process. `--config FILE`
-            names a YAML file of fields; flags override it.
+            names a YAML file of fields; environment variables override it
+            (where the dataclass has some, in `ENVIRONMENT`), and flags both.
+            Flags of the AWS sample are taken as what they are called today.
 
     Returns:
         An instance. Prints a message and exits where arguments are wrong.
@@ -303,8 +314,12 @@ def parse_settings(settings_class, argv=None):
     argv = list(sys.argv[1:] if argv is None else argv)
     path = _take_config(argv)
     from_file = _read_config(path, settings_class) if path else []
+    from_environment = _read_environment(settings_class)
+    argv = _switches(todays_flags(argv, settings_class), settings_class)
     return tyro.cli(
-        settings_class, args=[*from_file, *argv], use_underscores=True
+        settings_class,
+        args=[*from_file, *from_environment, *argv],
+        use_underscores=True,
     )
 
 
@@ -319,6 +334,40 @@ def _take_config(argv):
             del argv[index]
             return value
     return None
+
+
+def _switches(argv, settings_class):
+    """`--name true` as `--name`, and `--name false` as `--no_name`.
+
+    SageMaker hands every hyperparameter over with a value, and the AWS
+    sample's flags had one.
+    """
+    names = {
+        field.name
+        for field in dataclasses.fields(settings_class)
+        if field.type is bool
+    }
+    switched = []
+    for argument in argv:
+        flag, equals, value = argument.partition("=")
+        if not equals:
+            flag, value = switched[-1] if switched else "", argument
+        name, value = flag.removeprefix("--"), value.lower()
+        if name in names and value in ("true", "false"):
+            argument = f"--{name}" if value == "true" else f"--no_{name}"
+            if not equals:
+                switched.pop()
+        switched.append(argument)
+    return switched
+
+
+def _read_environment(settings_class):
+    """The fields that environment variables set, as flags."""
+    flags = []
+    for name, variable in getattr(settings_class, "ENVIRONMENT", {}).items():
+        if os.environ.get(variable):
+            flags += [f"--{name}", os.environ[variable]]
+    return flags
 
 
 def _read_config(path, settings_class):

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 from albert_keras.atomic_write import atomic_file
+from albert_keras.training.sagemaker_container import SageMakerContainer
 
 SETTINGS_FILE = "settings.yaml"
 CHECKPOINTS = "checkpoints"
-# Amazon SageMaker keeps what is here when it takes a spot instance back.
-SAGEMAKER_CHECKPOINTS = Path("/opt/ml/checkpoints")
+MODEL = "model"
 
 
 class RunDirectory:
@@ -17,15 +17,32 @@ class RunDirectory:
     Args:
         path: The directory; it need not exist.
         checkpoints: Where the checkpoints are; None is `/opt/ml/checkpoints`
-            where that exists, else `checkpoints` in the directory.
+            where that exists, since Amazon SageMaker keeps what is there
+            when it takes a spot instance back; else `checkpoints` in the
+            directory.
     """
 
     def __init__(self, path, checkpoints=None):
         self.path = Path(path)
-        if checkpoints is None and SAGEMAKER_CHECKPOINTS.is_dir():
-            checkpoints = SAGEMAKER_CHECKPOINTS
+        kept = SageMakerContainer().checkpoints
+        if checkpoints is None and kept.is_dir():
+            checkpoints = kept
         self.checkpoints = Path(checkpoints or self.path / CHECKPOINTS)
         self.settings_path = self.path / SETTINGS_FILE
+
+    def places_for_the_model(self):
+        """Directories that the finished model goes to, beside its checkpoint.
+
+        A run whose checkpoints are elsewhere gets the model into `model`, and
+        what a SageMaker job is to keep is in `/opt/ml/model`.
+        """
+        places = []
+        if self.path not in self.checkpoints.parents:
+            places.append(self.path / MODEL)
+        container = SageMakerContainer()
+        if container.runs_a_job:
+            places.append(container.model)
+        return places
 
     def check(self, settings, resume, may_change=()):
         """Raises unless the directory is free, or holds this run to resume.

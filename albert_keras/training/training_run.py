@@ -1,6 +1,7 @@
 """A run of a recipe, from claiming its directory to its end."""
 
 import dataclasses
+import sys
 
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import (
@@ -17,10 +18,12 @@ from albert_keras.training.checkpoint import (
     remove_unfinished,
     restore_checkpoint,
 )
+from albert_keras.training.metric_lines import metric_line
 from albert_keras.training.run_directory import (
     RunDirectory,
     check_same_settings,
 )
+from albert_keras.training.sagemaker_container import SageMakerContainer
 from albert_keras.training.weights_and_biases import start_wandb
 
 
@@ -53,6 +56,10 @@ class TrainingRun:
         self.directory = RunDirectory(
             settings.output_dir, settings.checkpoint_dir
         )
+        self.container = SageMakerContainer()
+        self.tensorboard = None
+        if self.container.runs_a_job:
+            self.tensorboard = self.container.tensorboard
         self.first_step = 0
         distributed.on_first_rank(
             lambda: self.directory.check(
@@ -150,6 +157,7 @@ class TrainingRun:
             first_step=start,
             on_validation=on_validation,
             on_row=self._start_logging_elsewhere(name),
+            tensorboard=self.tensorboard,
             validation_metrics=validation_metrics,
             validate_first=validate_first,
         )
@@ -167,7 +175,7 @@ class TrainingRun:
                 epochs=1,
                 steps_per_epoch=total_steps - start,
                 shuffle=False,
-                verbose="auto" if distributed.rank() == 0 else 0,
+                verbose=1 if self._shows_bar() else 0,
                 callbacks=[
                     stop,
                     BroadcastState(),
@@ -179,14 +187,38 @@ class TrainingRun:
             )
         distributed.barrier()  # the first rank may be saving
         if stop.stopped:
-            distributed.say(
-                f"\nStopped by a signal after update {stop.step:,}. The same "
+            reason = (
+                f"Stopped by a signal after update {stop.step:,}. The same "
                 "command with --resume goes on."
             )
+            distributed.say(f"\n{reason}")
+            self.container.report_failure(reason)
             raise SystemExit(EXIT_INTERRUPTED)
+        if export is not None and distributed.rank() == 0:
+            for place in self.directory.places_for_the_model():
+                place.mkdir(parents=True, exist_ok=True)
+                export(place)
+
+    def _shows_bar(self):
+        """Whether there is someone to watch a bar; a log gets lines instead.
+
+        `mpirun` gives its ranks a terminal, in a job on SageMaker, too.
+        """
+        watched = sys.stdout.isatty() and not self.container.runs_a_job
+        return watched and distributed.rank() == 0
 
     def _start_logging_elsewhere(self, name):
-        """Where rows of metrics go beside CSV and TensorBoard, if anywhere."""
-        if self.settings.wandb_project is None or distributed.rank() > 0:
-            return None
-        return start_wandb(self.settings.wandb_project, name, self.record)
+        """Where rows of metrics go beside CSV and TensorBoard."""
+        elsewhere = None
+        if self.settings.wandb_project is not None and distributed.rank() == 0:
+            elsewhere = start_wandb(
+                self.settings.wandb_project, name, self.record
+            )
+
+        def on_row(step, metrics):
+            if not self._shows_bar():
+                distributed.say(metric_line(step, metrics))
+            if elsewhere is not None:
+                elsewhere(step, metrics)
+
+        return on_row

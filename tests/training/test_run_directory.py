@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from albert_keras.training import run_directory
 from albert_keras.training.run_directory import RunDirectory
+from albert_keras.training.sagemaker_container import ROOT_VARIABLE
 
 SETTINGS = {"seed": 42, "name": "a: b", "pretrained": None, "text": ["x"]}
 
@@ -32,7 +32,7 @@ def test_other_settings_are_refused_unless_they_may_change(tmp_path):
 
 def test_checkpoints_go_where_sagemaker_keeps_them(tmp_path, monkeypatch):
     kept = tmp_path / "opt" / "ml" / "checkpoints"
-    monkeypatch.setattr(run_directory, "SAGEMAKER_CHECKPOINTS", kept)
+    monkeypatch.setenv(ROOT_VARIABLE, str(kept.parent))
     assert RunDirectory("run").checkpoints.parts == ("run", "checkpoints")
     kept.mkdir(parents=True)
     assert RunDirectory("run").checkpoints == kept

@@ -42,6 +42,7 @@ class TrainingLog(keras.callbacks.Callback):
         validation_metrics: Names of what is logged of what `validate`
             returns; by default those of `evaluate`.
         validate_first: Whether there is a validation before the first update.
+        tensorboard: Where TensorBoard's files go, instead of `tensorboard/`.
     """
 
     def __init__(
@@ -57,10 +58,11 @@ class TrainingLog(keras.callbacks.Callback):
         on_row=None,
         validation_metrics=None,
         validate_first=True,
+        tensorboard=None,
     ):
         super().__init__()
         self.path = Path(directory) / METRICS_FILE
-        self.tensorboard = Path(directory) / TENSORBOARD
+        self.tensorboard = Path(tensorboard or Path(directory) / TENSORBOARD)
         self.frequency = frequency
         self.tokens_per_update = tokens_per_update
         self.rows_per_update = rows_per_update

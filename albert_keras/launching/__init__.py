@@ -1,0 +1,4 @@
+"""Launching training jobs on Amazon SageMaker.
+
+Nothing here needs SageMaker's SDK until a request is made.
+"""

@@ -1,0 +1,66 @@
+"""Launches a pretraining on Amazon SageMaker, on one host or many.
+
+    python recipes/pretrain_sagemaker.py --data_dir corpus --model_size base \
+        --instance_type ml.p4d.24xlarge --instance_count 8 \
+        --global_batch_size 4096 --dry_run
+
+Every flag of pretrain.py is one of this launcher, and means the same. Role,
+image, volume, subnets and security groups also come from the environment:
+SAGEMAKER_ROLE, SAGEMAKER_IMAGE_NAME, SAGEMAKER_FSX_ID,
+SAGEMAKER_FSX_MOUNT_NAME, SAGEMAKER_SUBNET_IDS, SAGEMAKER_SECURITY_GROUP_IDS.
+`--dry_run` prints the request and touches nothing. See docs/sagemaker.md.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+from sagemaker_launch import launch
+from sagemaker_settings import SageMakerSettings
+from settings import PretrainingSettings, run_recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
+    """Launches a pretraining on Amazon SageMaker."""
+
+    data_dir: str = "corpus"
+    """A corpus made by prepare_corpus.py, on the volume or in `s3_data`."""
+
+    output_dir: str | None = None
+    """Run directory on the volume; by default runs/ and the job's name. With
+    data in S3, SageMaker packs it when the job ends."""
+
+    entry_point: str = "recipes/pretrain.py"
+    """The recipe to run, relative to `source_dir`."""
+
+    RECIPE: ClassVar = PretrainingSettings
+    VOLUME_PATHS: ClassVar = (
+        "data_dir",
+        "output_dir",
+        "checkpoint_dir",
+        "pretrained",
+        "checkpoint_path",
+    )
+    METRICS: ClassVar = {
+        "train/loss": "loss",
+        "train/mlm_loss": "mlm_loss",
+        "train/mlm_acc": "mlm_accuracy",
+        "train/sop_loss": "sop_loss",
+        "train/sop_acc": "sop_accuracy",
+        "val/mlm_loss": "val_mlm_loss",
+        "val/mlm_acc": "val_mlm_accuracy",
+        "val/sop_loss": "val_sop_loss",
+        "val/sop_acc": "val_sop_accuracy",
+        "learning_rate": "learning_rate",
+        "grad_norm": "gradient_norm",
+        "tokens_per_second": "tokens_per_second",
+    }
+    """Names that the AWS sample logged under, and those in metrics.csv."""
+
+
+def main(argv=None):
+    return run_recipe("pretrain_sagemaker", launch, PretrainOnSageMaker, argv)
+
+
+if __name__ == "__main__":
+    main()
