@@ -1,0 +1,30 @@
+# Sourced by bash at its start (BASH_ENV). SageMaker starts a job as process 1
+# of the container, `bash -c ...`, and stops it by SIGTERM to that process,
+# which as process 1 would not even notice. So process 1 runs what it was
+# given as a child, and passes SIGTERM on to the ranks on this host: they
+# finish the update, save a checkpoint and end, and the job with them.
+if [ $$ -eq 1 ] && [ -n "$BASH_EXECUTION_STRING" ]; then
+    unset BASH_ENV
+
+    pass_on() {
+        echo "SIGTERM: telling the ranks on this host to save and end."
+        for process in /proc/[0-9]*; do
+            if grep -qz '^OMPI_COMM_WORLD_RANK=' "$process/environ" &&
+                grep -qz '^mpi4py$' "$process/cmdline"; then
+                kill -TERM "${process#/proc/}"
+            fi
+        done 2>/dev/null
+    }
+    trap pass_on TERM
+
+    /bin/bash -c "$BASH_EXECUTION_STRING" &
+    job=$!
+    wait "$job"
+    status=$?
+    # A signal ends `wait`, not the job.
+    while kill -0 "$job" 2>/dev/null; do
+        wait "$job"
+        status=$?
+    done
+    exit "$status"
+fi

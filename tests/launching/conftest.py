@@ -1,0 +1,85 @@
+"""An account at Amazon that is not there, and a launcher's command line."""
+
+import boto3
+import botocore.client
+import pytest
+from moto import mock_aws
+
+REGION = "us-east-1"
+VARIABLES = {
+    "SAGEMAKER_ROLE": "arn:aws:iam::123456789012:role/albert",
+    "SAGEMAKER_IMAGE_NAME": (
+        f"123456789012.dkr.ecr.{REGION}.amazonaws.com/albert-keras:ngc-25.02"
+    ),
+    "SAGEMAKER_FSX_ID": "fs-0123456789abcdef0",
+    "SAGEMAKER_FSX_MOUNT_NAME": "fmqyxbmv",
+    "SAGEMAKER_SUBNET_IDS": "subnet-0a1",
+    "SAGEMAKER_SECURITY_GROUP_IDS": "sg-0a1,sg-0b2",
+}
+
+
+class Account:
+    """What was asked of Amazon, and what is there now."""
+
+    def __init__(self):
+        self.calls = []
+
+    def requests(self, operation):
+        return [request for name, request in self.calls if name == operation]
+
+    def describe(self, job):
+        """The job as SageMaker tells of it, and what moto forgets of it."""
+        client = boto3.client("sagemaker", region_name=REGION)
+        described = client.describe_training_job(TrainingJobName=job)
+        (request,) = (
+            request
+            for request in self.requests("CreateTrainingJob")
+            if request["TrainingJobName"] == job
+        )
+        return {**described, "Environment": request["Environment"]}
+
+    def objects(self, location):
+        """Names below a location in S3, and what is in them."""
+        bucket, _, prefix = location.removeprefix("s3://").partition("/")
+        client = boto3.client("s3", region_name=REGION)
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=f"{prefix}/"
+        )
+        for page in pages:
+            for item in page.get("Contents", ()):
+                body = client.get_object(Bucket=bucket, Key=item["Key"])["Body"]
+                yield item["Key"][len(prefix) + 1 :], body.read()
+
+
+@pytest.fixture
+def account(monkeypatch):
+    """An empty account, in this process alone."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    # moto knows no SimulatePrincipalPolicy.
+    monkeypatch.setenv("SAGEMAKER_VALIDATE_ROLE", "false")
+    account = Account()
+    make_call = botocore.client.BaseClient._make_api_call
+
+    def record(client, operation, parameters):
+        account.calls.append((operation, parameters))
+        return make_call(client, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", record)
+    with mock_aws():
+        yield account
+
+
+@pytest.fixture
+def variables(monkeypatch):
+    """The environment of someone who has made a volume and an image."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def no_variables(monkeypatch):
+    """The environment of someone who has not."""
+    for name in (*VARIABLES, "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)

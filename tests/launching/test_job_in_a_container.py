@@ -1,0 +1,153 @@
+"""A launched job is run: SageMaker's own driver, MPI ranks, this machine."""
+
+import re
+
+import pytest
+
+import albert_keras as ak
+from albert_keras.data.corpus import prepare_corpus
+from albert_keras.training.callbacks import EXIT_INTERRUPTED
+from albert_keras.training.callbacks.training_log import read_metrics
+from tests.conftest import make_text
+from tests.launching import container
+from tests.launching.container import end, lay_out, start, wait_for
+
+pytestmark = pytest.mark.slow
+STEPS = 40
+FLAGS = (
+    "--instance_type ml.m5.xlarge --sm_job_name tiny --model_size tiny "
+    "--image_name 123456789012.dkr.ecr.us-east-1.amazonaws.com/albert-keras:cpu"
+    f" --max_seq_length 32 --batch_size 4 --total_steps {STEPS} "
+    "--learning_rate 0.01 --validation_steps 2 --validation_frequency 1000 "
+    "--log_frequency 2 --checkpoint_frequency 1000"
+).split()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def containers_run_here():
+    reason = container.why_not()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def volume(tmp_path):
+    (tmp_path / "text.txt").write_text(make_text(), encoding="utf-8")
+    (tmp_path / "volume").mkdir()
+    prepare_corpus(
+        [tmp_path / "text.txt"],
+        tmp_path / "volume" / "corpus",
+        vocabulary_size=150,
+        validation_share=0.2,
+    )
+    return tmp_path / "volume"
+
+
+@pytest.fixture
+def launch(account, variables, recipe, volume, tmp_path):
+    """A function that launches a job and lays it out."""
+    launched = []
+
+    def launch(*flags, hosts=("algo-1",)):
+        name = recipe("pretrain_sagemaker").main([*FLAGS, *flags])
+        job = account.describe(name)
+        launched.append(name)
+        directory = tmp_path / f"job-{len(launched)}"
+        return job, lay_out(job, account.objects, directory, volume, hosts)
+
+    return launch
+
+
+def read_by(job, output):
+    """What SageMaker would read from a job's log: numbers by metric."""
+    definitions = job["AlgorithmSpecification"]["MetricDefinitions"]
+    return {
+        metric["Name"]: [
+            float(number) for number in re.findall(metric["Regex"], output)
+        ]
+        for metric in definitions
+    }
+
+
+def test_a_job_told_to_stop_is_gone_on_with_by_the_next(
+    launch, account, volume, capsys
+):
+    two_ranks = ["--processes_per_host", "2"]
+    job, folders = launch(*two_ranks)
+    first = start(job, folders, "algo-1")
+    metrics = volume / "runs" / "tiny" / "metrics.csv"
+    try:
+        wait_for(
+            lambda: metrics.is_file() and len(read_metrics(metrics)) > 2, first
+        )
+        container.tell_to_stop(first)
+        output, _ = first.communicate(timeout=60)
+    finally:
+        end(first)
+    assert first.returncode == EXIT_INTERRUPTED, output
+    assert "2gpus-8globalbatch" in output
+    stopped = re.search("Stopped by a signal after update ([0-9]+)", output)
+    done = int(stopped[1])
+    assert 4 <= done < STEPS
+    ml = folders["algo-1"] / "ml"
+    assert stopped[0] in (ml / "output" / "failure").read_text()
+    (checkpoint,) = (ml / "checkpoints").glob("step-*")
+    assert checkpoint.name == f"step-{done:08d}"
+
+    # The next job finds what SageMaker kept.
+    job, folders = launch(*two_ranks)
+    ml, kept = folders["algo-1"] / "ml", ml / "checkpoints"
+    (ml / "checkpoints").rmdir()
+    kept.rename(ml / "checkpoints")
+    second = start(job, folders, "algo-1")
+    try:
+        output, _ = second.communicate(timeout=120)
+    finally:
+        end(second)
+    assert second.returncode == 0, output
+    assert f"Going on from update {done}." in output
+    assert (ml / "checkpoints" / f"step-{STEPS:08d}").is_dir()
+    assert not (ml / "output" / "failure").exists()
+    assert list((ml / "output" / "tensorboard").glob("events.*"))
+    for place in (ml / "model", volume / "runs" / "tiny" / "model"):
+        model = ak.AlbertForPretraining.from_pretrained(place)
+        assert model.config.num_layers == ak.AlbertConfig.tiny().num_layers
+
+    rows = [row for row in read_metrics(metrics) if row["step"] > done]
+    (request,) = account.requests("CreateTrainingJob")[1:]
+    numbers = read_by(request, output)
+    for shown, name in (
+        ("train/loss", "loss"),
+        ("train/mlm_acc", "mlm_accuracy"),
+        ("val/sop_loss", "val_sop_loss"),
+        ("tokens_per_second", "tokens_per_second"),
+    ):
+        logged = [row[name] for row in rows if name in row]
+        assert numbers[shown] == pytest.approx(logged, rel=1e-5), name
+        assert logged
+    assert "[1,1]<stdout>" not in output  # the other rank is silent
+
+
+def test_two_hosts_train_together(launch, volume):
+    hosts = ("algo-1", "algo-2")
+    job, folders = launch(
+        *("--instance_count", "2", "--total_steps", "4"), hosts=hosts
+    )
+    containers = [start(job, folders, name) for name in hosts]
+    try:
+        container.connect(*containers)
+        output, _ = containers[0].communicate(timeout=180)
+        assert containers[0].returncode == 0, output
+    finally:
+        for each in containers:
+            end(each)
+    assert "--host algo-1,algo-2 -np 1 " in output  # the driver's own
+    assert "2gpus-8globalbatch" in output
+    checkpoints = [folders[name] / "ml" / "checkpoints" for name in hosts]
+    assert (checkpoints[0] / "step-00000004").is_dir()
+    assert not list(checkpoints[1].iterdir())  # the first rank writes
+    keys = [
+        next((folders[name] / "scratch" / "etc" / "ssh").glob("*ed25519*.pub"))
+        for name in hosts
+    ]
+    assert keys[0].read_text() != keys[1].read_text()
