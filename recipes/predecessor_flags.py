@@ -27,6 +27,11 @@ REFUSED = {
     "extra_squad_steps": "Fine-tune the run's checkpoints with "
     "finetune_squad.py.",
     "fast_squad": "Fine-tune the run's checkpoints with finetune_squad.py.",
+    "load_from": "Pass --pretrained: a pretrained directory, a run's "
+    "directory, or hf://OWNER/NAME.",
+    "checkpoint_path": "Pass --pretrained, a run's directory.",
+    "model_type": "The model comes with --pretrained. Leave it out.",
+    "model_size": "The model comes with --pretrained. Leave it out.",
     "dummy_eval": "There is no evaluation with made-up results. Leave it out.",
 }
 # Values of flags that exist today.
@@ -64,8 +69,10 @@ def todays_flags(argv, settings_class):
         name = flag.removeprefix("--").replace("-", "_")
         is_flag = word.startswith("--")
         if is_flag and name in ("train_dir", "val_dir") and name not in fields:
-            folders[name] = value if equals else next(words, "")
-            continue
+            value = value if equals else next(words, "")
+            if "data_dir" in fields:
+                folders[name] = value
+            continue  # the sample required it of SQuAD, too, and ignored it
         if is_flag and name not in fields and name in REFUSED:
             raise SystemExit(f"--{name} is of the AWS sample. {REFUSED[name]}")
         if is_flag and name not in fields and RENAMED.get(name) in fields:

@@ -14,6 +14,7 @@ SAGEMAKER_FSX_MOUNT_NAME, SAGEMAKER_SUBNET_IDS, SAGEMAKER_SECURITY_GROUP_IDS.
 import dataclasses
 from typing import ClassVar
 
+from albert_keras.launching.estimate import Workload
 from sagemaker_launch import launch
 from sagemaker_settings import SageMakerSettings
 from settings import PretrainingSettings, run_recipe
@@ -23,8 +24,9 @@ from settings import PretrainingSettings, run_recipe
 class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
     """Launches a pretraining on Amazon SageMaker."""
 
-    data_dir: str = "corpus"
-    """A corpus made by prepare_corpus.py, on the volume or in `s3_data`."""
+    data_dir: str | None = None
+    """A corpus made by prepare_corpus.py; by default corpus/ on the volume, or
+    what is in `s3_data`."""
 
     output_dir: str | None = None
     """Run directory on the volume; by default runs/ and the job's name. With
@@ -55,7 +57,19 @@ class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
         "grad_norm": "gradient_norm",
         "tokens_per_second": "tokens_per_second",
     }
-    """Names that the AWS sample logged under, and those in metrics.csv."""
+    """By the names that the AWS sample logged under."""
+
+    def default_paths(self):
+        corpus = "corpus" if self.fsx_id else "."
+        return {**super().default_paths(), "data_dir": corpus}
+
+    def workload(self, num_ranks):
+        return Workload(
+            updates=self.total_steps,
+            rows=self.global_batch(num_ranks),
+            length=self.max_seq_length,
+            model_size=self.model_size,
+        )
 
 
 def main(argv=None):

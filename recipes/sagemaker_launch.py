@@ -27,8 +27,9 @@ def launch(settings):
     """
     settings.check_launch()
     settings = with_accumulation(settings)
+    settings, s3_channels = with_paths_in_the_job(settings)
     settings.check()
-    plan = make_plan(settings)
+    plan = make_plan(settings, s3_channels)
     announce(settings, plan)
     try:  # takes a second
         from albert_keras.launching import model_trainer
@@ -53,16 +54,20 @@ def with_accumulation(settings):
     """Settings whose micro-batches make up a global batch, if one is given."""
     if settings.global_batch_size is None:
         return settings
+    if settings.batch_size is None:
+        raise ValueError(
+            "--global_batch_size goes with --batch_size, the rows of a "
+            "micro-batch on each rank."
+        )
     steps = accumulation_for(
         settings.global_batch_size, settings.batch_size, settings.num_ranks()
     )
     return dataclasses.replace(settings, gradient_accumulation_steps=steps)
 
 
-def make_plan(settings):
-    """The `JobPlan` of checked settings."""
-    container = SageMakerContainer()
-    settings, s3_channels = with_paths_in_the_job(settings, container)
+def make_plan(settings, s3_channels):
+    """The `JobPlan` of checked settings with the container's paths."""
+    code = SageMakerContainer().channel("code")
     region = settings.region_of_job()
     return JobPlan(
         base_name=settings.base_name(),
@@ -83,7 +88,7 @@ def make_plan(settings):
         s3_channels=s3_channels,
         # The uploaded code goes before what is installed in the image.
         environment={
-            "PYTHONPATH": str(container.channel("code")),
+            "PYTHONPATH": str(code),
             "PYTHONUNBUFFERED": "1",
         },
         metrics=metrics_of(settings),
@@ -99,16 +104,18 @@ def make_plan(settings):
     )
 
 
-def with_paths_in_the_job(settings, container):
+def with_paths_in_the_job(settings):
     """Settings with the container's paths, and channels for what is in S3.
 
     On a volume everything is below it. With data in S3, which a job cannot
-    write to, the run goes to what SageMaker packs when the job ends.
+    write to, the run goes to what SageMaker packs when the job ends. A job
+    goes on where an earlier one of the same names stopped.
     """
+    container = SageMakerContainer()
     read_from = container.channel(CHANNEL)
     results = read_from if settings.fsx_id else container.output_data
     channels = {CHANNEL: settings.s3_data} if settings.s3_data else {}
-    paths = {"output_dir": f"runs/{settings.purpose()}", "resume": True}
+    paths = {"resume": True, **settings.default_paths()}
     for name in settings.VOLUME_PATHS:
         value = getattr(settings, name) or paths.get(name)
         if value and value.startswith("s3://"):
@@ -133,13 +140,11 @@ def metrics_of(settings):
 def announce(settings, plan):
     """Says what the job will do, how long it will take and what it costs."""
     ranks = plan.num_ranks
-    tokens = settings.tokens_per_update(ranks) * settings.total_steps
+    work = settings.workload(ranks)
     expected = estimate(
-        tokens,
+        work,
         plan.instance_count,
         settings.instance(),
-        settings.model_size,
-        settings.max_seq_length,
         settings.tokens_per_second,
         settings.price_per_hour,
     )
@@ -147,12 +152,11 @@ def announce(settings, plan):
     say(
         f"Job {plan.base_name}: {plan.instance_count} x {plan.instance_type}, "
         f"{ranks} ranks. Data: {data}.\n"
-        f"An update has {settings.global_batch(ranks):,} rows: {ranks} ranks "
-        f"x {settings.gradient_accumulation_steps} micro-batches x "
-        f"{settings.batch_size}.\n"
-        f"{settings.total_steps:,} updates of "
-        f"{settings.tokens_per_update(ranks):,} tokens = {tokens:,} tokens. "
-        f"{expected}\n"
+        f"Global batch: {work.rows:,} rows = {ranks} ranks x "
+        f"{settings.gradient_accumulation_steps} micro-batches x "
+        f"{work.rows // ranks // settings.gradient_accumulation_steps}.\n"
+        f"{work.updates:,} updates of {work.rows:,} x {work.length} tokens = "
+        f"{work.tokens:,} tokens. {expected}\n"
         f"The run: {plan.hyperparameters['output_dir']}; its checkpoints: "
         + (
             plan.location("checkpoints")

@@ -131,6 +131,8 @@ class SageMakerSettings:
     """The dataclass that the recipe parses its flags with."""
     VOLUME_PATHS: ClassVar[tuple[str, ...]] = ()
     """Fields of the recipe that are paths on the volume."""
+    METRICS: ClassVar[dict[str, str]] = {}
+    """Metrics by the name that SageMaker shows, and that of metrics.csv."""
 
     # === What follows from them ===
 
@@ -152,6 +154,14 @@ class SageMakerSettings:
     def purpose(self):
         """What a job has in common with the one that goes on with it."""
         return "-".join(filter(None, (self.sm_job_name, self.name)))
+
+    def default_paths(self):
+        """Where on the volume things are that the flags do not say."""
+        return {"output_dir": f"runs/{self.purpose()}"}
+
+    def workload(self, num_ranks):
+        """The `Workload` of the run."""
+        raise NotImplementedError
 
     def split(self, name):
         """Ids of a field, each of which may be several with commas."""

@@ -12,7 +12,7 @@ from albert_keras.conversion import (
     huggingface,
     keras_format,
 )
-from albert_keras.training.run_directory import CHECKPOINTS
+from albert_keras.training.run_directory import CHECKPOINTS, MODEL
 
 _HUGGING_FACE = "hf://"
 _KERAS_HUB = re.compile(r"kaggle://.+|albert_\w+")
@@ -47,7 +47,10 @@ def local_directory(source):
 
 
 def newest_model(directory):
-    """The directory, or of a run's directory its newest whole checkpoint."""
+    """The directory, or of a run's directory its newest whole checkpoint.
+
+    A run whose checkpoints are elsewhere has its last model in `model`.
+    """
     if (directory / keras_format.CONFIG_FILE).is_file():
         return directory
     checkpoints = [
@@ -57,7 +60,10 @@ def newest_model(directory):
         )
         if not path.parent.name.startswith(".")
     ]
-    return max(checkpoints, key=_step_of, default=directory)
+    if checkpoints:
+        return max(checkpoints, key=_step_of)
+    last = directory / MODEL
+    return last if (last / keras_format.CONFIG_FILE).is_file() else directory
 
 
 def _step_of(checkpoint):

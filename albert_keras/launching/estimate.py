@@ -2,17 +2,38 @@
 
 import dataclasses
 
-# Tokens a second and GPU, by (model size, GPU, number of nodes of eight), as
-# the AWS sample measured them: base with 32 x 512 tokens a GPU and a batch of
-# 4,096, float16 with XLA, on ml.p3dn.24xlarge (its README, 2020).
+# Tokens a second and GPU, by model size, length, instance type and count, as
+# the AWS sample measured them with a batch of 4,096, 32 rows a GPU, in float16
+# with XLA (its README, 2020).
 MEASURED = {
-    ("base", "V100", 1): 62_900,
-    ("base", "V100", 2): 60_300,
-    ("base", "V100", 4): 59_000,
-    ("base", "V100", 8): 56_700,
+    ("base", 512, "ml.p3dn.24xlarge", 1): 62_900,
+    ("base", 512, "ml.p3dn.24xlarge", 2): 60_300,
+    ("base", 512, "ml.p3dn.24xlarge", 4): 59_000,
+    ("base", 512, "ml.p3dn.24xlarge", 8): 56_700,
 }
-MEASURED_LENGTH = 512
-MEASURED_BY = "measured by the AWS sample on ml.p3dn.24xlarge in float16"
+MEASURED_BY = "measured by the AWS sample in float16, 2020"
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """How much a run computes.
+
+    Attributes:
+        updates: Updates in all.
+        rows: Rows of an update on all ranks.
+        length: Tokens of a row, padding included.
+        model_size: Such as `base`, where it is known.
+    """
+
+    updates: int
+    rows: int
+    length: int
+    model_size: str | None = None
+
+    @property
+    def tokens(self):
+        """Tokens of all updates, padding included."""
+        return self.updates * self.rows * self.length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,14 +41,12 @@ class Estimate:
     """Length and cost of a run.
 
     Attributes:
-        tokens: Tokens of all updates, padding included.
         tokens_per_second: Of all ranks; None where nobody knows.
         source: Where that comes from.
         hours: Length without start-up and validation, or None.
         cost: Of the instances, in the currency of the price, or None.
     """
 
-    tokens: int
     tokens_per_second: float | None = None
     source: str = ""
     hours: float | None = None
@@ -52,38 +71,41 @@ class Estimate:
 
 
 def estimate(
-    tokens,
+    workload,
     num_instances,
     instance,
-    model_size=None,
-    sequence_length=None,
     tokens_per_second=None,
     price_per_hour=None,
 ):
     """Estimates a run.
 
     Args:
-        tokens: Tokens of all updates.
+        workload: A `Workload`.
         num_instances: Instances of the job.
         instance: Their `InstanceType`.
-        model_size, sequence_length: What is trained, to look up a measured
-            throughput where none is given.
-        tokens_per_second: Throughput of the whole job.
+        tokens_per_second: Throughput of the whole job; by default one that
+            was measured, where there is one for such a job.
         price_per_hour: Price of one instance.
 
     Returns:
         An `Estimate`.
     """
     source = "given"
-    if tokens_per_second is None and sequence_length == MEASURED_LENGTH:
-        measured = MEASURED.get((model_size, instance.gpu, num_instances))
-        if measured and instance.name == "ml.p3dn.24xlarge":
-            source = MEASURED_BY
-            tokens_per_second = measured * num_instances * instance.num_gpus
     if tokens_per_second is None:
-        return Estimate(tokens)
-    hours = tokens / tokens_per_second / 3600
+        measured = MEASURED.get(
+            (
+                workload.model_size,
+                workload.length,
+                instance.name,
+                num_instances,
+            )
+        )
+        if measured is None:
+            return Estimate()
+        source = MEASURED_BY
+        tokens_per_second = measured * num_instances * instance.num_gpus
+    hours = workload.tokens / tokens_per_second / 3600
     cost = None
     if price_per_hour is not None:
         cost = hours * num_instances * price_per_hour
-    return Estimate(tokens, tokens_per_second, source, hours, cost)
+    return Estimate(tokens_per_second, source, hours, cost)

@@ -74,7 +74,7 @@ class InstanceType:
     def short_name(self):
         """`p3dn`, `p316`, `p548`, as a part of a job's name."""
         _, family, size = self.name.split(".")
-        short = family + size.removesuffix("xlarge")
+        short = family + (size.removesuffix("xlarge") or "1")
         return _SHORT_NAMES.get(short, short)
 
 

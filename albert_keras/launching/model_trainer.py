@@ -3,6 +3,8 @@
 import secrets
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from sagemaker.core.helper.iam_role_resolver import RoleValidationError
 from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.training.configs import (
     CheckpointConfig,
@@ -18,6 +20,7 @@ from sagemaker.core.training.configs import (
     Tag,
     TensorBoardOutputConfig,
 )
+from sagemaker.core.utils.exceptions import SageMakerCoreError
 from sagemaker.train import ModelTrainer
 from sagemaker.train.distributed import MPI
 
@@ -51,15 +54,29 @@ def launch(plan, wait=False):
 
     Returns:
         Name of the job.
+
+    Raises:
+        ValueError: If Amazon refuses, the role will not do, or there are no
+            credentials.
     """
-    session = Session(
-        boto_session=boto3.Session(region_name=plan.region),
-        default_bucket=plan.bucket,
-    )
     secret = secrets.token_hex(32)
-    with staged_source(plan.source_dir, plan.entry_point, secret) as source:
-        trainer = make_trainer(plan, session, source)
-        trainer.train(wait=wait, logs=wait)
+    try:
+        session = Session(
+            boto_session=boto3.Session(region_name=plan.region),
+            default_bucket=plan.bucket,
+        )
+        with staged_source(plan.source_dir, plan.entry_point, secret) as source:
+            trainer = make_trainer(plan, session, source)
+            trainer.train(wait=wait, logs=wait)
+    except (
+        BotoCoreError,
+        ClientError,
+        RoleValidationError,
+        SageMakerCoreError,  # the job that was waited for failed
+    ) as error:
+        raise ValueError(
+            f"{error} See 'What goes wrong' in docs/sagemaker.md."
+        ) from error
     return trainer._latest_training_job.training_job_name
 
 

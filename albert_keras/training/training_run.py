@@ -56,10 +56,7 @@ class TrainingRun:
         self.directory = RunDirectory(
             settings.output_dir, settings.checkpoint_dir
         )
-        self.container = SageMakerContainer()
-        self.tensorboard = None
-        if self.container.runs_a_job:
-            self.tensorboard = self.container.tensorboard
+        self._container = SageMakerContainer()
         self.first_step = 0
         distributed.on_first_rank(
             lambda: self.directory.check(
@@ -157,7 +154,9 @@ class TrainingRun:
             first_step=start,
             on_validation=on_validation,
             on_row=self._start_logging_elsewhere(name),
-            tensorboard=self.tensorboard,
+            tensorboard=self._container.tensorboard
+            if self._container.runs_a_job
+            else None,
             validation_metrics=validation_metrics,
             validate_first=validate_first,
         )
@@ -192,7 +191,7 @@ class TrainingRun:
                 "command with --resume goes on."
             )
             distributed.say(f"\n{reason}")
-            self.container.report_failure(reason)
+            self._container.report_failure(reason)
             raise SystemExit(EXIT_INTERRUPTED)
         if export is not None and distributed.rank() == 0:
             for place in self.directory.places_for_the_model():
@@ -204,7 +203,7 @@ class TrainingRun:
 
         `mpirun` gives its ranks a terminal, in a job on SageMaker, too.
         """
-        watched = sys.stdout.isatty() and not self.container.runs_a_job
+        watched = sys.stdout.isatty() and not self._container.runs_a_job
         return watched and distributed.rank() == 0
 
     def _start_logging_elsewhere(self, name):

@@ -1,0 +1,83 @@
+"""Launches a fine-tuning on SQuAD on Amazon SageMaker.
+
+    python recipes/squad_sagemaker.py --pretrained runs/albert/model \
+        --instance_type ml.g5.12xlarge --dry_run
+
+Every flag of finetune_squad.py is one of this launcher, and means the same.
+The files are train-v2.0.json and dev-v2.0.json in squad_data/ on the volume,
+unless flags say otherwise. See pretrain_sagemaker.py and docs/sagemaker.md.
+"""
+
+import dataclasses
+from typing import ClassVar, Literal
+
+from finetuning_settings import SQUAD_DEFAULTS, SquadSettings
+
+from albert_keras.launching.estimate import Workload
+from sagemaker_launch import launch
+from sagemaker_settings import SageMakerSettings
+from settings import run_recipe
+
+# Questions of the official training files, to estimate how long it takes.
+NUM_QUESTIONS = {"1.1": 87_599, "2.0": 130_319}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SquadOnSageMaker(SageMakerSettings, SquadSettings):
+    """Launches a fine-tuning on SQuAD on Amazon SageMaker."""
+
+    sm_job_name: str = "albert-squad"
+    """First part of the job's name, and where its checkpoints are kept."""
+
+    squad_version: Literal["squadv1", "squadv2"] = "squadv2"
+    """Which files are taken where `train_file` and `dev_file` do not say."""
+
+    entry_point: str = "recipes/finetune_squad.py"
+    """The recipe to run, relative to `source_dir`."""
+
+    RECIPE: ClassVar = SquadSettings
+    VOLUME_PATHS: ClassVar = (
+        "pretrained",
+        "vocabulary",
+        "output_dir",
+        "checkpoint_dir",
+        "train_file",
+        "dev_file",
+    )
+    METRICS: ClassVar = {
+        "train/loss": "loss",
+        "val/exact": "val_exact(?:_match)?",
+        "val/f1": "val_f1",
+        "learning_rate": "learning_rate",
+        "grad_norm": "gradient_norm",
+        "tokens_per_second": "tokens_per_second",
+    }
+
+    def version(self):
+        """Version of the official files."""
+        return {"squadv1": "1.1", "squadv2": "2.0"}[self.squad_version]
+
+    def default_paths(self):
+        folder = "squad_data" if self.fsx_id else "."
+        return {
+            **super().default_paths(),
+            "train_file": f"{folder}/train-v{self.version()}.json",
+            "dev_file": f"{folder}/dev-v{self.version()}.json",
+        }
+
+    def workload(self, num_ranks):
+        defaults = SQUAD_DEFAULTS[self.version()]
+        plan = self.plan(defaults, NUM_QUESTIONS[self.version()], num_ranks)
+        return Workload(
+            updates=plan.total_steps,
+            rows=plan.rows_per_update,
+            length=self.max_seq_length or defaults.max_seq_length,
+        )
+
+
+def main(argv=None):
+    return run_recipe("squad_sagemaker", launch, SquadOnSageMaker, argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,360 @@
+"""What is asked of Amazon: field by field, online and in a dry run."""
+
+import dataclasses
+import importlib.util
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from albert_keras.launching.source_code import JOB_SECRET
+from tests.launching.conftest import REGION, VARIABLES
+
+# As the README of the AWS sample launched, with the flags it had then.
+PREDECESSORS = (
+    "--source_dir=. --entry_point=run_pretraining.py "
+    "--sm_job_name=albert-pretrain --instance_type=ml.p3dn.24xlarge "
+    "--instance_count=8 --load_from=scratch --model_type=albert "
+    "--model_size=base --per_gpu_batch_size=32 "
+    "--gradient_accumulation_steps=2 --warmup_steps=3125 "
+    "--total_steps=125000 --learning_rate=0.00176 --optimizer=lamb "
+    "--train_dir=/fsx/albert_data/train --val_dir=/fsx/albert_data/val "
+    "--skip_xla=true --name=myfirstjob"
+).split()
+BUCKET = f"sagemaker-{REGION}-123456789012"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def in_the_checkout(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def launch(recipe, variables):
+    """A function that runs the launcher's command line."""
+
+    def launch(*argv, launcher="pretrain_sagemaker"):
+        return recipe(launcher).main(list(argv))
+
+    return launch
+
+
+def expected_request(name):
+    """The request for the sample's command line, written by hand."""
+    uploads = f"s3://{BUCKET}/albert-pretrain-8xp3dn/{name}/input"
+    results = f"s3://{BUCKET}/albert-pretrain-myfirstjob"
+
+    def uploaded(channel):
+        source = {
+            "S3DataType": "S3Prefix",
+            "S3Uri": f"{uploads}/{channel}",
+            "S3DataDistributionType": "FullyReplicated",
+        }
+        return {
+            "ChannelName": channel,
+            "DataSource": {"S3DataSource": source},
+            "InputMode": "File",
+        }
+
+    volume = {
+        "FileSystemId": "fs-0123456789abcdef0",
+        "FileSystemAccessMode": "rw",
+        "FileSystemType": "FSxLustre",
+        "DirectoryPath": "/fmqyxbmv",
+    }
+    return {
+        "TrainingJobName": name,
+        "RoleArn": "arn:aws:iam::123456789012:role/albert",
+        "ResourceConfig": {
+            "InstanceType": "ml.p3dn.24xlarge",
+            "InstanceCount": 8,
+            "VolumeSizeInGB": 30,
+        },
+        "InputDataConfig": [
+            {
+                "ChannelName": "training",
+                "DataSource": {"FileSystemDataSource": volume},
+            },
+            uploaded("code"),
+            uploaded("sm_drivers"),
+        ],
+        "VpcConfig": {
+            "SecurityGroupIds": ["sg-0a1", "sg-0b2"],
+            "Subnets": ["subnet-0a1"],
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 2419200},
+        "CheckpointConfig": {
+            "S3Uri": f"{results}/checkpoints",
+            "LocalPath": "/opt/ml/checkpoints",
+        },
+        "OutputDataConfig": {
+            "S3OutputPath": f"{results}/output",
+            "CompressionType": "GZIP",
+        },
+        "TensorBoardOutputConfig": {
+            "S3OutputPath": f"{results}/tensorboard",
+            "LocalPath": "/opt/ml/output/tensorboard",
+        },
+        "EnableManagedSpotTraining": False,
+        "HyperParameters": {
+            "data_dir": "/opt/ml/input/data/training/albert_data",
+            "output_dir": (
+                "/opt/ml/input/data/training/runs/albert-pretrain-myfirstjob"
+            ),
+            "resume": "true",
+            "name": "myfirstjob",
+            "model_type": "albert",
+            "model_size": "base",
+            "load_from": "scratch",
+            "load_optimizer_state": "true",
+            "hidden_dropout_prob": "0.0",
+            "attention_probs_dropout_prob": "0.0",
+            "pre_layer_norm": "false",
+            "skip_mlm": "false",
+            "skip_sop": "false",
+            "max_seq_length": "512",
+            "masked_lm_prob": "0.15",
+            "short_seq_prob": "0.1",
+            "seed": "42",
+            "batch_size": "32",
+            "gradient_accumulation_steps": "2",
+            "total_steps": "125000",
+            "warmup_steps": "3125",
+            "optimizer": "lamb",
+            "learning_rate": "0.00176",
+            "end_learning_rate": "0.0",
+            "learning_rate_decay_power": "1.0",
+            "weight_decay": "0.01",
+            "beta_1": "0.9",
+            "beta_2": "0.999",
+            "epsilon": "1e-06",
+            "bias_correction": "true",
+            "max_grad_norm": "1.0",
+            "gradient_compression": "none",
+            "precision": "float32",
+            "skip_xla": "true",
+            "eager": "false",
+            "log_frequency": "10",
+            "validation_frequency": "2000",
+            "validation_steps": "50",
+            "checkpoint_frequency": "5000",
+            "keep_checkpoints": "5",
+        },
+        "Environment": {
+            "PYTHONPATH": "/opt/ml/input/data/code",
+            "PYTHONUNBUFFERED": "1",
+        },
+    }
+
+
+def test_the_samples_command_line_makes_the_job_that_is_expected(
+    account, launch, capsys
+):
+    name = launch(*PREDECESSORS)
+    assert re.fullmatch(r"albert-pretrain-8xp3dn-\d{14}", name)
+    job = account.describe(name)
+    for field, value in expected_request(name).items():
+        assert job[field] == value, field
+    algorithm = job["AlgorithmSpecification"]
+    assert algorithm["TrainingImage"] == VARIABLES["SAGEMAKER_IMAGE_NAME"]
+    assert algorithm["TrainingInputMode"] == "File"
+    assert algorithm["ContainerEntrypoint"] == ["/bin/bash"]
+
+    # How SageMaker's driver will start the ranks.
+    uploads = dict(
+        account.objects(
+            job["InputDataConfig"][2]["DataSource"]["S3DataSource"]["S3Uri"]
+        )
+    )
+    assert json.loads(uploads["distributed.json"]) == {
+        "process_count_per_node": 8,
+        "mpi_additional_options": [
+            *("-np", "64", "-bind-to", "none", "-map-by", "slot"),
+            *("-x", "PYTHONPATH"),
+        ],
+    }
+    source = json.loads(uploads["sourcecode.json"])
+    assert source["entry_script"] == "recipes/pretrain.py"
+    assert b"mpi_driver.py" in uploads["sm_train.sh"]
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    for note in (
+        "--per_gpu_batch_size is --batch_size today",
+        "taken as --data_dir /fsx/albert_data",
+        "run_pretraining.py is recipes/pretrain.py today",
+        "4,096 rows = 64 ranks x 2 micro-batches x 32",
+        f"Started {name}",
+    ):
+        assert note in shown.err
+
+
+def test_the_code_is_uploaded_with_a_secret_of_its_own(account, launch):
+    secrets = set()
+    for _ in range(2):
+        job = account.describe(launch("--sm_job_name", f"j{len(secrets)}"))
+        location = job["InputDataConfig"][1]["DataSource"]["S3DataSource"]
+        files = dict(account.objects(location["S3Uri"]))
+        for path in ("recipes/pretrain.py", "albert_keras/config.py"):
+            assert files[path] == (ROOT / path).read_bytes()
+        assert not [f for f in files if f.startswith((".", "tests/", "docs/"))]
+        secrets.add(files[JOB_SECRET])
+    assert len(secrets) == 2
+    assert all(re.fullmatch(b"[0-9a-f]{64}", secret) for secret in secrets)
+
+
+def test_a_dry_run_prints_the_request_that_a_launch_sends(
+    account, launch, capsys
+):
+    launch(*PREDECESSORS)
+    (sent,) = account.requests("CreateTrainingJob")
+    capsys.readouterr()
+    launch(*PREDECESSORS, "--dry_run")
+    shown = capsys.readouterr()
+
+    def without_the_time(request):
+        name = request["TrainingJobName"]
+        return json.loads(json.dumps(request).replace(name, "NAME"))
+
+    printed = without_the_time(json.loads(shown.out))
+    assert printed == without_the_time(sent)
+    assert len(account.requests("CreateTrainingJob")) == 1
+
+
+def test_a_dry_run_needs_neither_network_nor_credentials(
+    launch, monkeypatch, capsys
+):
+    attempts = []
+
+    def no_network(*args, **kwargs):
+        attempts.append(args)
+        raise OSError("the network is cut")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    launch(*PREDECESSORS, "--dry_run", "--price_per_hour", "10")
+    shown = capsys.readouterr()
+    printed = json.loads(shown.out)
+    for field, value in expected_request(printed["TrainingJobName"]).items():
+        assert printed[field] == value, field
+    assert not attempts
+    # 125,000 x 4,096 x 512 tokens at 64 x 56,700 a second, 8 x 10 an hour.
+    assert "20.1 hours at 3,628,800 tokens a second" in shown.err
+    assert "1,605.33 for the instances" in shown.err
+
+
+def test_hyperparameters_arrive_as_the_recipes_own_settings(
+    account, launch, recipe, monkeypatch
+):
+    launched = recipe("pretrain_sagemaker")
+    flags = (
+        "--warmup_steps 7 --skip_sop --no_bias_correction --epsilon 1e-6 "
+        "--pre_layer_norm true --name 2026 --checkpoint_dir ck --dry_run false"
+    )
+    name = launch(*flags.split())
+    hyperparameters = account.describe(name)["HyperParameters"]
+    drivers = importlib.util.find_spec("sagemaker.train.container_drivers")
+    monkeypatch.syspath_prepend(Path(drivers.origin).parent)
+    from common.utils import hyperparameters_to_cli_args
+
+    argv = hyperparameters_to_cli_args(hyperparameters)
+    settings = recipe("settings")
+    arrived = settings.parse_settings(settings.PretrainingSettings, argv)
+    volume = "/opt/ml/input/data/training"
+    expected = settings.PretrainingSettings(
+        data_dir=f"{volume}/corpus",
+        output_dir=f"{volume}/runs/albert-2026",
+        checkpoint_dir=f"{volume}/ck",
+        resume=True,
+        warmup_steps=7,
+        skip_sop=True,
+        bias_correction=False,
+        pre_layer_norm=True,
+        name="2026",
+    )
+    assert arrived == expected
+    fields = {f.name for f in dataclasses.fields(launched.PretrainOnSageMaker)}
+    assert {f.name for f in dataclasses.fields(arrived)} < fields
+    # Checkpoints are on the volume: nothing to copy to S3 and back.
+    assert "CheckpointConfig" not in account.calls[-1][1]
+
+
+def test_squad_is_launched_with_the_files_of_the_sample(account, launch):
+    name = launch(
+        *"--pretrained runs/albert --squad_version=squadv1 --tags a=b "
+        "--instance_type ml.g5.12xlarge --spot --max_run_seconds 7200".split(),
+        launcher="squad_sagemaker",
+    )
+    job = account.describe(name)
+    assert name.startswith("albert-squad-1xg512-")
+    volume = "/opt/ml/input/data/training"
+    for field, value in (
+        ("pretrained", f"{volume}/runs/albert"),
+        ("train_file", f"{volume}/squad_data/train-v1.1.json"),
+        ("dev_file", f"{volume}/squad_data/dev-v1.1.json"),
+        ("output_dir", f"{volume}/runs/albert-squad"),
+    ):
+        assert job["HyperParameters"][field] == value
+    assert "squad_version" not in job["HyperParameters"]
+    assert job["EnableManagedSpotTraining"] is True
+    assert job["StoppingCondition"] == {
+        "MaxRuntimeInSeconds": 7200,
+        "MaxWaitTimeInSeconds": 14400,
+    }
+    (request,) = account.requests("CreateTrainingJob")
+    assert request["Tags"] == [{"Key": "a", "Value": "b"}]
+
+
+def test_data_in_s3_takes_the_place_of_a_volume(
+    account, recipe, variables, monkeypatch, capsys
+):
+    for name in ("FSX_ID", "SUBNET_IDS", "SECURITY_GROUP_IDS"):
+        monkeypatch.delenv(f"SAGEMAKER_{name}")
+    name = recipe("pretrain_sagemaker").main(
+        "--s3_data s3://texts/corpus --instance_type ml.p4d.24xlarge "
+        "--load_from pretrained --pretrained s3://models/albert "
+        "--global_batch_size 4096 --keep_alive_seconds 600 --wait".split()
+    )
+    job = account.describe(name)
+    channels = {
+        channel["ChannelName"]: channel["DataSource"]["S3DataSource"]["S3Uri"]
+        for channel in job["InputDataConfig"][:2]
+    }
+    assert channels == {
+        "training": "s3://texts/corpus",
+        "pretrained": "s3://models/albert",
+    }
+    assert "VpcConfig" not in job
+    assert job["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 600
+    hyperparameters = job["HyperParameters"]
+    for field, value in (
+        ("data_dir", "/opt/ml/input/data/training"),
+        ("pretrained", "/opt/ml/input/data/pretrained"),
+        ("output_dir", "/opt/ml/output/data/runs/albert"),
+        ("gradient_accumulation_steps", "16"),  # 4,096 / (8 x 32)
+    ):
+        assert hyperparameters[field] == value
+
+
+def test_flags_override_the_environment_and_it_overrides_the_file(
+    account, launch, tmp_path
+):
+    file = tmp_path / "launch.yaml"
+    file.write_text(
+        "role: arn:aws:iam::123456789012:role/file\n"
+        "fsx_mount_name: file\nsubnet_ids: [subnet-1, subnet-2]\n"
+        "total_steps: 7\ninstance_count: 3\n"
+    )
+    job = account.describe(
+        launch("--config", str(file), "--fsx_mount_name", "flag")
+    )
+    volume = job["InputDataConfig"][0]["DataSource"]["FileSystemDataSource"]
+    assert volume["DirectoryPath"] == "/flag"
+    assert job["RoleArn"].endswith("role/albert")
+    assert job["VpcConfig"]["Subnets"] == ["subnet-0a1"]
+    assert job["HyperParameters"]["total_steps"] == "7"
+    assert job["ResourceConfig"]["InstanceCount"] == 3
