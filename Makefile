@@ -1,6 +1,8 @@
 # make test          set-up, then the whole test suite
 # make demo          set-up, then a pretraining on text that every Python carries
 # make test-parity   set-up of PyTorch and transformers, then a live comparison
+# make test-image    the Python lines of docker/ in an environment like NVIDIA's
+# make mpi           OpenMPI and sshd, for MPI and the tests of SageMaker's driver
 #
 # Needs Python 3.10 to 3.12 (PYTHON=... names one) and g++.
 
@@ -60,7 +62,7 @@ define install_horovod
 endef
 SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
 
-.PHONY: setup test test-parity lint demo clean
+.PHONY: setup test test-parity test-image mpi lint demo clean
 
 setup: $(VENV)/ready
 
@@ -82,6 +84,18 @@ test: setup
 
 test-parity: $(PARITY_VENV)/ready
 	$(PARITY_VENV)/bin/python -m pytest tests/parity tests/conversion
+
+# The image has Python 3.12 and TensorFlow 2.17.
+IMAGE_PYTHON ?= python3.12
+test-image: setup
+	ALBERT_KERAS_IMAGE_PYTHON="$(IMAGE_PYTHON)" $(BIN)/python -m pytest \
+		tests/launching/test_image_environment.py
+
+# Debian's; Horovod is then built with MPI, too.
+mpi:
+	apt-get update --quiet
+	apt-get install --yes --quiet --no-install-recommends \
+		openmpi-bin libopenmpi-dev openssh-server iproute2
 
 lint: setup
 	$(BIN)/ruff check --fix .
