@@ -21,6 +21,7 @@ RANKS = {
     "layers": 1,
     "optimizers": 1,
     "training": 2,
+    "launching": 2.5,
     "conversion": 2.5,
     "models": 3,
     "data": 3,

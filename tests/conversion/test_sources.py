@@ -10,6 +10,7 @@ import pytest
 
 import albert_keras as ak
 from albert_keras.conversion import local_directory
+from albert_keras.conversion.sources import newest_model
 from tests.conversion.test_round_trips import CONFIG
 from tests.formats import NO_KERAS_HUB
 
@@ -136,3 +137,15 @@ def test_without_a_network_a_preset_of_kerashub_says_so(monkeypatch):
         ak.AlbertBackbone.from_pretrained("albert_base_en_uncased")
     with pytest.raises(ValueError, match="albert_base_en_uncased"):
         ak.AlbertBackbone.from_pretrained("albert_huge")
+
+
+def test_a_run_whose_checkpoints_are_elsewhere_has_its_model(tmp_path):
+    run = tmp_path / "run"
+    (run / "model").mkdir(parents=True)
+    assert newest_model(run) == run
+    (run / "model" / "albert_keras.json").write_text("{}")
+    assert newest_model(run) == run / "model"
+    checkpoint = run / "checkpoints" / "step-00000001"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "albert_keras.json").write_text("{}")
+    assert newest_model(run) == checkpoint

@@ -36,6 +36,8 @@ ln -s /opt/scratch/sbin/* /usr/sbin/
 ln -s /opt/scratch/sbin/sshd /usr/sbin/sshd.distrib
 ln -sf {root}/docker/sagemaker/sshd /usr/sbin/sshd
 rm -f /etc/ssh/ssh_host_*
+# What the driver left of an earlier job; /tmp is the only place shared.
+rm -f /tmp/done.algo-* /tmp/ready.algo-*
 cp {root}/docker/sagemaker/ssh_config /etc/ssh/ssh_config.d/job.conf
 sed -i 's#^root:\\(.*\\):/root:#root:\\1:/opt/scratch/home:#' /etc/passwd
 : > /etc/environment
@@ -160,7 +162,7 @@ def end(container):
     container.stdout.close()
 
 
-def wait_for(condition, container, timeout=120):
+def wait_for(condition, container, timeout=300):
     """Waits until a function returns something true."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline and container.poll() is None:

@@ -81,7 +81,7 @@ def test_a_job_told_to_stop_is_gone_on_with_by_the_next(
             lambda: metrics.is_file() and len(read_metrics(metrics)) > 2, first
         )
         container.tell_to_stop(first)
-        output, _ = first.communicate(timeout=60)
+        output, _ = first.communicate(timeout=180)
     finally:
         end(first)
     assert first.returncode == EXIT_INTERRUPTED, output
@@ -101,7 +101,7 @@ def test_a_job_told_to_stop_is_gone_on_with_by_the_next(
     kept.rename(ml / "checkpoints")
     second = start(job, folders, "algo-1")
     try:
-        output, _ = second.communicate(timeout=120)
+        output, _ = second.communicate(timeout=300)
     finally:
         end(second)
     assert second.returncode == 0, output
@@ -136,7 +136,7 @@ def test_two_hosts_train_together(launch, volume):
     containers = [start(job, folders, name) for name in hosts]
     try:
         container.connect(*containers)
-        output, _ = containers[0].communicate(timeout=180)
+        output, _ = containers[0].communicate(timeout=300)
         assert containers[0].returncode == 0, output
     finally:
         for each in containers:

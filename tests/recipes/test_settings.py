@@ -94,3 +94,34 @@ def test_settings_that_do_not_fit_each_other_are_refused(parse):
         parse([*REQUIRED, "--load_from", "pretrained"]).check()
     with pytest.raises(ValueError, match="--checkpoint_path go together"):
         parse([*REQUIRED, "--checkpoint_path", "c"]).check()
+
+
+def test_booleans_are_taken_with_a_value_too(parse):
+    settings = parse(
+        [*REQUIRED, "--resume", "true", "--skip_xla=True", "--eager", "false"]
+        + ["--bias_correction=false", "--name", "true"]
+    )
+    assert settings.resume and settings.skip_xla
+    assert not settings.eager and not settings.bias_correction
+    assert settings.name == "true"
+
+
+def test_flags_of_the_aws_sample_are_taken_or_refused(parse, capsys):
+    settings = parse(
+        ["--train_dir=corpus/train", "--val_dir", "corpus/val"]
+        + ["--output_dir", "o", "--per_gpu_batch_size", "4"]
+    )
+    assert settings.data_dir == "corpus" and settings.batch_size == 4
+    notes = capsys.readouterr().err
+    assert "--per_gpu_batch_size is --batch_size today" in notes
+    assert "taken as --data_dir corpus" in notes
+    for flags, today in (
+        (["--log_dir=logs"], "in its --output_dir"),
+        (["--dummy_eval", "true"], "Leave it out"),
+        (["--load_from", "huggingface"], "--pretrained hf://OWNER/NAME"),
+        (["--optimizer=adam"], "--optimizer adamw"),
+        (["--model_type", "electra"], "ALBERT alone"),
+        (["--train_dir", "a/t", "--val_dir", "b/v"], "as --data_dir"),
+    ):
+        with pytest.raises(SystemExit, match=today):
+            parse([*REQUIRED, *flags])
