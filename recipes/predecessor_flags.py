@@ -20,13 +20,11 @@ REFUSED = {
     "out.",
     "skip_amp": "Mixed precision is off unless --precision mixed_bfloat16 or "
     "mixed_float16 asks for it. Leave the flag out.",
-    "evaluate_frequency": "Fine-tune the run's checkpoints with "
-    "finetune_squad.py.",
-    "squad_frequency": "Fine-tune the run's checkpoints with "
-    "finetune_squad.py.",
-    "extra_squad_steps": "Fine-tune the run's checkpoints with "
-    "finetune_squad.py.",
-    "fast_squad": "Fine-tune the run's checkpoints with finetune_squad.py.",
+    "evaluate_frequency": "Pass --squad_frequency to pretrain.py.",
+    "squad_frequency": "Pass it to pretrain.py.",
+    "extra_squad_steps": "Pass --squad_frequency to pretrain.py.",
+    "fast_squad": "Pass --squad_config with a smaller total_steps to "
+    "pretrain.py.",
     "load_from": "Pass --pretrained: a pretrained directory, a run's "
     "directory, or hf://OWNER/NAME.",
     "checkpoint_path": "Pass --pretrained, a run's directory.",

@@ -42,6 +42,9 @@ class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
         "checkpoint_dir",
         "pretrained",
         "checkpoint_path",
+        "squad_train_file",
+        "squad_dev_file",
+        "squad_config",
     )
     METRICS: ClassVar = {
         "train/loss": "loss",
@@ -60,8 +63,12 @@ class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
     """By the names that the AWS sample logged under."""
 
     def default_paths(self):
-        corpus = "corpus" if self.fsx_id else "."
-        return {**super().default_paths(), "data_dir": corpus}
+        paths = super().default_paths()
+        paths["data_dir"] = "corpus" if self.fsx_id else "."
+        if self.squad_frequency:
+            paths["squad_train_file"] = "squad_data/train-v2.0.json"
+            paths["squad_dev_file"] = "squad_data/dev-v2.0.json"
+        return paths
 
     def workload(self, num_ranks):
         return Workload(

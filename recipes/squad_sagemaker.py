@@ -11,9 +11,8 @@ unless flags say otherwise. See pretrain_sagemaker.py and docs/sagemaker.md.
 import dataclasses
 from typing import ClassVar, Literal
 
-from finetuning_settings import SQUAD_DEFAULTS, SquadSettings
-
 from albert_keras.launching.estimate import Workload
+from finetuning_settings import SQUAD_DEFAULTS, SquadSettings
 from sagemaker_launch import launch
 from sagemaker_settings import SageMakerSettings
 from settings import run_recipe

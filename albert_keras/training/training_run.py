@@ -35,9 +35,9 @@ class TrainingRun:
 
     Args:
         settings: A dataclass with `output_dir`, `checkpoint_dir`, `resume`,
-            `log_frequency`, `validation_frequency`, `checkpoint_frequency`,
-            `keep_checkpoints`, `wandb_project` and the class attribute
-            `MAY_CHANGE`, names that a resumed run may change.
+            `log_frequency`, `checkpoint_frequency`, `keep_checkpoints`,
+            `wandb_project` and the class attribute `MAY_CHANGE`, names that a
+            resumed run may change.
         rows_per_update: Rows of an update on all ranks.
 
     Attributes:
@@ -120,10 +120,7 @@ class TrainingRun:
         total_steps,
         name,
         tokens_per_row,
-        validate=None,
-        on_validation=None,
-        validation_metrics=None,
-        validate_first=True,
+        validations=(),
         export=None,
         callbacks=(),
     ):
@@ -133,8 +130,8 @@ class TrainingRun:
             model, training: As for `fit`; the batches have `first_step`.
             total_steps: Updates in all.
             name: Of the run, for Weights & Biases.
-            tokens_per_row, validate, on_validation, validation_metrics,
-            validate_first: See `TrainingLog`.
+            tokens_per_row: Length of the rows, for the speed in tokens.
+            validations: See `TrainingLog`.
             export: `path -> None`, adds the model to a checkpoint.
             callbacks: More Keras callbacks; they come before those that log
                 and save.
@@ -149,16 +146,12 @@ class TrainingRun:
             self.settings.log_frequency,
             self.rows_per_update * tokens_per_row,
             self.rows_per_update,
-            validate,
-            self.settings.validation_frequency,
+            validations,
             first_step=start,
-            on_validation=on_validation,
             on_row=self._start_logging_elsewhere(name),
             tensorboard=self._container.tensorboard
             if self._container.runs_a_job
             else None,
-            validation_metrics=validation_metrics,
-            validate_first=validate_first,
         )
         checkpoints = Checkpointing(
             self.directory.checkpoints,

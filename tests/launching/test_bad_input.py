@@ -69,7 +69,7 @@ def test_all_that_is_missing_is_named_with_its_variable(no_variables, message):
         ("--entry_point train.py", "holds no --entry_point train.py"),
         ("--load_from huggingface", "--load_from pretrained --pretrained hf:"),
         ("--log_dir logs/albert", "in its --output_dir"),
-        ("--squad_frequency 5000", "finetune_squad.py"),
+        ("--evaluate_frequency 5000", "Pass --squad_frequency"),
         ("--train_dir a/train --val_dir b/val", "Pass it as --data_dir"),
         ("--electra_tie_weights true", "trains ALBERT, not ELECTRA"),
     ],

@@ -137,6 +137,7 @@ def expected_request(name):
             "precision": "float32",
             "skip_xla": "true",
             "eager": "false",
+            "squad_frequency": "0",
             "log_frequency": "10",
             "validation_frequency": "2000",
             "validation_steps": "50",
@@ -281,6 +282,21 @@ def test_hyperparameters_arrive_as_the_recipes_own_settings(
     assert {f.name for f in dataclasses.fields(arrived)} < fields
     # Checkpoints are on the volume: nothing to copy to S3 and back.
     assert "CheckpointConfig" not in account.calls[-1][1]
+
+
+@pytest.mark.parametrize("launcher", ["pretrain", "squad"])
+def test_every_path_of_a_recipe_is_one_of_the_volume(recipe, launcher):
+    (settings,) = (
+        value
+        for name, value in vars(recipe(f"{launcher}_sagemaker")).items()
+        if name.endswith("OnSageMaker")
+    )
+    names = {
+        field.name
+        for field in dataclasses.fields(settings.RECIPE)
+        if re.search("_(dir|file|path|config)$", field.name)
+    }
+    assert names - {"text_file"} <= set(settings.VOLUME_PATHS)
 
 
 def test_squad_is_launched_with_the_files_of_the_sample(account, launch):
