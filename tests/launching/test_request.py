@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import json
 import re
+import shlex
 import socket
 from pathlib import Path
 
@@ -282,6 +283,21 @@ def test_hyperparameters_arrive_as_the_recipes_own_settings(
     assert {f.name for f in dataclasses.fields(arrived)} < fields
     # Checkpoints are on the volume: nothing to copy to S3 and back.
     assert "CheckpointConfig" not in account.calls[-1][1]
+
+
+def test_the_commands_of_the_documentation_are_accepted(launch, capsys):
+    text = (ROOT / "docs/sagemaker.md").read_text().replace("\\\n", " ")
+    commands = re.findall(
+        r"^    python recipes/(\w+_sagemaker)\.py (.*)$", text, re.MULTILINE
+    )
+    assert {name for name, _ in commands} == {
+        "pretrain_sagemaker",
+        "squad_sagemaker",
+    }
+    for name, flags in commands:
+        launch(*shlex.split(flags), "--dry_run", launcher=name)
+        request = json.loads(capsys.readouterr().out)
+        assert request["TrainingJobName"].startswith("albert")
 
 
 @pytest.mark.parametrize("launcher", ["pretrain", "squad"])
