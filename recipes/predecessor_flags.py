@@ -1,7 +1,8 @@
 """The flags of the AWS sample that this package succeeds, by today's names.
 
-What was only renamed is taken, and said. What means something else today, or
-nothing, is refused with what to pass instead.
+What was only renamed is taken, and said; booleans are taken with their values.
+What means something else today, or nothing, is refused with what to pass
+instead.
 """
 
 import dataclasses
@@ -51,6 +52,8 @@ ENTRY_POINTS = {
 def todays_flags(argv, settings_class):
     """Arguments in which the sample's flags have today's names.
 
+    A boolean with a value becomes today's switch.
+
     Args:
         argv: Arguments as typed, `--flag value` or `--flag=value`.
         settings_class: Dataclass of the settings; its own fields are left as
@@ -59,27 +62,28 @@ def todays_flags(argv, settings_class):
     Raises:
         SystemExit: Where a flag has no counterpart.
     """
-    fields = {field.name for field in dataclasses.fields(settings_class)}
+    fields = dataclasses.fields(settings_class)
+    names = {field.name for field in fields}
     todays, folders = [], {}
     words = iter(argv)
     for word in words:
         flag, equals, value = word.partition("=")
         name = flag.removeprefix("--").replace("-", "_")
         is_flag = word.startswith("--")
-        if is_flag and name in ("train_dir", "val_dir") and name not in fields:
+        if is_flag and name in ("train_dir", "val_dir") and name not in names:
             value = value if equals else next(words, "")
-            if "data_dir" in fields:
+            if "data_dir" in names:
                 folders[name] = value
             continue  # the sample required it of SQuAD, too, and ignored it
-        if is_flag and name not in fields and name in REFUSED:
+        if is_flag and name not in names and name in REFUSED:
             raise SystemExit(f"--{name} is of the AWS sample. {REFUSED[name]}")
-        if is_flag and name not in fields and RENAMED.get(name) in fields:
+        if is_flag and name not in names and RENAMED.get(name) in names:
             _say(f"--{name} is --{RENAMED[name]} today.")
             word = f"--{RENAMED[name]}{equals}{value}"
         todays.append(word)
     if folders:
         todays += ["--data_dir", _common_parent(folders)]
-    return [*_todays_values(todays)]
+    return _switches(_todays_values(todays), fields)
 
 
 def _common_parent(folders):
@@ -117,6 +121,27 @@ def _todays_values(argv):
                 _say(f"{value} is {ENTRY_POINTS[script]} today.")
                 word = word.replace(value, ENTRY_POINTS[script])
         yield word
+
+
+def _switches(argv, fields):
+    """`--name true` as `--name`, and `--name false` as `--no_name`.
+
+    SageMaker hands every hyperparameter over with a value, and the AWS
+    sample's flags had one.
+    """
+    names = {field.name for field in fields if field.type is bool}
+    switched = []
+    for argument in argv:
+        flag, equals, value = argument.partition("=")
+        if not equals:
+            flag, value = switched[-1] if switched else "", argument
+        name, value = flag.removeprefix("--"), value.lower()
+        if name in names and value in ("true", "false"):
+            argument = f"--{name}" if value == "true" else f"--no_{name}"
+            if not equals:
+                switched.pop()
+        switched.append(argument)
+    return switched
 
 
 def _say(text):

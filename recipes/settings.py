@@ -342,7 +342,7 @@ def parse_settings(settings_class, argv=None):
     path = _take_config(argv)
     from_file = _read_config(path, settings_class) if path else []
     from_environment = _read_environment(settings_class)
-    argv = _switches(todays_flags(argv, settings_class), settings_class)
+    argv = todays_flags(argv, settings_class)
     return tyro.cli(
         settings_class,
         args=[*from_file, *from_environment, *argv],
@@ -361,31 +361,6 @@ def _take_config(argv):
             del argv[index]
             return value
     return None
-
-
-def _switches(argv, settings_class):
-    """`--name true` as `--name`, and `--name false` as `--no_name`.
-
-    SageMaker hands every hyperparameter over with a value, and the AWS
-    sample's flags had one.
-    """
-    names = {
-        field.name
-        for field in dataclasses.fields(settings_class)
-        if field.type is bool
-    }
-    switched = []
-    for argument in argv:
-        flag, equals, value = argument.partition("=")
-        if not equals:
-            flag, value = switched[-1] if switched else "", argument
-        name, value = flag.removeprefix("--"), value.lower()
-        if name in names and value in ("true", "false"):
-            argument = f"--{name}" if value == "true" else f"--no_{name}"
-            if not equals:
-                switched.pop()
-        switched.append(argument)
-    return switched
 
 
 def _read_environment(settings_class):
