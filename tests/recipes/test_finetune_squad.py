@@ -2,14 +2,19 @@
 
 import json
 import logging
+import os
 import shutil
+import signal
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import safetensors.numpy
 import yaml
 
 import albert_keras as ak
+from albert_keras.training.callbacks import EXIT_INTERRUPTED
 from albert_keras.training.callbacks.training_log import read_metrics
 from tests.squad_files import make_squad, write_squad
 
@@ -334,24 +339,26 @@ def pretrain(recipe, corpus, output_dir, *more):
     )
 
 
+def squad_yaml(directory):
+    """The file of `--squad_config`, as text."""
+    settings = {
+        "max_seq_length": 32,
+        "max_query_length": 12,
+        "total_steps": 2,
+        "batch_size": 4,
+        "hidden_dropout_prob": 0.1,
+    }
+    path = directory / "squad.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return str(path)
+
+
 @pytest.mark.slow
 def test_a_score_while_pretraining_leaves_no_trace_in_the_run(
     recipe, corpus, files, tmp_path, capsys
 ):
-    config = tmp_path / "squad.yaml"
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "max_seq_length": 32,
-                "max_query_length": 12,
-                "total_steps": 2,
-                "batch_size": 4,
-                "hidden_dropout_prob": 0.1,
-            }
-        )
-    )
     pretrain(recipe, corpus, tmp_path / "without")
-    flags = ("--squad_frequency", "2", "--squad_config", str(config))
+    flags = ("--squad_frequency", "2", "--squad_config", squad_yaml(tmp_path))
     named = [
         argument
         for name, path in files.items()
@@ -377,6 +384,31 @@ def test_a_score_while_pretraining_leaves_no_trace_in_the_run(
         for name in one:
             if "per_second" not in name:
                 assert one[name] == other[name], name
+
+
+@pytest.mark.slow
+def test_a_signal_during_a_score_ends_the_pretraining_in_good_order(
+    recipe, corpus, files, tmp_path, monkeypatch
+):
+    class Signal(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    main = recipe("pretrain").main
+    monkeypatch.setattr("squad_score.BroadcastState", Signal)
+    with pytest.raises(SystemExit) as stop:
+        pretrain(
+            lambda name: SimpleNamespace(main=main),
+            corpus,
+            tmp_path / "run",
+            *("--squad_frequency", "2", "--squad_config", squad_yaml(tmp_path)),
+            *("--squad_train_file", str(files["--train_file"])),
+            *("--squad_dev_file", str(files["--dev_file"])),
+        )
+    assert stop.value.code == EXIT_INTERRUPTED
+    assert (tmp_path / "run" / "checkpoints" / "step-00000003").is_dir()
+    rows = read_metrics(tmp_path / "run" / "metrics.csv")
+    assert not any("squad_f1" in row for row in rows)
 
 
 def test_scores_while_pretraining_need_files(recipe, corpus, tmp_path):
