@@ -1,6 +1,7 @@
 """A run of a recipe, from claiming its directory to its end."""
 
 import dataclasses
+import json
 import sys
 
 from albert_keras.training import distributed
@@ -52,7 +53,8 @@ class TrainingRun:
     def __init__(self, settings, rows_per_update):
         self.settings = settings
         self.rows_per_update = rows_per_update
-        self.record = dataclasses.asdict(settings)
+        # As JSON gives it back, tuples as lists, to compare when resuming.
+        self.record = json.loads(json.dumps(dataclasses.asdict(settings)))
         self.directory = RunDirectory(
             settings.output_dir, settings.checkpoint_dir
         )
