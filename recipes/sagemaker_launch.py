@@ -7,13 +7,17 @@ import sys
 from albert_keras.launching.estimate import estimate
 from albert_keras.launching.hyperparameters import (
     CHANNEL,
+    CONTAINER,
+    path_in_a_channel,
     path_in_the_job,
     to_hyperparameters,
 )
 from albert_keras.launching.job_plan import JobPlan, accumulation_for
 from albert_keras.launching.names import account_of
 from albert_keras.training.metric_lines import metric_pattern
-from albert_keras.training.sagemaker_container import SageMakerContainer
+
+# Paths that a job writes to.
+WRITTEN = ("output_dir", "checkpoint_dir")
 
 
 def launch(settings):
@@ -44,7 +48,7 @@ def launch(settings):
         return request
     name = model_trainer.launch(plan, settings.wait)
     say(
-        f"Started {name}. Its checkpoints: {plan.location('checkpoints')}, "
+        f"{'Finished' if settings.wait else 'Started'} {name}. Its checkpoints: {plan.location('checkpoints')}, "
         f"its model: {plan.location('output')}/{name}/output/model.tar.gz."
     )
     return name
@@ -67,7 +71,6 @@ def with_accumulation(settings):
 
 def make_plan(settings, s3_channels):
     """The `JobPlan` of checked settings with the container's paths."""
-    code = SageMakerContainer().channel("code")
     region = settings.region_of_job()
     return JobPlan(
         base_name=settings.base_name(),
@@ -88,7 +91,7 @@ def make_plan(settings, s3_channels):
         s3_channels=s3_channels,
         # The uploaded code goes before what is installed in the image.
         environment={
-            "PYTHONPATH": str(code),
+            "PYTHONPATH": str(CONTAINER.channel("code")),
             "PYTHONUNBUFFERED": "1",
         },
         metrics=metrics_of(settings),
@@ -111,16 +114,22 @@ def with_paths_in_the_job(settings):
     write to, the run goes to what SageMaker packs when the job ends. A job
     goes on where an earlier one of the same names stopped.
     """
-    container = SageMakerContainer()
-    read_from = container.channel(CHANNEL)
-    results = read_from if settings.fsx_id else container.output_data
+    read_from = CONTAINER.channel(CHANNEL)
+    results = read_from if settings.fsx_id else CONTAINER.output_data
     channels = {CHANNEL: settings.s3_data} if settings.s3_data else {}
+    without_volume = () if settings.fsx_id else ("checkpoint_dir",)
     paths = {"resume": True, **settings.default_paths()}
     for name in settings.VOLUME_PATHS:
         value = getattr(settings, name) or paths.get(name)
-        if value and value.startswith("s3://"):
+        in_s3 = bool(value) and value.startswith("s3://")
+        if value and name in WRITTEN and (in_s3 or name in without_volume):
+            raise ValueError(
+                f"--{name} {value} must be on a volume. Without one, leave "
+                "the flag out: SageMaker keeps what a job writes in --bucket."
+            )
+        if in_s3:
             channels[name] = value
-            paths[name] = str(container.channel(name))
+            paths[name] = path_in_a_channel(CONTAINER.channel(name), value)
         elif value:
             folder = results if name == "output_dir" else read_from
             paths[name] = path_in_the_job(

@@ -12,7 +12,10 @@ from albert_keras.training.sagemaker_container import SageMakerContainer
 
 # The channel that the AWS sample mounted its volume at.
 CHANNEL = "training"
+# The container of the job, whatever this machine has at /opt/ml.
+CONTAINER = SageMakerContainer("/opt/ml")
 MAX_CHARACTERS = 2500
+_FILES = (".json", ".yaml", ".model", ".tar.gz", ".tgz", ".tar")
 
 
 def to_hyperparameters(settings, settings_class):
@@ -62,6 +65,17 @@ def _to_text(name, value):
     return value
 
 
+def path_in_a_channel(folder, location):
+    """Where the container finds what a channel copies from S3.
+
+    Args:
+        folder: Of the channel.
+        location: Prefix in S3, or the name of one file.
+    """
+    name = PurePosixPath(location).name
+    return str(folder / name if name.endswith(_FILES) else folder)
+
+
 def path_in_the_job(flag, value, filesystem_prefix, folder):
     """Where the container finds a path of the volume.
 
@@ -81,7 +95,7 @@ def path_in_the_job(flag, value, filesystem_prefix, folder):
             volume.
     """
     path = PurePosixPath(value)
-    if "://" in value or path.is_relative_to(SageMakerContainer().root):
+    if "://" in value or path.is_relative_to(CONTAINER.root):
         return value
     if path.is_relative_to(filesystem_prefix):
         path = path.relative_to(filesystem_prefix)

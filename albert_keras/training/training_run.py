@@ -180,6 +180,10 @@ class TrainingRun:
                 ],
             )
         distributed.barrier()  # the first rank may be saving
+        self._end(stop, export)
+
+    def _end(self, stop, export):
+        """Says that the run was stopped, or puts the model in its places."""
         if stop.stopped:
             reason = (
                 f"Stopped by a signal after update {stop.step:,}. The same "

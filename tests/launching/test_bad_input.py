@@ -62,6 +62,7 @@ def test_all_that_is_missing_is_named_with_its_variable(no_variables, message):
         ),
         ("--data_dir /home/me/corpus", "must be on the volume"),
         ("--data_dir ../corpus", "must be on the volume"),
+        ("--output_dir s3://b-b/runs", "must be on a volume"),
         ("--run_name it's", "do without quotation marks"),
         ("--run_name 1e3", "would reach the job as '1000.0'"),
         ("--batch_size 0", "--batch_size must be at least 1"),
@@ -89,6 +90,9 @@ def test_subnets_go_with_security_groups(variables, message, monkeypatch):
     )
     monkeypatch.delenv("SAGEMAKER_FSX_ID")
     assert "Missing: --security_group_ids" in message("--s3_data s3://b-b/c")
+    monkeypatch.delenv("SAGEMAKER_SUBNET_IDS")
+    said = message("--s3_data s3://b-b/c --checkpoint_dir ck")
+    assert "--checkpoint_dir ck must be on a volume" in said
 
 
 def test_the_task_s_batch_must_be_shared_out_evenly(variables, message):

@@ -349,16 +349,18 @@ def test_data_in_s3_takes_the_place_of_a_volume(
     name = recipe("pretrain_sagemaker").main(
         "--s3_data s3://texts/corpus --instance_type ml.p4d.24xlarge "
         "--load_from pretrained --pretrained s3://models/albert "
+        "--squad_frequency 100 --squad_train_file s3://squad/train.json "
         "--global_batch_size 4096 --keep_alive_seconds 600 --wait".split()
     )
     job = account.describe(name)
     channels = {
         channel["ChannelName"]: channel["DataSource"]["S3DataSource"]["S3Uri"]
-        for channel in job["InputDataConfig"][:2]
+        for channel in job["InputDataConfig"][:3]
     }
     assert channels == {
         "training": "s3://texts/corpus",
         "pretrained": "s3://models/albert",
+        "squad_train_file": "s3://squad/train.json",
     }
     assert "VpcConfig" not in job
     assert job["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 600
@@ -366,6 +368,10 @@ def test_data_in_s3_takes_the_place_of_a_volume(
     for field, value in (
         ("data_dir", "/opt/ml/input/data/training"),
         ("pretrained", "/opt/ml/input/data/pretrained"),
+        (
+            "squad_train_file",
+            "/opt/ml/input/data/squad_train_file/train.json",
+        ),
         ("output_dir", "/opt/ml/output/data/runs/albert"),
         ("gradient_accumulation_steps", "16"),  # 4,096 / (8 x 32)
     ):
