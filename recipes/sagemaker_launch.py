@@ -48,8 +48,8 @@ def launch(settings):
         return request
     name = model_trainer.launch(plan, settings.wait)
     say(
-        f"{'Finished' if settings.wait else 'Started'} {name}. Its checkpoints: {plan.location('checkpoints')}, "
-        f"its model: {plan.location('output')}/{name}/output/model.tar.gz."
+        f"{'Finished' if settings.wait else 'Started'} {name}. Its model: "
+        f"{plan.location('output')}/{name}/output/model.tar.gz."
     )
     return name
 

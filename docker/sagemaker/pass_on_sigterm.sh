@@ -3,17 +3,21 @@
 # which as process 1 would not even notice. So process 1 runs what it was
 # given as a child, and passes SIGTERM on to the ranks on this host: they
 # finish the update, save a checkpoint and end, and the job with them.
-if [ $$ -eq 1 ] && [ -n "$BASH_EXECUTION_STRING" ]; then
+if [ $$ -eq 1 ] && [ -f /opt/ml/input/config/resourceconfig.json ]; then
     unset BASH_ENV
 
     pass_on() {
         echo "SIGTERM: telling the ranks on this host to save and end."
+        local ranks=0
         for process in /proc/[0-9]*; do
             if grep -qz '^OMPI_COMM_WORLD_RANK=' "$process/environ" &&
                 grep -qz '^mpi4py$' "$process/cmdline"; then
                 kill -TERM "${process#/proc/}"
+                ranks=$((ranks + 1))
             fi
         done 2>/dev/null
+        # Before there are any there is nothing to save.
+        [ "$ranks" -gt 0 ] || kill -TERM "$job"
     }
     trap pass_on TERM
 

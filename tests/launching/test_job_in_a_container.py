@@ -151,3 +151,21 @@ def test_two_hosts_train_together(launch, volume):
         for name in hosts
     ]
     assert keys[0].read_text() != keys[1].read_text()
+
+
+def test_a_job_that_has_no_ranks_yet_ends_at_once(launch, volume):
+    job, folders = launch()
+    command = "chmod +x {0} && {0}".format("/opt/ml/input/data/sleep.sh")
+    (folders["algo-1"] / "ml/input/data/sleep.sh").write_text(
+        "#!/bin/bash\necho asleep\nsleep 300\n"
+    )
+    job["AlgorithmSpecification"]["ContainerArguments"] = ["-c", command]
+    first = start(job, folders, "algo-1")
+    try:
+        assert first.stdout.readline() == "asleep\n"
+        container.tell_to_stop(first)
+        output, _ = first.communicate(timeout=30)
+    finally:
+        end(first)
+    assert "SIGTERM: telling the ranks" in output
+    assert first.returncode == 128 + 15
