@@ -43,10 +43,6 @@ class GlueEvaluation(TaskEvaluation):
             f"{name}{end}" for end in ("", *ends) for name in self.task.metrics
         )
 
-    @property
-    def num_rows(self):
-        return sum(len(rows) for rows, _ in self.dev_sets.values())
-
     def evaluate(self, model, progress):
         results = {}
         for end, (rows, examples) in self.dev_sets.items():
@@ -70,7 +66,7 @@ class GlueEvaluation(TaskEvaluation):
     def write_predictions(self, directory):
         for end, (rows, _) in self.dev_sets.items():
             write_predictions(
-                Path(directory) / f"{rows.path.stem}_predictions.tsv",
+                Path(directory) / predictions_file(rows.path),
                 self.task,
                 rows,
                 self.predictions[end],
@@ -83,6 +79,11 @@ def glue_predictions(task, model, examples, batch_size=32, progress=None):
     rows = predict_rows(model, examples, batch_size, progress)
     logits = np.stack(rows)  # (N, C)
     return logits.argmax(axis=-1) if task.classes else logits[:, 0]
+
+
+def predictions_file(path):
+    """Name of the file with the predictions for a development set."""
+    return f"{Path(path).stem}_predictions.tsv"
 
 
 def write_predictions(path, task, rows, predictions, with_labels=False):

@@ -36,10 +36,6 @@ class RaceEvaluation(TaskEvaluation):
         found = [name for name in LEVELS if name in self.choices.race.levels]
         return ("accuracy", *(f"accuracy_{level}" for level in found))
 
-    @property
-    def num_rows(self):
-        return len(self.choices)
-
     def evaluate(self, model, progress):
         self.predictions = race_predictions(
             model, self.choices, self.batch_size, progress

@@ -47,10 +47,6 @@ class TokenEvaluation(TaskEvaluation):
             return ("f1", "precision", "recall", "accuracy")
         return ("accuracy",)
 
-    @property
-    def num_rows(self):
-        return len(self.windows)
-
     def evaluate(self, model, progress):
         self.predictions = token_predictions(
             model, self.windows, self.batch_size, progress
