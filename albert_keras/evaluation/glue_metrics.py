@@ -31,6 +31,13 @@ def f1(labels, predictions):
     return metrics.f1_score(labels, predictions, zero_division=0.0)
 
 
+def matthews(labels, predictions):
+    """Matthews' correlation; 0 where either is constant."""
+    if np.ptp(labels) == 0 or np.ptp(predictions) == 0:
+        return 0.0
+    return metrics.matthews_corrcoef(labels, predictions)
+
+
 def pearson(labels, predictions):
     """Pearson's correlation; 0 where either is constant."""
     return _correlation(stats.pearsonr, labels, predictions)
@@ -52,7 +59,7 @@ def _correlation(function, labels, predictions):
 _METRICS = {
     "accuracy": metrics.accuracy_score,
     "f1": f1,
-    "matthews": metrics.matthews_corrcoef,
+    "matthews": matthews,
     "pearson": pearson,
     "spearman": spearman,
 }

@@ -5,6 +5,7 @@ training rows by heart learns nothing else.
 """
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -192,15 +193,22 @@ def test_seeds_reproduce_a_run_and_a_resumed_one_to_the_bit(
     write_glue(tmp_path / "glue", GLUE_TASKS["CoLA"])
     quick = [*FLAGS, "--warmup_steps", "1", "--checkpoint_frequency", "2"]
     quick += ["--hidden_dropout_prob", "0.1", "--validation_frequency", "2"]
+    quick += ["--keep_checkpoints", "2", "--total_steps", "4"]
 
     def weights(output, *more):
         run = glue(recipe, tmp_path, pretrained, "CoLA", output, *quick, *more)
         return ak.load_model(run).to_parts().weights
 
-    first = weights("a", "--total_steps", "4")
-    again = weights("b", "--total_steps", "4")
-    other = weights("c", "--total_steps", "4", "--seed", "7")
+    first, again = weights("a"), weights("b")
     assert all(np.array_equal(first[name], again[name]) for name in first)
+    # As if it had been interrupted after update 2.
+    checkpoints = sorted((tmp_path / "b/checkpoints").iterdir())
+    assert len(checkpoints) == 2
+    shutil.rmtree(checkpoints[-1])
+    resumed = weights("b", "--resume")
+    assert "Going on from update 2" in capsys.readouterr().out
+    assert all(np.array_equal(first[name], resumed[name]) for name in first)
+    other = weights("c", "--seed", "7")
     assert not np.array_equal(
         first["classifier/kernel"], other["classifier/kernel"]
     )
