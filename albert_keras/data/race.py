@@ -69,15 +69,14 @@ def read_race(data_dir, split, levels=LEVELS, labelled=True):
             no JSON or of another shape; names file, line and place.
     """
     folder = Path(data_dir) / split
-    passages, ids, levels_found, questions = [], [], [], []
-    ids_seen = set()
+    passages, questions = [], []
+    levels_of_ids = {}
     for level in levels:
         before = len(questions)
         for where, value in _objects(folder / level):
             found = _Passage(where, value, labelled)
             passages.append(found.get("article", str))
-            ids.append(found.new_id(ids_seen))
-            levels_found.append(level)
+            levels_of_ids[found.new_id(levels_of_ids)] = level
             questions += found.questions(len(passages) - 1)
         if len(questions) == before:
             raise ValueError(
@@ -85,8 +84,8 @@ def read_race(data_dir, split, levels=LEVELS, labelled=True):
             )
     return Race(
         passages=tuple(passages),
-        passage_ids=tuple(ids),
-        levels=tuple(levels_found),
+        passage_ids=tuple(levels_of_ids),
+        levels=tuple(levels_of_ids.values()),
         questions=tuple(questions),
         path=str(folder),
     )
@@ -159,14 +158,13 @@ class _Passage:
         )
 
     def new_id(self, seen):
-        """Its id, which is added to those seen."""
+        """Its id, which must not be among those seen."""
         name = self.get("id", str)
         if name in seen:
             raise ValueError(
                 f"{self.where} has the id {name!r} of an earlier passage. "
                 "Give every passage an id of its own."
             )
-        seen.add(name)
         return name
 
     def questions(self, passage):
