@@ -123,7 +123,7 @@ def test_a_model_is_evaluated_by_itself_and_only_on_its_own_task(
 ):
     for name in ("RTE", "MNLI"):
         write_glue(tmp_path / "glue", GLUE_TASKS[name])
-    quick = [*FLAGS, "--total_steps", "2", "--warmup_steps", "1"]
+    quick = [*FLAGS, "--total_steps", "2", "--warmup_steps", "1", "--eager"]
     run = glue(recipe, tmp_path, pretrained, "RTE", "run", *quick)
     kept = json.loads((run / "eval_metrics.json").read_text())
     evaluate = ("--mode", "evaluate", "--max_seq_length", "32")
@@ -157,6 +157,7 @@ def test_seeds_reproduce_a_run_and_a_resumed_one_to_the_bit(
 ):
     write_glue(tmp_path / "glue", GLUE_TASKS["CoLA"])
     quick = [*FLAGS, "--warmup_steps", "1", "--checkpoint_frequency", "2"]
+    quick += ["--eager"]  # sooner than a graph, for so few updates
     quick += ["--hidden_dropout_prob", "0.1", "--validation_frequency", "2"]
     quick += ["--keep_checkpoints", "2", "--total_steps", "4"]
 

@@ -135,7 +135,7 @@ def test_what_is_not_used_as_it_stands_is_counted_and_listed(
     train, dev = tmp_path / "train.txt", tmp_path / "dev.txt"
     train.write_text("bade B-PER\n" + 20 * "ta O\n" + 20 * "bade" + " O\n")
     dev.write_text("bade B-XYZ\nta O\n")
-    flags = [*FLAGS, "--total_steps", "2", "--warmup_steps", "1"]
+    flags = [*FLAGS, "--total_steps", "2", "--warmup_steps", "1", "--eager"]
     flags += ["--train_file", str(train), "--dev_file", str(dev)]
     flags += ["--max_seq_length", "16"]
     run = tokens(recipe, pretrained, tmp_path / "run", *flags)
