@@ -18,10 +18,6 @@ same command with `--resume` goes on where it stopped.
 import json
 from pathlib import Path
 
-from finetuning import Task, check_length, finetune
-from finetuning_settings import SQUAD_DEFAULTS, SquadSettings
-from progress import progress_bars
-
 from albert_keras import (
     AlbertForQuestionAnswering,
     AlbertTokenizer,
@@ -33,6 +29,9 @@ from albert_keras.evaluation.span_decoding import PREDICTIONS_FILE
 from albert_keras.evaluation.squad_evaluation import SquadEvaluation, answer
 from albert_keras.training import distributed
 from albert_keras.training.run_directory import SETTINGS_FILE
+from finetuning import Task, check_length, finetune
+from finetuning_settings import SQUAD_DEFAULTS, SquadSettings
+from progress import progress_bars
 from settings import run_recipe
 
 

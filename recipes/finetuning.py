@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from finetuning_settings import TaskDefaults
 
 from albert_keras.atomic_write import atomic_directory, atomic_file
 from albert_keras.data.example_batches import Examples, TrainingBatches
@@ -24,12 +23,13 @@ from albert_keras.optimizers import (
     layer_wise_factors,
 )
 from albert_keras.training import distributed
-from albert_keras.training.callbacks.keep_best import KeepBest
+from albert_keras.training.callbacks import KeepBest, Validation
 from albert_keras.training.callbacks.training_log import (
     METRICS_FILE,
     read_metrics,
 )
 from albert_keras.training.training_run import TrainingRun
+from finetuning_settings import TaskDefaults
 
 DATA_REPORT = "data_report.json"
 BEST = "best"
@@ -91,12 +91,12 @@ def finetune(settings, task):
 
     run.fit(
         model,
-        make_batches(settings, task, plan),
+        make_batches(settings, task.training, plan),
         plan.total_steps,
         settings.name or task.name,
         tokens_per_row=task.training.max_length,
         export=export,
-        **evaluate_while_training(settings, task, run, model),
+        validations=evaluate_while_training(settings, task, run, model),
     )
     if distributed.rank() == 0:
         finish(task, run)
@@ -120,10 +120,10 @@ def with_plan(settings, plan):
     )
 
 
-def make_batches(settings, task, plan):
+def make_batches(settings, examples, plan):
     """This rank's training batches, without end."""
     return TrainingBatches(
-        task.training,
+        examples,
         plan.batch_size * settings.gradient_accumulation_steps,
         seed=settings.seed,
         rank=distributed.rank(),
@@ -168,10 +168,10 @@ def compile_model(settings, defaults, plan, model):
 
 
 def evaluate_while_training(settings, task, run, model):
-    """What `TrainingRun.fit` needs to evaluate; nothing without a dev file."""
+    """The `Validation` of a run; none without a dev file."""
     evaluation = task.evaluation
     if evaluation is None:
-        return {}
+        return ()
 
     def save():
         if distributed.rank() == 0:
@@ -193,7 +193,7 @@ def evaluate_while_training(settings, task, run, model):
         ],
     )
 
-    def on_validation(step, metrics):
+    def report(step, metrics):
         distributed.say(f"\nUpdate {step:,}: {describe(evaluation, metrics)}")
         model.card["scores"] = {
             "update": step,
@@ -210,12 +210,15 @@ def evaluate_while_training(settings, task, run, model):
             )
             model.stop_training = True
 
-    return {
-        "validate": lambda: evaluation(model),
-        "on_validation": on_validation,
-        "validation_metrics": evaluation.metrics,
-        "validate_first": False,  # the head is random
-    }
+    return (
+        Validation(
+            lambda: evaluation(model),
+            run.settings.validation_frequency,
+            metrics=evaluation.metrics,
+            first=False,  # the head is random
+            report=report,
+        ),
+    )
 
 
 def write_json(path, values):

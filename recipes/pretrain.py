@@ -20,7 +20,7 @@ from albert_keras.data import PretrainingDataset, TokenStore
 from albert_keras.evaluation.curves import plot_curves, pretraining_panels
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay, adamw
 from albert_keras.training import distributed
-from albert_keras.training.callbacks import PlateauWarning
+from albert_keras.training.callbacks import PlateauWarning, Validation
 from albert_keras.training.callbacks.training_log import (
     METRICS_FILE,
     read_metrics,
@@ -32,6 +32,7 @@ from albert_keras.training.checkpoint import (
 from albert_keras.training.run_directory import CHECKPOINTS
 from albert_keras.training.training_run import TrainingRun
 from settings import PretrainingSettings, run_recipe
+from squad_score import squad_validation
 
 
 def main(argv=None):
@@ -47,12 +48,13 @@ def pretrain(settings):
     training, validation = make_datasets(settings, store)
     keras.utils.set_random_seed(settings.seed)
     model = make_model(settings, store)
+    squad = squad_validation(settings, store.tokenizer, model)
     start = run.start(model, lambda: load_checkpoint(settings, model))
 
     announce(settings, store, model, training, start)
     plateau = PlateauWarning(store.unigram_entropy, settings.warmup())
 
-    def on_validation(step, metrics):
+    def report_validation(step, metrics):
         distributed.say(f"\nUpdate {step:,}: {describe(metrics, store)}")
         if plateau.metric in metrics:
             plateau(step, metrics)
@@ -68,10 +70,14 @@ def pretrain(settings):
         settings.total_steps,
         name_of(settings),
         settings.max_seq_length,
-        validate=lambda: model.evaluate(
-            validation, return_dict=True, verbose=0
-        ),
-        on_validation=on_validation,
+        validations=[
+            Validation(
+                lambda: model.evaluate(validation, return_dict=True, verbose=0),
+                settings.validation_frequency,
+                report=report_validation,
+            ),
+            *squad,
+        ],
         export=export,
     )
     if distributed.rank() == 0:

@@ -184,7 +184,10 @@ def _cache_path(source, tokenizer, texts, offsets):
 
 def _read_cache(path, num_texts):
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with (
+            path.open("rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
             found = EncodedTexts(
                 arrays["ids"], arrays["bounds"], arrays.get("offsets")
             )

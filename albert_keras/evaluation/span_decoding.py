@@ -12,6 +12,8 @@ from albert_keras.atomic_write import atomic_file
 PREDICTIONS_FILE = "predictions.json"
 NBEST_FILE = "nbest_predictions.json"
 NULL_ODDS_FILE = "null_odds.json"
+# Several spans of a question may have the same text.
+_SPANS_PER_ANSWER = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +136,7 @@ class SpanDecoder:
             begin + self._end[indices],
             begin + self.windows.length[indices],
             self.max_answer_length,
-            self.n_best,
+            _SPANS_PER_ANSWER * self.n_best,
         )
         for row, (window, logits, odd) in enumerate(
             zip(indices.tolist(), null, odds, strict=True)
@@ -147,7 +149,9 @@ class SpanDecoder:
         found = self._candidates.setdefault(question, [])
         for first, last, start_logit, end_logit in spans:
             text = self.windows.text_of(window, first + shift, last + shift)
-            found.append(Candidate(text, start_logit, end_logit))
+            # A piece may be nothing but the start of a word.
+            if text := text.strip():
+                found.append(Candidate(text, start_logit, end_logit))
         # With a head the window that is surest of an answer counts.
         rank = sum(null_logits) if odds is None else odds
         null = rank, odds, Candidate("", *null_logits)

@@ -18,7 +18,7 @@ class SquadEvaluation(TaskEvaluation):
         windows: `SquadWindows` of a file with answers.
         batch_size: Windows at a time on each rank.
         threshold: Null odds above which an answer is empty.
-        n_best, max_answer_length: See `SpanDecoder`.
+        **decoding: Further arguments of `answer`.
 
     Attributes:
         predictions: The `SquadPredictions` of the last call.
@@ -31,13 +31,12 @@ class SquadEvaluation(TaskEvaluation):
         windows,
         batch_size=32,
         threshold=0.0,
-        n_best=20,
-        max_answer_length=30,
+        **decoding,
     ):
         self.windows = windows
         self.batch_size = batch_size
         self.threshold = threshold
-        self.decoding = dict(n_best=n_best, max_answer_length=max_answer_length)
+        self.decoding = decoding
         self.predictions = None
 
     @property
@@ -63,7 +62,14 @@ class SquadEvaluation(TaskEvaluation):
         self.predictions.write(directory, self.threshold)
 
 
-def answer(model, windows, batch_size=32, progress=None, **decoding):
+def answer(
+    model,
+    windows,
+    batch_size=32,
+    progress=None,
+    padding_multiple=32,
+    **decoding,
+):
     """A model's `SquadPredictions` for all questions, on every rank.
 
     Args:
@@ -71,6 +77,7 @@ def answer(model, windows, batch_size=32, progress=None, **decoding):
         windows: The `SquadWindows` of the questions.
         batch_size: Windows at a time on each rank.
         progress: Called with the number of windows done on this rank.
+        padding_multiple: See `EvaluationBatches`.
         **decoding: `n_best` and `max_answer_length` of `SpanDecoder`.
     """
     batches = EvaluationBatches(
@@ -78,6 +85,7 @@ def answer(model, windows, batch_size=32, progress=None, **decoding):
         batch_size,
         rank=distributed.rank(),
         size=distributed.size(),
+        padding_multiple=padding_multiple,
     )
     decoder = SpanDecoder(windows, **decoding)
     for indices, _, outputs in batches.predict(model, progress):

@@ -1,6 +1,7 @@
 """A run of a recipe, from claiming its directory to its end."""
 
 import dataclasses
+import json
 
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import (
@@ -32,9 +33,9 @@ class TrainingRun:
 
     Args:
         settings: A dataclass with `output_dir`, `checkpoint_dir`, `resume`,
-            `log_frequency`, `validation_frequency`, `checkpoint_frequency`,
-            `keep_checkpoints`, `wandb_project` and the class attribute
-            `MAY_CHANGE`, names that a resumed run may change.
+            `log_frequency`, `checkpoint_frequency`, `keep_checkpoints`,
+            `wandb_project` and the class attribute `MAY_CHANGE`, names that a
+            resumed run may change.
         rows_per_update: Rows of an update on all ranks.
 
     Attributes:
@@ -49,7 +50,8 @@ class TrainingRun:
     def __init__(self, settings, rows_per_update):
         self.settings = settings
         self.rows_per_update = rows_per_update
-        self.record = dataclasses.asdict(settings)
+        # As JSON gives it back, tuples as lists, to compare when resuming.
+        self.record = json.loads(json.dumps(dataclasses.asdict(settings)))
         self.directory = RunDirectory(
             settings.output_dir, settings.checkpoint_dir
         )
@@ -116,10 +118,7 @@ class TrainingRun:
         total_steps,
         name,
         tokens_per_row,
-        validate=None,
-        on_validation=None,
-        validation_metrics=None,
-        validate_first=True,
+        validations=(),
         export=None,
         callbacks=(),
     ):
@@ -129,8 +128,8 @@ class TrainingRun:
             model, training: As for `fit`; the batches have `first_step`.
             total_steps: Updates in all.
             name: Of the run, for Weights & Biases.
-            tokens_per_row, validate, on_validation, validation_metrics,
-            validate_first: See `TrainingLog`.
+            tokens_per_row: Length of the rows, for the speed in tokens.
+            validations: See `TrainingLog`.
             export: `path -> None`, adds the model to a checkpoint.
             callbacks: More Keras callbacks; they come before those that log
                 and save.
@@ -145,13 +144,9 @@ class TrainingRun:
             self.settings.log_frequency,
             self.rows_per_update * tokens_per_row,
             self.rows_per_update,
-            validate,
-            self.settings.validation_frequency,
+            validations,
             first_step=start,
-            on_validation=on_validation,
             on_row=self._start_logging_elsewhere(name),
-            validation_metrics=validation_metrics,
-            validate_first=validate_first,
         )
         checkpoints = Checkpointing(
             self.directory.checkpoints,
