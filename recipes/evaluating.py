@@ -3,12 +3,11 @@
 import json
 from pathlib import Path
 
-from finetuning import check_length
-from progress import progress_bars
-
 from albert_keras import AlbertTokenizer, load_model
 from albert_keras.evaluation.task_evaluation import METRICS_FILE
 from albert_keras.training import distributed
+from finetuning import check_length
+from progress import progress_bars
 
 
 def load_tokenizer(settings):

@@ -23,18 +23,6 @@ all tasks may go to the same directory.
 
 from pathlib import Path
 
-from evaluating import (
-    claim,
-    evaluate_alone,
-    load_fine_tuned,
-    load_tokenizer,
-    make_examples,
-    say_report,
-)
-from finetuning import Task, check_length, finetune
-from progress import progress_bars
-from task_settings import GLUE_DEFAULTS, GlueSettings
-
 from albert_keras import AlbertForSequenceClassification
 from albert_keras.data.glue import GLUE_TASKS, read_glue
 from albert_keras.data.labelled_texts import LabelledTexts
@@ -45,7 +33,18 @@ from albert_keras.evaluation.glue_evaluation import (
     write_predictions,
 )
 from albert_keras.training import distributed
+from evaluating import (
+    claim,
+    evaluate_alone,
+    load_fine_tuned,
+    load_tokenizer,
+    make_examples,
+    say_report,
+)
+from finetuning import Task, check_length, finetune
+from progress import progress_bars
 from settings import run_recipe
+from task_settings import GLUE_DEFAULTS, GlueSettings
 
 
 def main(argv=None):

@@ -18,18 +18,6 @@ command with `--resume` goes on where it stopped.
 The last needs no answers in the files.
 """
 
-from evaluating import (
-    claim,
-    evaluate_alone,
-    load_fine_tuned,
-    load_tokenizer,
-    make_examples,
-    say_report,
-)
-from finetuning import Task, check_length, finetune
-from progress import progress_bars
-from task_settings import RACE_DEFAULTS, RaceSettings
-
 from albert_keras import AlbertForMultipleChoice
 from albert_keras.data.race import read_race
 from albert_keras.data.race_choices import RaceChoices
@@ -40,7 +28,18 @@ from albert_keras.evaluation.race_evaluation import (
     write_predictions,
 )
 from albert_keras.training import distributed
+from evaluating import (
+    claim,
+    evaluate_alone,
+    load_fine_tuned,
+    load_tokenizer,
+    make_examples,
+    say_report,
+)
+from finetuning import Task, check_length, finetune
+from progress import progress_bars
 from settings import run_recipe
+from task_settings import RACE_DEFAULTS, RaceSettings
 
 
 def main(argv=None):

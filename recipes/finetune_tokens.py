@@ -15,18 +15,6 @@ command with `--resume` goes on where it stopped.
         --pretrained runs/ner/best --test_file words.txt --output_dir runs/tags
 """
 
-from evaluating import (
-    claim,
-    evaluate_alone,
-    load_fine_tuned,
-    load_tokenizer,
-    make_examples,
-    say_report,
-)
-from finetuning import Task, check_length, finetune
-from progress import progress_bars
-from task_settings import TOKEN_DEFAULTS, TokenSettings
-
 from albert_keras import AlbertForTokenClassification
 from albert_keras.data.conll import read_conll
 from albert_keras.data.token_windows import TokenWindows
@@ -37,7 +25,18 @@ from albert_keras.evaluation.token_evaluation import (
     write_predictions,
 )
 from albert_keras.training import distributed
+from evaluating import (
+    claim,
+    evaluate_alone,
+    load_fine_tuned,
+    load_tokenizer,
+    make_examples,
+    say_report,
+)
+from finetuning import Task, check_length, finetune
+from progress import progress_bars
 from settings import run_recipe
+from task_settings import TOKEN_DEFAULTS, TokenSettings
 
 
 def main(argv=None):

@@ -3,9 +3,8 @@
 import dataclasses
 from typing import Literal
 
-from finetuning_settings import FinetuningSettings, TaskDefaults
-
 from albert_keras.data.race import LEVELS
+from finetuning_settings import FinetuningSettings, TaskDefaults
 
 
 def _table_14(

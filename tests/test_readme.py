@@ -32,6 +32,7 @@ SHARED_BY_RECIPES = {
     "finetuning_settings",
     "progress",
     "settings",
+    "squad_score",
     "task_settings",
 }
 
