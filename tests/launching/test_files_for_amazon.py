@@ -1,5 +1,6 @@
 """Images, templates and scripts: read by their own linters, and tried."""
 
+import configparser
 import importlib.util
 import os
 import re
@@ -63,6 +64,20 @@ def test_every_version_in_the_images_is_pinned():
         for image in re.findall(r"^FROM (\S+)", content, re.MULTILINE):
             assert ":" in image or image == "base", image
         assert "latest" not in content
+
+
+def test_the_images_have_all_that_the_recipes_need():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    needed = (
+        setup["options"]["install_requires"]
+        + "\n"
+        + (setup["options.extras_require"]["recipes"])
+    )
+    names = set(re.findall(r"^([a-z0-9-]+)", needed, re.MULTILINE))
+    requirements = (ROOT / "docker/requirements.txt").read_text()
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", requirements, re.MULTILINE))
+    assert names and names <= pinned
 
 
 def test_the_images_have_the_versions_that_the_tests_ran_with():
