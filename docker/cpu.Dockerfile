@@ -34,7 +34,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/albert_keras
 COPY docker/requirements.txt docker/requirements.txt
-RUN pip install --no-cache-dir --requirement docker/requirements.txt \
+# --use-pep517: see ngc_sagemaker.Dockerfile.
+RUN pip install --no-cache-dir --use-pep517 --requirement docker/requirements.txt \
         tensorflow-cpu==2.18.1 cloudpickle==3.1.1 psutil==7.0.0
 COPY --from=wheels /wheels /wheels
 RUN pip install --no-cache-dir --no-deps /wheels/*.whl

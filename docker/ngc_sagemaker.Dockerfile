@@ -30,10 +30,11 @@ RUN curl --fail --silent --show-error --location --retry 3 \
 # The image's own Open MPI, which Horovod was built with, stays first in PATH.
 ENV LD_LIBRARY_PATH=/opt/amazon/ofi-nccl/lib/x86_64-linux-gnu:/opt/amazon/efa/lib:${LD_LIBRARY_PATH}
 
-# PIP_CONSTRAINT is NVIDIA's, and holds Keras back.
+# PIP_CONSTRAINT is NVIDIA's, and holds Keras back. --use-pep517: seqeval comes
+# as source, which older pips build without what its building needs.
 WORKDIR /opt/albert_keras
 COPY docker/requirements.txt docker/requirements.txt
-RUN PIP_CONSTRAINT="" pip install --no-cache-dir --requirement docker/requirements.txt
+RUN PIP_CONSTRAINT="" pip install --no-cache-dir --use-pep517 --requirement docker/requirements.txt
 COPY . .
 RUN PIP_CONSTRAINT="" pip install --no-cache-dir --no-deps .
 
