@@ -5,7 +5,7 @@ import unicodedata
 
 import numpy as np
 
-from albert_keras.data.tokenizer import WORD_START
+from albert_keras.data.piece_encoder import WORD_START
 
 # Marks that may stand inside of a longer continuation piece; the others, an
 # apostrophe among them, begin a unit wherever they stand (as in Google's
