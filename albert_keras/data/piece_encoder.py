@@ -9,6 +9,7 @@ import hashlib
 import numpy as np
 import sentencepiece
 
+from albert_keras.data.special_pieces import SPECIAL_PIECES
 from albert_keras.data.text_normalization import normalize_text
 
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's space, "▁"
@@ -24,8 +25,13 @@ class PieceEncoder:
         lowercase, remove_accents, unify_quotes: See `normalize_text`.
         path: Where it comes from, for messages.
 
+    Attributes:
+        special_ids: Ids of the special pieces, by the names that
+            `SPECIAL_PIECES` has.
+
     Raises:
-        ValueError: If it is no SentencePiece model.
+        ValueError: If it is no SentencePiece model, or lacks one of the
+            special pieces.
     """
 
     def __init__(
@@ -51,6 +57,10 @@ class PieceEncoder:
                 f"{path} is not a SentencePiece model: {error}"
             ) from error
         self.vocabulary_size = self.processor.get_piece_size()
+        self.special_ids = {
+            name: self._special_id(piece, path)
+            for name, piece in SPECIAL_PIECES.items()
+        }
         self.digit_comma_ids = self._find_digit_comma_pieces()
         self._parts = _flat_parts(self.digit_comma_ids, self.vocabulary_size)
 
@@ -98,6 +108,16 @@ class PieceEncoder:
             ]
         lengths = np.fromiter(map(len, arrays), "int64", len(arrays))
         return self._cut_digit_commas_flat(np.concatenate(arrays), lengths)
+
+    def _special_id(self, piece, path):
+        token_id = self.processor.piece_to_id(piece)
+        if self.processor.id_to_piece(token_id) != piece:
+            raise ValueError(
+                f"{path} is not an ALBERT vocabulary: it has no piece "
+                f"{piece!r}. Train one with recipes/prepare_corpus.py, or "
+                "with these special pieces."
+            )
+        return token_id
 
     # === Digits and commas ===
 

@@ -10,10 +10,7 @@ from albert_keras.conversion.keras_format import write_tokenizer
 from albert_keras.data.batch_layout import lay_out
 from albert_keras.data.offsets import offsets_of_parts
 from albert_keras.data.piece_encoder import WORD_START, PieceEncoder
-from albert_keras.data.special_pieces import (
-    SPECIAL_PIECES,
-    split_special_pieces,
-)
+from albert_keras.data.special_pieces import split_special_pieces
 from albert_keras.data.text_normalization import normalize_with_spans
 
 STYLES = ("google", "huggingface")
@@ -69,8 +66,8 @@ class AlbertTokenizer:
             path=self.path,
         )
         self._processor = self.encoder.processor
-        for attribute, piece in SPECIAL_PIECES.items():
-            setattr(self, attribute, self._special_id(piece))
+        for attribute, token_id in self.encoder.special_ids.items():
+            setattr(self, attribute, token_id)
         self._blank = {}
 
     @classmethod
@@ -122,7 +119,7 @@ class AlbertTokenizer:
 
     @property
     def special_ids(self):
-        return tuple(getattr(self, name) for name in SPECIAL_PIECES)
+        return tuple(self.encoder.special_ids.values())
 
     def sha256(self):
         """Fingerprint of the vocabulary file."""
@@ -292,16 +289,6 @@ class AlbertTokenizer:
 
     def _text_of(self, token_id):
         return self.id_to_piece(token_id).replace(WORD_START, "")
-
-    def _special_id(self, piece):
-        token_id = self.piece_to_id(piece)
-        if self.id_to_piece(token_id) != piece:
-            raise ValueError(
-                f"{self.path} is not an ALBERT vocabulary: it has no piece "
-                f"{piece!r}. Train one with recipes/prepare_corpus.py, or "
-                "with these special pieces."
-            )
-        return token_id
 
 
 def _read(path):
