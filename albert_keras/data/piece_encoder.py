@@ -4,7 +4,9 @@ What the tokenizer and the processes that prepare a corpus share. Needs
 SentencePiece and NumPy alone, so that those processes start quickly.
 """
 
+import functools
 import hashlib
+import itertools
 
 import numpy as np
 import sentencepiece
@@ -61,8 +63,6 @@ class PieceEncoder:
             name: self._special_id(piece, path)
             for name, piece in SPECIAL_PIECES.items()
         }
-        self.digit_comma_ids = self._find_digit_comma_pieces()
-        self._parts = _flat_parts(self.digit_comma_ids, self.vocabulary_size)
 
     def sha256(self):
         """Fingerprint of the model."""
@@ -100,11 +100,15 @@ class PieceEncoder:
         if not normalized:
             return np.zeros(0, "int32"), np.zeros(0, "int64")
         if _GIVES_ARRAYS:
-            arrays = self.processor.encode(normalized, return_type="numpy")
+            arrays = self.processor.encode(
+                normalized, return_type="numpy", num_threads=1
+            )
         else:
             arrays = [
                 np.array(ids, "int32")
-                for ids in self.processor.encode(normalized, out_type=int)
+                for ids in self.processor.encode(
+                    normalized, out_type=int, num_threads=1
+                )
             ]
         lengths = np.fromiter(map(len, arrays), "int64", len(arrays))
         return self._cut_digit_commas_flat(np.concatenate(arrays), lengths)
@@ -130,23 +134,31 @@ class PieceEncoder:
         return result
 
     def _cut_digit_commas_flat(self, ids, lengths):
-        parts, starts, counts = self._parts
-        places = np.flatnonzero(counts[ids] > 1)
+        is_cut, parts = self._digit_comma_table
+        places = np.flatnonzero(is_cut[ids])
         if not places.size:
             return ids, lengths
-        repeats = np.ones(len(ids), "int64")
-        repeats[places] = counts[ids[places]]
-        ends = np.cumsum(repeats)
-        within = np.arange(ends[-1]) - np.repeat(ends - repeats, repeats)
-        text_ends = np.concatenate([[0], ends])[
-            np.concatenate([[0], np.cumsum(lengths)])
-        ]
-        return parts[np.repeat(starts[ids], repeats) + within], np.diff(
-            text_ends
-        )
+        cut = [parts[token_id] for token_id in ids[places].tolist()]
+        more = np.fromiter(map(len, cut), "int64", len(cut)) - 1
+        text = np.searchsorted(np.cumsum(lengths), places, "right")
+        lengths = lengths + np.bincount(text, more, len(lengths)).astype(int)
+        rest = list(itertools.chain.from_iterable(part[1:] for part in cut))
+        ids = ids.copy()
+        ids[places] = [part[0] for part in cut]
+        return np.insert(ids, np.repeat(places + 1, more), rest), lengths
+
+    @functools.cached_property
+    def digit_comma_ids(self):
+        """What each piece that ends in digit and comma is cut into."""
+        return self._find_digit_comma_pieces()
+
+    @functools.cached_property
+    def _digit_comma_table(self):
+        is_cut = np.zeros(self.vocabulary_size, bool)
+        is_cut[list(self.digit_comma_ids)] = True
+        return is_cut, self.digit_comma_ids
 
     def _find_digit_comma_pieces(self):
-        """What each piece that ends in digit and comma is cut into."""
         pieces = (
             (token_id, self.processor.id_to_piece(token_id))
             for token_id in range(self.vocabulary_size)
@@ -165,17 +177,3 @@ class PieceEncoder:
             pieces[0] = pieces[0][1:]
             pieces = [p for p in pieces if p]
         return [self.processor.piece_to_id(p) for p in (*pieces, ",")]
-
-
-def _flat_parts(digit_comma_ids, vocabulary_size):
-    """The parts of every id: all in one array, where they begin, how many."""
-    parts = [
-        digit_comma_ids.get(token_id, [token_id])
-        for token_id in range(vocabulary_size)
-    ]
-    counts = np.fromiter(map(len, parts), "int64", vocabulary_size)
-    return (
-        np.concatenate(parts).astype("int32"),
-        np.cumsum(counts) - counts,
-        (counts),
-    )

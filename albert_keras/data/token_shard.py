@@ -2,6 +2,7 @@
 
 import collections
 import hashlib
+import itertools
 import json
 from pathlib import Path
 
@@ -67,8 +68,8 @@ class TokenShard:
         if not is_kept.all():
             ids = ids[np.repeat(is_kept[document_of], lengths)]
         is_sentence = is_kept[document_of] & (lengths > 0)
-        self._count(texts, is_sentence, ids)
         kept_lengths = lengths[is_sentence]
+        self._count(texts, is_sentence, ids, kept_lengths)
         if self.fingerprints:
             ends = np.cumsum(num_tokens[is_kept].astype("int64"))
             self._fingerprint(
@@ -121,25 +122,29 @@ class TokenShard:
         for name, array in found.items():
             self._append(name, array)
 
-    def _count(self, texts, is_sentence, ids):
-        kept = [text for text, k in zip(texts, is_sentence, strict=True) if k]
-        self.counts["words"] += sum(text.count(" ") + 1 for text in kept)
+    def _count(self, texts, is_kept, ids, lengths):
+        """Counts words and characters, and which texts are unknown.
+
+        Args:
+            texts: Of all sentences.
+            is_kept: Which of them are.
+            ids, lengths: Of those that are.
+        """
+        kept = list(itertools.compress(texts, is_kept))
+        self.counts["words"] += len(kept) + "\n".join(kept).count(" ")
         self.counts["characters"] += sum(map(len, kept))
-        unknown_id = self.encoder.processor.unk_id()
-        is_unknown = ids == unknown_id
-        if not is_unknown.any() or self._unknown_sampled >= _UNKNOWN_SAMPLE:
-            return
-        for text in kept:
-            if self._unknown_sampled >= _UNKNOWN_SAMPLE:
-                break
-            pieces = self.encoder.processor.encode(text, out_type=str)
-            found = [
+        unknown_id = self.encoder.special_ids["unknown_id"]
+        places = np.flatnonzero(ids == unknown_id)
+        text_of = np.searchsorted(np.cumsum(lengths), places, "right")
+        room = _UNKNOWN_SAMPLE - self._unknown_sampled
+        processor = self.encoder.processor
+        for number in np.unique(text_of)[:room]:
+            self._unknown_sampled += 1
+            self._unknown.update(
                 piece
-                for piece in pieces
-                if self.encoder.processor.piece_to_id(piece) == unknown_id
-            ]
-            self._unknown.update(found)
-            self._unknown_sampled += bool(found)
+                for piece in processor.encode(kept[number], out_type=str)
+                if processor.piece_to_id(piece) == unknown_id
+            )
 
 
 def read_array(directory, record, name, vocabulary_size):
