@@ -24,13 +24,26 @@ def uniform(seed, stream, rows, columns):
     Returns:
         float64 `(R, C)` in [0, 1).
     """
+    rows = np.asarray(rows)[:, None]
+    return uniform_at(seed, stream, rows, np.arange(columns)[None, :])
+
+
+def uniform_at(seed, stream, rows, columns):
+    """The numbers of a grid at some places only.
+
+    Args:
+        seed, stream: As for `uniform`.
+        rows, columns: Integers of shapes that broadcast.
+
+    Returns:
+        float64 of the broadcast shape in [0, 1).
+    """
     row_keys = mix(np.asarray(rows, "uint64") + _key(seed, stream))
     with np.errstate(over="ignore"):
-        column_keys = np.arange(1, columns + 1, dtype="uint64") * np.uint64(
-            _GOLDEN
-        )
-        bits = mix(row_keys[:, None] + column_keys[None, :])
-    return (bits >> np.uint64(11)).astype("float64") * 2.0**-53
+        column_keys = np.asarray(columns, "uint64") + np.uint64(1)
+        bits = mix(row_keys + column_keys * np.uint64(_GOLDEN))
+    bits >>= np.uint64(11)
+    return bits.astype("float64") * 2.0**-53
 
 
 def permute(positions, size, seed, epochs):
@@ -73,6 +86,9 @@ def mix(x):
     """The finalizer of SplitMix64 (Steele et al. 2014)."""
     with np.errstate(over="ignore"):
         x = x + np.uint64(_GOLDEN)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
+        x ^= x >> np.uint64(30)
+        x *= np.uint64(0xBF58476D1CE4E5B9)
+        x ^= x >> np.uint64(27)
+        x *= np.uint64(0x94D049BB133111EB)
+        x ^= x >> np.uint64(31)
+    return x
