@@ -22,7 +22,9 @@ def find_files(patterns):
         ValueError: If a pattern matches no file, or a file is empty.
     """
     files = []
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+    if isinstance(patterns, (str, Path)):
+        patterns = [patterns]
+    for pattern in patterns:
         matches = sorted(_matches(str(pattern)))
         if not matches:
             raise ValueError(
