@@ -39,17 +39,16 @@ class SentenceOffsets:
     def searchsorted(self, positions, side="left"):
         """As `numpy.ndarray.searchsorted`, for an array of positions."""
         positions = np.asarray(positions)
-        block = self.bases.searchsorted(positions, side) - 1
-        block = np.maximum(block, 0)
-        index = block[:, None] * BLOCK + np.arange(BLOCK)
-        inside = index < len(self)
-        found = self[np.where(inside, index, 0)]
-        is_before = (
-            found < positions[:, None]
-            if side == "left"
-            else found <= positions[:, None]
-        )
-        return block * BLOCK + (is_before & inside).sum(axis=1)
+        is_before = np.less if side == "left" else np.less_equal
+        block = np.maximum(self.bases.searchsorted(positions, side) - 1, 0)
+        # The last one before the position, by halving the block.
+        found = block * BLOCK
+        step = BLOCK // 2
+        while step:
+            ahead = np.minimum(found + step, len(self) - 1)
+            found = np.where(is_before(self[ahead], positions), ahead, found)
+            step //= 2
+        return found + is_before(self[found], positions)
 
 
 class OffsetsWriter:

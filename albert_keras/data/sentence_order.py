@@ -9,8 +9,10 @@ Departures from Google's generator, each for a balanced task or so that no
 text is lost: what does not fit into a sequence begins the next one, where
 Google cuts it off; a last sentence left alone takes its predecessor along; a
 sequence of one sentence is cut inside at a word, where Google takes B from
-another document, which always is "swapped" and can be told by topic; a
-shorter length is drawn for a sequence, not for a document.
+another document, which always is "swapped" and can be told by topic; so is a
+sequence that ends within a sentence, or else a full stop before the first
+[SEP] would tell the order; a shorter length is drawn for a sequence, not for
+a document.
 """
 
 import dataclasses
@@ -21,6 +23,8 @@ from albert_keras.data.random_fields import uniform
 
 IN_ORDER, SWAPPED = 0, 1
 _SPECIAL_TOKENS = 3  # [CLS] A [SEP] B [SEP]
+# Share of a sequence that stays empty rather than cut a sentence in two.
+_MOST_EMPTY = 1 / 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +95,7 @@ def cut_into_sequences(
     starts, lengths = [np.zeros(0, "int64")], [np.zeros(0, "uint16")]
     while cursor.size:
         target = _targets(cursor, budget, short_sequence_prob, seed)
-        length = _next_length(cursor, ends, last_two, target, budget)
+        length = _next_length(cursor, ends, last_two, target, sentence_offsets)
         starts.append(cursor)
         lengths.append(length.astype("uint16"))
         more = cursor + length < ends
@@ -111,16 +115,21 @@ def _targets(cursor, budget, probability, seed):
     return np.where(draws[:, 0] < probability, short, budget)
 
 
-def _next_length(cursor, ends, last_two, target, budget):
-    length = np.minimum(target, ends - cursor)
+def _next_length(cursor, ends, last_two, target, sentence_offsets):
+    stop = np.minimum(cursor + target, ends)
+    # It ends with a sentence, unless that leaves much of it empty.
+    last = sentence_offsets.searchsorted(stop, "right") - 1
+    sentence_end = sentence_offsets[last]
+    is_full = stop - sentence_end <= _MOST_EMPTY * target
+    stop = np.where(is_full & (sentence_end - cursor >= 2), sentence_end, stop)
     # The last two sentences stay together where they fit.
-    stop = cursor + length
     parts_them = (stop > last_two) & (stop < ends)
-    parts_them &= (last_two - cursor >= 2) & (ends - last_two <= budget)
-    length = np.where(parts_them, last_two - cursor, length)
+    parts_them &= (last_two - cursor >= 2) & (ends - last_two <= target)
+    stop = np.where(parts_them, last_two, stop)
     # No token is left alone.
-    alone = ends - cursor - length == 1
-    return length + np.where(alone, np.where(length < budget, 1, -1), 0)
+    alone = ends - stop == 1
+    stop += np.where(alone, np.where(stop - cursor < target, 1, -1), 0)
+    return stop - cursor
 
 
 def draw_segment_pairs(
@@ -154,15 +163,18 @@ def draw_segment_pairs(
 def _draw_cut(start, stop, sentence_offsets, starts_word, draws):
     """Token position of the cut: a sentence's start, or a word's."""
     first = sentence_offsets.searchsorted(start, "right")
-    count = sentence_offsets.searchsorted(stop) - first  # starts inside
+    last = sentence_offsets.searchsorted(stop)
+    count = last - first  # sentences that start inside
     sentence = first + (draws * np.maximum(count, 1)).astype("int64")
-    middle = sentence_offsets[np.where(count > 0, sentence, 0)]
+    middle = sentence_offsets[np.minimum(sentence, last)]
 
-    single = np.flatnonzero(count == 0)
-    if single.size:
-        begin, end = start[single], stop[single]
-        inside = begin + 1 + (draws[single] * (end - begin - 1)).astype("int64")
-        middle[single] = _nearest_word_start(inside, begin, end, starts_word)
+    at_word = np.flatnonzero((count == 0) | (sentence_offsets[last] != stop))
+    if at_word.size:
+        begin, end = start[at_word], stop[at_word]
+        inside = (draws[at_word] * (end - begin - 1)).astype("int64")
+        middle[at_word] = _nearest_word_start(
+            begin + 1 + inside, begin, end, starts_word
+        )
     return middle
 
 

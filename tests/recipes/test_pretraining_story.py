@@ -51,6 +51,7 @@ def test_text_becomes_a_corpus(recipe, text_file, tmp_path, capsys):
     assert files_in(tmp_path / "c") == [
         "albert_keras_tokenizer.json",
         "documents.bin",
+        "sentence_bases.bin",
         "sentences.bin",
         "store.json",
         "tokens.bin",
