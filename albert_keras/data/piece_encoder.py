@@ -159,9 +159,8 @@ class PieceEncoder:
         return is_cut, self.digit_comma_ids
 
     def _find_digit_comma_pieces(self):
-        pieces = (
-            (token_id, self.processor.id_to_piece(token_id))
-            for token_id in range(self.vocabulary_size)
+        pieces = enumerate(
+            self.processor.id_to_piece(list(range(self.vocabulary_size)))
         )
         return {
             token_id: self._cut_digit_comma(piece)

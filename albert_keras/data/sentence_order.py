@@ -9,10 +9,12 @@ Departures from Google's generator, each for a balanced task or so that no
 text is lost: what does not fit into a sequence begins the next one, where
 Google cuts it off; a last sentence left alone takes its predecessor along; a
 sequence of one sentence is cut inside at a word, where Google takes B from
-another document, which always is "swapped" and can be told by topic; so is a
-sequence that ends within a sentence, or else a full stop before the first
-[SEP] would tell the order; a shorter length is drawn for a sequence, not for
-a document.
+another document, which always is "swapped" and can be told by topic; a
+shorter length is drawn for a sequence, not for a document.
+
+Sequences end with a sentence where they can: of one that ends within, the
+punctuation before the first [SEP] may tell the order. On Wikipedia's text
+none do at 512 pieces, a sixth at 128, most at 32.
 """
 
 import dataclasses
@@ -168,7 +170,7 @@ def _draw_cut(start, stop, sentence_offsets, starts_word, draws):
     sentence = first + (draws * np.maximum(count, 1)).astype("int64")
     middle = sentence_offsets[np.minimum(sentence, last)]
 
-    at_word = np.flatnonzero((count == 0) | (sentence_offsets[last] != stop))
+    at_word = np.flatnonzero(count == 0)
     if at_word.size:
         begin, end = start[at_word], stop[at_word]
         inside = (draws[at_word] * (end - begin - 1)).astype("int64")

@@ -1,14 +1,14 @@
 """ALBERT's text normalization, before SentencePiece's own."""
 
 import re
-import sys
 import unicodedata
 
 _WORD = re.compile(r"\S+")
 _QUOTES = re.compile(r"``|''")
+_LAST_COMBINING = 0x1FFFF  # no plane beyond has any
 _DROP_COMBINING = dict.fromkeys(
     code
-    for code in range(sys.maxunicode + 1)
+    for code in range(0x300, _LAST_COMBINING)
     if unicodedata.combining(chr(code))
 )
 
