@@ -216,7 +216,7 @@ def check_vocabulary_is_there(settings, parts_dir):
 
 
 class Bars:
-    """Progress bars, closed together."""
+    """Progress bars, one after another."""
 
     def __init__(self):
         self.bars = []
@@ -229,6 +229,7 @@ class Bars:
             bar.close()
 
     def progress(self, description, total):
+        self.__exit__()
         self.bars.append(
             tqdm(total=total, unit="B", unit_scale=True, desc=description)
         )

@@ -6,6 +6,7 @@ several machines share the stretches out.
 """
 
 import dataclasses
+import fnmatch
 import json
 import shutil
 import zlib
@@ -74,8 +75,8 @@ class TextSettings:
 
     def rows_of(self, path):
         """How many rows of a file make a document."""
-        is_sentences = any(Path(path).match(p) for p in self.sentence_rows)
-        return self.rows_per_document if is_sentences else 1
+        matches = (fnmatch.fnmatch(path, p) for p in self.sentence_rows)
+        return self.rows_per_document if any(matches) else 1
 
 
 class CorpusPlan:
