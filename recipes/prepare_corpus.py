@@ -31,7 +31,7 @@ from albert_keras.data.corpus import (
     merge_parts,
     prepare_parts,
 )
-from albert_keras.data.corpus_plan import TextSettings
+from albert_keras.data.corpus_plan import CorpusPlan, TextSettings
 from settings import run_recipe
 
 
@@ -39,11 +39,11 @@ from settings import run_recipe
 class Settings:
     """Turns text files into a vocabulary and a token store."""
 
-    input: tuple[str, ...]
-    """Text files, as paths, directories or quoted glob patterns."""
-
     output_dir: str
     """Directory to make; it appears whole or not at all."""
+
+    input: tuple[str, ...] = ()
+    """Text files, as paths, directories or quoted glob patterns."""
 
     # === Vocabulary ===
 
@@ -146,6 +146,10 @@ class Settings:
                 f"--task_count {self.task_count} needs --task_index, to say "
                 "which of them this is."
             )
+        if not self.input and not self.merge:
+            raise ValueError(
+                "--input must name text files, for all but --merge."
+            )
         if sum([index is not None, self.merge, self.vocabulary_only]) > 1:
             raise ValueError(
                 "--task_index, --merge and --vocabulary_only are three steps: "
@@ -162,38 +166,16 @@ def prepare(settings):
     settings.check()
     check_share(settings.validation_share)
     output_dir = Path(settings.output_dir)
-    is_task = settings.task_index is not None
     parts_dir = Path(settings.parts_dir or default_parts(output_dir))
+    is_task = settings.task_index is not None
     if not is_task:
         check_free(output_dir, settings.overwrite)
-    if is_task or settings.merge:
-        check_vocabulary_is_there(settings, parts_dir)
-    bars = Bars()
-    with (
-        bars,
-        prepare_parts(
-            settings.input,
-            parts_dir,
-            settings.vocabulary,
-            settings.vocabulary_size,
-            settings.vocabulary_sentences,
-            settings.character_coverage,
-            settings.seed,
-            settings.workers,
-            bars.progress,
-            is_shared=is_task,
-            **settings.text_settings(),
-        ) as plan,
-    ):
-        if settings.vocabulary_only:
-            print(f"Vocabulary: {plan.vocabulary}.")
-            return
-        if not settings.merge:
-            index = settings.task_index or 0
-            count = settings.task_count if is_task else 1
-            encode_task(plan, index, count, settings.workers, bars.progress)
-        if is_task:
-            print(f"Task {index} of {count} is finished: {parts_dir}.")
+    with Bars() as bars:
+        if settings.merge:
+            plan = plan_to_merge(parts_dir)
+        else:
+            plan = encode(settings, parts_dir, is_task, bars.progress)
+        if is_task or settings.vocabulary_only:
             return
         manifest = merge_parts(
             plan,
@@ -203,6 +185,44 @@ def prepare(settings):
             bars.progress,
         )
     report(output_dir, manifest)
+
+
+def encode(settings, parts_dir, is_task, progress):
+    """Makes the vocabulary and the shards that are asked for."""
+    if is_task:
+        check_vocabulary_is_there(settings, parts_dir)
+    with prepare_parts(
+        settings.input,
+        parts_dir,
+        settings.vocabulary,
+        settings.vocabulary_size,
+        settings.vocabulary_sentences,
+        settings.character_coverage,
+        settings.seed,
+        settings.workers,
+        progress,
+        is_shared=is_task,
+        **settings.text_settings(),
+    ) as plan:
+        if settings.vocabulary_only:
+            print(f"Vocabulary: {plan.vocabulary}.")
+            return plan
+        index = settings.task_index if is_task else 0
+        count = settings.task_count if is_task else 1
+        encode_task(plan, index, count, settings.workers, progress)
+        if is_task:
+            print(f"Task {index} of {count} is finished: {parts_dir}.")
+        return plan
+
+
+def plan_to_merge(parts_dir):
+    plan = CorpusPlan.load(parts_dir)
+    if plan is None:
+        raise ValueError(
+            f"There is nothing to merge in {parts_dir}. Run the tasks first, "
+            "or pass the --parts_dir or --output_dir that they had."
+        )
+    return plan
 
 
 def check_vocabulary_is_there(settings, parts_dir):
