@@ -53,9 +53,9 @@ class Settings:
     vocabulary_size: int = 30000
     """Pieces of the vocabulary to train (ALBERT: 30,000)."""
 
-    vocabulary_sentences: int = 500000
-    """Sentences to train it on, drawn from all of the text (ALBERT: ten
-    million). A million takes about 3 GB of memory."""
+    vocabulary_sentences: int = 200000
+    """Sentences to train it on, drawn from all of the text. The trainer takes
+    1 GB of memory for 200,000, 5 GB for a million (ALBERT: ten million)."""
 
     character_coverage: float = 0.99995
     """Share of characters that get a piece (ALBERT's; 0.9995 for Chinese and

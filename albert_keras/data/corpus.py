@@ -30,7 +30,7 @@ from albert_keras.data.vocabulary import train_vocabulary
 
 # To read enough, not much more, of packed and other files for a vocabulary.
 _UNPACKED = 4
-_SENTENCE_BYTES = 60
+_SENTENCE_BYTES = 100
 
 
 def prepare_corpus(
@@ -38,7 +38,7 @@ def prepare_corpus(
     output_dir,
     vocabulary=None,
     vocabulary_size=30000,
-    vocabulary_sentences=1_000_000,
+    vocabulary_sentences=200_000,
     character_coverage=0.99995,
     validation_share=0.05,
     seed=0,
@@ -100,7 +100,7 @@ def prepare_parts(
     parts_dir,
     vocabulary=None,
     vocabulary_size=30000,
-    vocabulary_sentences=1_000_000,
+    vocabulary_sentences=200_000,
     character_coverage=0.99995,
     seed=0,
     workers=2,

@@ -30,6 +30,9 @@ class StagedDataset(keras.utils.PyDataset):
     ```
     """
 
+    # Tells the trainer that shapes differ from batch to batch.
+    varies_in_length = True
+
     def __init__(self, stages, first_step=0, **kwargs):
         super().__init__(**kwargs)
         steps = [count for _, count in stages]
@@ -46,6 +49,11 @@ class StagedDataset(keras.utils.PyDataset):
     @property
     def num_batches(self):
         return None if self._end is None else self._end - self.first_step
+
+    @property
+    def steps_per_pass(self):
+        """Steps of a pass over the text, in the last stage."""
+        return self.datasets[-1].steps_per_pass
 
     def __getitem__(self, index):
         return self.batch(self.first_step + index)

@@ -20,6 +20,7 @@ FLAGS = [
 @pytest.fixture
 def request_of(recipe, capsys):
     def run(*more):
+        capsys.readouterr()
         recipe("process_corpus_sagemaker").main([*FLAGS, *more])
         return json.loads(capsys.readouterr().out)
 
