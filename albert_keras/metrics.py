@@ -20,6 +20,45 @@ def sparse_accuracy(labels, logits):
     )
 
 
+def binary_accuracy(labels, logits):
+    """1.0 where the sign of the logit `(B,)` is that of the label, else 0."""
+    predictions = ops.cast(logits > 0, "float32")
+    return ops.cast(
+        ops.equal(predictions, ops.cast(labels, "float32")), "float32"
+    )
+
+
+def span_exact(labels, logits):
+    """1.0 where the likeliest start and end are both right, else 0.0.
+
+    Args:
+        labels: Positions of start and end, two tensors `(B,)`.
+        logits: Scores of start and end, two tensors `(B, T)`.
+
+    Returns:
+        float32 `(B,)`.
+    """
+    start, end = (
+        sparse_accuracy(*pair) for pair in zip(labels, logits, strict=True)
+    )
+    return start * end
+
+
+def span_f1(labels, logits):
+    """F1 of the pieces of the likeliest span, see `span_exact`, `(B,)`.
+
+    2 (pieces in common) / (pieces of both together). A span that ends before
+    it starts has no piece.
+    """
+    first, last = (ops.cast(label, "float32") for label in labels)
+    start, end = (
+        ops.cast(ops.argmax(score, axis=-1), "float32") for score in logits
+    )
+    common = ops.minimum(last, end) - ops.maximum(first, start) + 1
+    both = (last - first + 1) + ops.maximum(end - start + 1, 0)
+    return 2 * ops.maximum(common, 0) / both
+
+
 class LastValue(keras.metrics.Metric):
     """The most recent value, for what has no meaningful average."""
 

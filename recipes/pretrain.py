@@ -10,7 +10,6 @@ and checkpoints, and is itself a pretrained directory: `from_pretrained` takes
 its newest model. The same command with `--resume` goes on where it stopped.
 """
 
-import dataclasses
 import time
 from pathlib import Path
 
@@ -22,35 +21,22 @@ from albert_keras.data import (
     StagedDataset,
     TokenStore,
 )
-from albert_keras.evaluation.curves import plot_curves
+from albert_keras.evaluation.curves import plot_curves, pretraining_panels
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay, adamw
 from albert_keras.training import distributed
-from albert_keras.training.callbacks import (
-    EXIT_INTERRUPTED,
-    BroadcastState,
-    Checkpointing,
-    PlateauWarning,
-    StopOnNonFinite,
-    StopOnSignal,
-    TrainingLog,
-)
+from albert_keras.training.callbacks import PlateauWarning, Validation
 from albert_keras.training.callbacks.training_log import (
     METRICS_FILE,
     read_metrics,
 )
 from albert_keras.training.checkpoint import (
-    checkpoint_settings,
     newest_checkpoint,
-    remove_unfinished,
     restore_checkpoint,
 )
-from albert_keras.training.run_directory import (
-    CHECKPOINTS,
-    RunDirectory,
-    check_same_settings,
-)
-from albert_keras.training.weights_and_biases import start_wandb
+from albert_keras.training.run_directory import CHECKPOINTS
+from albert_keras.training.training_run import TrainingRun
 from settings import PretrainingSettings, run_recipe
+from squad_score import squad_validation
 
 
 def main(argv=None):
@@ -61,49 +47,51 @@ def pretrain(settings):
     """Runs or resumes a pretraining, and returns its run directory."""
     distributed.initialize()
     settings.check()
-    run = RunDirectory(settings.output_dir, settings.checkpoint_dir)
-    record = dataclasses.asdict(settings)
-    distributed.on_first_rank(
-        lambda: run.check(record, settings.resume, settings.MAY_CHANGE)
-    )
+    run = TrainingRun(settings, settings.global_batch(distributed.size()))
     store = TokenStore(settings.data_dir)
     training, validation = make_datasets(settings, store)
     keras.utils.set_random_seed(settings.seed)
     model = make_model(settings, store)
-    start = distributed.on_first_rank(
-        lambda: claim_and_restore(settings, model, run, record)
-    )
-    training.first_step = start
+    squad = squad_validation(settings, store.tokenizer, model)
+    start = run.start(model, lambda: load_checkpoint(settings, model))
 
     announce(settings, store, model, training, start)
-    stop = StopOnSignal(first_step=start)
-    if start < settings.total_steps:
-        model.fit(
-            training,
-            epochs=1,
-            steps_per_epoch=settings.total_steps - start,
-            shuffle=False,
-            verbose="auto" if distributed.rank() == 0 else 0,
-            callbacks=[
-                stop,
-                *make_callbacks(settings, store, run, model, validation, start),
-            ],
-        )
-    distributed.barrier()  # the first rank may be saving
-    if stop.stopped:
-        distributed.say(
-            f"\nStopped by a signal after update {stop.step:,}. The same "
-            "command with --resume goes on."
-        )
-        raise SystemExit(EXIT_INTERRUPTED)
+    plateau = PlateauWarning(store.unigram_entropy, settings.warmup())
+
+    def report_validation(step, metrics):
+        distributed.say(f"\nUpdate {step:,}: {describe(metrics, store)}")
+        if plateau.metric in metrics:
+            plateau(step, metrics)
+        model.card["scores"] = scores(step, metrics)
+
+    def export(path):
+        model.card["updates"] = int(model.optimizer.iterations)
+        model.write_pretrained(path, store.tokenizer)
+
+    run.fit(
+        model,
+        training,
+        settings.total_steps,
+        name_of(settings),
+        settings.max_seq_length,
+        validations=[
+            Validation(
+                lambda: model.evaluate(validation, return_dict=True, verbose=0),
+                settings.validation_frequency,
+                report=report_validation,
+            ),
+            *squad,
+        ],
+        export=export,
+    )
     if distributed.rank() == 0:
-        finish(run, store)
-    return run.path
+        finish(run.directory, store)
+    return run.directory.path
 
 
 def finish(run, store):
     """Draws the curves and says how it ended."""
-    figure = plot_curves(run.path, unigram_entropy=store.unigram_entropy)
+    figure = plot_curves(run.path, pretraining_panels(store.unigram_entropy))
     print()
     report(run, store)
     print(f"Curves: {figure}. Model: {newest_checkpoint(run.checkpoints)}.")
@@ -225,57 +213,6 @@ def make_optimizer(settings, model):
     return adamw(model.trainable_variables, **shared)
 
 
-def make_callbacks(settings, store, run, model, validation, start):
-    ranks = distributed.size()
-    plateau = PlateauWarning(store.unigram_entropy, settings.warmup())
-
-    def validate():
-        return model.evaluate(validation, return_dict=True, verbose=0)
-
-    def report(step, metrics):
-        distributed.say(f"\nUpdate {step:,}: {describe(metrics, store)}")
-        if plateau.metric in metrics:
-            plateau(step, metrics)
-        model.card["scores"] = scores(step, metrics)
-
-    def export(path):
-        model.card["updates"] = int(model.optimizer.iterations)
-        model.write_pretrained(path, store.tokenizer)
-
-    return [
-        BroadcastState(),
-        StopOnNonFinite(first_step=start),
-        TrainingLog(
-            run.path,
-            settings.log_frequency,
-            settings.tokens_per_update(ranks),
-            settings.global_batch(ranks),
-            validate,
-            settings.validation_frequency,
-            first_step=start,
-            on_validation=report,
-            on_row=start_logging_elsewhere(settings),
-        ),
-        Checkpointing(
-            run.checkpoints,
-            settings.checkpoint_frequency,
-            first_step=start,
-            export=export,
-            keep=settings.keep_checkpoints,
-            settings=checkpoint_record(settings),
-        ),
-    ]
-
-
-def start_logging_elsewhere(settings):
-    """Where rows of metrics go beside CSV and TensorBoard, if anywhere."""
-    if settings.wandb_project is None or distributed.rank() > 0:
-        return None
-    return start_wandb(
-        settings.wandb_project, name_of(settings), dataclasses.asdict(settings)
-    )
-
-
 def name_of(settings):
     """The run's name, given or composed."""
     return settings.composed_name(
@@ -326,48 +263,16 @@ def scores(step, metrics):
 # === Where the run starts ===
 
 
-def claim_and_restore(settings, model, run, record):
-    """Restores what the settings ask for, and returns the updates done.
-
-    On the first rank; `BroadcastState` gives the others what it has.
-    """
-    remove_unfinished(run.checkpoints)
-    start = restore(settings, model, run)
-    run.write_settings(record)
-    return start
-
-
-def restore(settings, model, run):
-    newest = newest_checkpoint(run.checkpoints)
-    if newest is not None and not settings.resume:
-        raise ValueError(
-            f"{run.checkpoints} already holds checkpoints. Pass --resume to "
-            "go on from the newest, or another --checkpoint_dir."
-        )
-    if newest is not None:
-        check_same_settings(
-            newest,
-            checkpoint_settings(newest),
-            checkpoint_record(settings),
-            settings.MAY_CHANGE,
-        )
-        return restore_checkpoint(newest, model)
-    if settings.load_from == "checkpoint":
-        path = Path(settings.checkpoint_path)
-        if (path / CHECKPOINTS).is_dir():
-            path = newest_checkpoint(path / CHECKPOINTS) or path
-        step = restore_checkpoint(path, model, settings.load_optimizer_state)
-        return step if settings.load_optimizer_state else 0
-    return 0
-
-
-def checkpoint_record(settings):
-    """What a checkpoint tells of its run: the settings, and the rows of an
-    update, which may be shared out otherwise on resuming."""
-    return {
-        **dataclasses.asdict(settings),
-        "global_batch": settings.global_batch(distributed.size()),
-    }
+def load_checkpoint(settings, model):
+    """Restores another run's checkpoint where the settings ask for it, and
+    returns the updates done."""
+    if settings.load_from != "checkpoint":
+        return 0
+    path = Path(settings.checkpoint_path)
+    if (path / CHECKPOINTS).is_dir():
+        path = newest_checkpoint(path / CHECKPOINTS) or path
+    step = restore_checkpoint(path, model, settings.load_optimizer_state)
+    return step if settings.load_optimizer_state else 0
 
 
 def check_model(settings, store, config):

@@ -158,6 +158,22 @@ class PretrainingSettings:
     eager: bool = False
     """Run without a graph, to look for faults."""
 
+    # === SQuAD meanwhile ===
+
+    squad_frequency: int = 0
+    """Updates between two times that a copy of the encoder is fine-tuned on
+    SQuAD and scored; 0 is never."""
+
+    squad_train_file: str | None = None
+    """SQuAD file to fine-tune the copies on."""
+
+    squad_dev_file: str | None = None
+    """SQuAD file to score them on."""
+
+    squad_config: str | None = None
+    """YAML file of further settings of finetune_squad.py, such as
+    total_steps."""
+
     # === Logs ===
 
     log_frequency: int = 10
@@ -188,6 +204,10 @@ class PretrainingSettings:
             "wandb_project",
             "batch_size",
             "gradient_accumulation_steps",
+            "squad_frequency",
+            "squad_train_file",
+            "squad_dev_file",
+            "squad_config",
             "log_frequency",
             "validation_frequency",
             "validation_steps",
@@ -261,6 +281,13 @@ class PretrainingSettings:
                     f"--{name} must be at least 1. "
                     f"Received: {getattr(self, name)}."
                 )
+        if self.squad_frequency and not (
+            self.squad_train_file and self.squad_dev_file
+        ):
+            raise ValueError(
+                "--squad_frequency needs --squad_train_file and "
+                "--squad_dev_file."
+            )
         if self.skip_mlm and self.skip_sop:
             raise ValueError(
                 "--skip_mlm and --skip_sop leave nothing to train. Pass one."

@@ -13,6 +13,9 @@ MODEL_CLASSES = {
     frozenset({"mlm_head"}): "AlbertForMaskedLM",
     frozenset({"mlm_head", "sop_head"}): "AlbertForPretraining",
     frozenset({"span_head"}): "AlbertForQuestionAnswering",
+    frozenset({"span_head", "answerability_head"}): (
+        "AlbertForQuestionAnswering"
+    ),
     frozenset({"classifier"}): "AlbertForSequenceClassification",
 }
 # Our fields in Google's configuration, which Hugging Face took over, with the

@@ -241,6 +241,12 @@ SENTENCE_ORDER_HEAD = _classifier(
     "sop_head", (H, 2), "cls/seq_relationship/", "sop_classifier.classifier"
 )
 SPAN_HEAD = _classifier("span_head", (H, 2), "cls/squad/", "qa_outputs")
+# Google's stands beside span heads of another form, which nothing here reads.
+ANSWERABILITY_HEAD = [
+    Weight("answerability_head/dense/kernel", ((2, H), H)),
+    Weight("answerability_head/dense/bias", (H,)),
+    Weight("answerability_head/logit/kernel", (H, 1)),
+]
 # Of sequences, choices and tokens: the formats call all of them the same.
 CLASSIFIER = _classifier("classifier", (H, CLASSES), "", "classifier", "logits")
 
@@ -248,6 +254,7 @@ HEADS = {
     "mlm_head": MASKED_LM_HEAD,
     "sop_head": SENTENCE_ORDER_HEAD,
     "span_head": SPAN_HEAD,
+    "answerability_head": ANSWERABILITY_HEAD,
     "classifier": CLASSIFIER,
 }
 
@@ -305,8 +312,13 @@ def _numbered(weight, group, block):
 
 
 def _sized(weight, config):
-    shape = tuple(
-        size if isinstance(size, int) else getattr(config, size, None)
-        for size in weight.shape
-    )
+    shape = tuple(_size(size, config) for size in weight.shape)
     return dataclasses.replace(weight, shape=shape)
+
+
+def _size(size, config):
+    """A number, that of a field, or (factor, field) for their product."""
+    if isinstance(size, tuple):
+        factor, field = size
+        return factor * getattr(config, field)
+    return size if isinstance(size, int) else getattr(config, size, None)

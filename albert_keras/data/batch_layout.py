@@ -63,6 +63,40 @@ def lay_out(segments, tokenizer, sequence_length=None, offsets=None):
     return batch if spans is None else {**batch, "offsets": spans}
 
 
+def lay_out_slices(segments, tokenizer, width):
+    """`[CLS] first [SEP]`, or with `second [SEP]`, from ids in one array.
+
+    Args:
+        segments: One or two of (ids, starts, lengths): the ids of many
+            texts, and where in them the text of each row begins and how long
+            it is, integers `(B,)`.
+        tokenizer: Has `pad_id`, `cls_id` and `sep_id`.
+        width: Length T to pad to; every row must fit.
+
+    Returns:
+        int32 arrays `(B, T)`: `token_ids`, `segment_ids`, `padding_mask`.
+    """
+    num_rows = len(segments[0][1])
+    column = np.arange(width)
+    token_ids = np.full((num_rows, width), tokenizer.pad_id, "int32")
+    segment_ids = np.zeros_like(token_ids)
+    token_ids[:, 0] = tokenizer.cls_id
+    begin = np.ones((num_rows, 1), int)
+    for number, (ids, starts, lengths) in enumerate(segments):
+        end = begin + lengths[:, None]
+        inside = (column >= begin) & (column < end)
+        source = starts[:, None] + column - begin
+        token_ids[inside] = ids[source[inside]]
+        token_ids[column == end] = tokenizer.sep_id
+        segment_ids[(column >= begin) & (column <= end)] = number
+        begin = end + 1
+    return {
+        "token_ids": token_ids,
+        "segment_ids": segment_ids,
+        "padding_mask": (column < begin).astype("int32"),
+    }
+
+
 def cut_longest_first(lengths, room):
     """How much of each segment stays so that a row has room.
 

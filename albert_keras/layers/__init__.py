@@ -1,5 +1,6 @@
 """ALBERT's parts as Keras layers, for every Keras backend."""
 
+from albert_keras.layers.answerability_head import AnswerabilityHead
 from albert_keras.layers.classification_head import ClassificationHead
 from albert_keras.layers.cross_layer_sharing import CrossLayerSharingEncoder
 from albert_keras.layers.factorized_embedding import FactorizedEmbedding
@@ -9,6 +10,7 @@ from albert_keras.layers.sentence_order_head import SentenceOrderHead
 from albert_keras.layers.transformer_block import TransformerBlock
 
 __all__ = [
+    "AnswerabilityHead",
     "ClassificationHead",
     "CrossLayerSharingEncoder",
     "FactorizedEmbedding",

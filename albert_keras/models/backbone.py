@@ -142,6 +142,18 @@ class AlbertBackbone(PretrainedModel):
         """A model from an `AlbertConfig` and further Keras arguments."""
         return cls(**config.to_dict(), **kwargs)
 
+    def clone(self, **fields):
+        """A model with variables of its own that have the same values.
+
+        Args:
+            **fields: Arguments of the class to replace, such as
+                `hidden_dropout`.
+        """
+        config = {**self.get_config(), **fields}
+        twin = type(self)(**{k: v for k, v in config.items() if k != "name"})
+        twin.set_weights(self.get_weights())
+        return twin
+
     def build(self, input_shape):
         c = self.config
         self.embeddings.build((None, None))

@@ -34,7 +34,8 @@ class AlbertForMultipleChoice(AlbertTask):
         self.classifier = self.make_head("classifier", 1)
 
     def call(self, inputs, training=False):
-        num_choices, length = inputs["token_ids"].shape[1:]
+        num_choices = inputs["token_ids"].shape[1]
+        length = ops.shape(inputs["token_ids"])[2]
         flat = {
             name: ops.reshape(array, (-1, length))
             for name, array in inputs.items()

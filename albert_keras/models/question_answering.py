@@ -3,8 +3,12 @@
 import keras
 from keras import ops
 
-from albert_keras.losses import span_prediction
+from albert_keras.layers.answerability_head import AnswerabilityHead
+from albert_keras.losses import answerability, span_prediction
 from albert_keras.models.task import AlbertTask
+
+# Below every logit, and float16 still holds it.
+_NEVER = -30000.0
 
 
 @keras.saving.register_keras_serializable("albert_keras")
@@ -13,23 +17,68 @@ class AlbertForQuestionAnswering(AlbertTask):
 
     Args:
         backbone: An `AlbertBackbone`.
+        answerability_head: Whether to tell by a head of its own if the text
+            answers the question, as Google's release does for SQuAD 2.0.
+            Google's other difference there, ends that depend on the start,
+            is left out. Without the head, a question has no answer where
+            [CLS] is the likeliest span.
+        dropout: Rate in that head (Google: 0.1).
 
     Call arguments:
         inputs: What the backbone takes; question and text are two segments.
+            And `answer_mask` `(B, T)`, which may be left out: 1 where an
+            answer may start or end, the text and [CLS]; elsewhere the logits
+            are then -30000.
 
     Returns:
-        `{"start_logits": (B, T), "end_logits": (B, T)}`.
+        `{"start_logits": (B, T), "end_logits": (B, T)}`, with the head also
+        `"answerable_logits": (B,)`, above 0 where there is an answer.
 
-    Labels for `fit`: `{"start": (B,), "end": (B,)}`, positions.
+    Labels for `fit`: `{"start": (B,), "end": (B,)}`, positions, 0 without an
+    answer; with the head also `"answerable": (B,)`, 1 or 0.
     """
 
-    objectives = span_prediction()
+    arguments = ("answerability_head", "dropout")
+
+    def __init__(
+        self, backbone, answerability_head=False, dropout=0.1, **kwargs
+    ):
+        super().__init__(
+            backbone,
+            answerability_head=answerability_head,
+            dropout=dropout,
+            **kwargs,
+        )
+
+    @property
+    def objectives(self):
+        if self.answerability_head:
+            return (span_prediction(), answerability())
+        return (span_prediction(),)
 
     def add_heads(self, config):
-        self.span_head = self.make_head("span_head", 2)
+        self.span_head = self.make_head("span_head", 2, dropout=0.0)
+        if not self.answerability_head:
+            return
+        self.answerable = AnswerabilityHead(
+            dropout=self.dropout,
+            initializer_range=config.initializer_range,
+            dtype=self.dtype_policy,
+            name="answerability_head",
+        )
+        self.answerable.build((None, None, config.hidden_dim))
 
     def call(self, inputs, training=False):
         x = self.backbone(inputs, training=training)["sequence_output"]
         logits = self.span_head(x, training=training)  # (B, T, 2)
+        if inputs.get("answer_mask") is not None:
+            allowed = ops.cast(inputs["answer_mask"], "bool")[..., None]
+            never = ops.cast(_NEVER, logits.dtype)
+            logits = ops.where(allowed, logits, never)
         start, end = ops.unstack(logits, num=2, axis=-1)
-        return {"start_logits": start, "end_logits": end}
+        outputs = {"start_logits": start, "end_logits": end}
+        if self.answerability_head:
+            outputs["answerable_logits"] = self.answerable(
+                x, start, training=training
+            )
+        return outputs

@@ -37,11 +37,11 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
         """Creates and builds the heads for an `AlbertConfig`."""
         raise NotImplementedError
 
-    def make_head(self, name, units):
-        """A built `ClassificationHead` with the task's dropout, if any."""
+    def make_head(self, name, units, dropout=None):
+        """A built `ClassificationHead`, by default with the task's dropout."""
         head = ClassificationHead(
             units,
-            dropout=getattr(self, "dropout", 0.0),
+            dropout=self.dropout if dropout is None else dropout,
             initializer_range=self.config.initializer_range,
             dtype=self.dtype_policy,
             name=name,

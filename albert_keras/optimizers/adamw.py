@@ -5,6 +5,7 @@ import re
 import keras
 
 from albert_keras.optimizers.lamb import DEFAULT_EXCLUSIONS
+from albert_keras.optimizers.layer_wise_decay import LayerWiseAdamW
 
 
 def adamw(
@@ -13,6 +14,7 @@ def adamw(
     weight_decay=0.01,
     epsilon=1e-6,
     weight_decay_exclusions=DEFAULT_EXCLUSIONS,
+    learning_rate_factors=(),
     **kwargs,
 ):
     """Keras's AdamW, decaying neither biases nor layer normalization.
@@ -28,12 +30,19 @@ def adamw(
         epsilon: Added to the root; 1e-6 in Google's ALBERT.
         weight_decay_exclusions: Regular expressions searched in
             `variable.path`.
+        learning_rate_factors: See `layer_wise_factors`.
         **kwargs: Further arguments of `keras.optimizers.AdamW`.
 
     Returns:
         A `keras.optimizers.AdamW`.
     """
-    optimizer = keras.optimizers.AdamW(
+    make = keras.optimizers.AdamW
+    if learning_rate_factors:
+        make, kwargs["learning_rate_factors"] = (
+            LayerWiseAdamW,
+            learning_rate_factors,
+        )
+    optimizer = make(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         epsilon=epsilon,

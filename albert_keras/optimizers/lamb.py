@@ -5,6 +5,8 @@ import re
 import keras
 from keras import ops
 
+from albert_keras.optimizers.layer_wise_decay import learning_rate_factor
+
 # Layer normalization and biases, as in Google's release. A path is searched,
 # since Keras names a variable just "gamma" or "bias".
 DEFAULT_EXCLUSIONS = ("layer_norm", r"gamma$", r"beta$", r"bias$")
@@ -41,6 +43,7 @@ class Lamb(keras.optimizers.Optimizer):
             `variable.path`; a match is not decayed.
         layer_adaptation_exclusions: The same for the trust ratio. None, the
             default, takes those of the decay.
+        learning_rate_factors: See `layer_wise_factors`.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
         ema_overwrite_frequency, loss_scale_factor,
         gradient_accumulation_steps, name: As for every Keras optimizer.
@@ -56,6 +59,7 @@ class Lamb(keras.optimizers.Optimizer):
         bias_correction=True,
         weight_decay_exclusions=DEFAULT_EXCLUSIONS,
         layer_adaptation_exclusions=None,
+        learning_rate_factors=(),
         name="lamb",
         **kwargs,
     ):
@@ -74,6 +78,10 @@ class Lamb(keras.optimizers.Optimizer):
             None
             if layer_adaptation_exclusions is None
             else tuple(layer_adaptation_exclusions)
+        )
+        self.learning_rate_factors = tuple(
+            (pattern, float(factor))
+            for pattern, factor in learning_rate_factors
         )
 
     def build(self, variables):
@@ -106,6 +114,9 @@ class Lamb(keras.optimizers.Optimizer):
             update = update + self.weight_decay * variable
         if self.adapts(keras_variable):
             update = update * _trust_ratio(variable, update)
+        lr = lr * learning_rate_factor(
+            self.learning_rate_factors, keras_variable
+        )
         self.assign_sub(variable, lr * update)
 
     def decays(self, variable):
@@ -137,6 +148,7 @@ class Lamb(keras.optimizers.Optimizer):
             "bias_correction": self.bias_correction,
             "weight_decay_exclusions": self.weight_decay_exclusions,
             "layer_adaptation_exclusions": self.layer_adaptation_exclusions,
+            "learning_rate_factors": self.learning_rate_factors,
         }
 
 

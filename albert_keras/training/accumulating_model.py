@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from albert_keras.losses import pick
 from albert_keras.training import distributed
 from albert_keras.training.backend_step import step_of_backend
 from albert_keras.training.update_metrics import UpdateMetrics
@@ -133,10 +134,20 @@ class AccumulatingModel(keras.Model):
     def test_step(self, *args):
         return _step.test_step(self, *args)
 
-    def evaluate(self, *args, return_dict=False, **kwargs):
+    def fit(self, x=None, *args, validation_data=None, **kwargs):
+        """As in Keras; a dataset's batches may differ in length."""
+        return super().fit(
+            _step.feed(x),
+            *args,
+            validation_data=_step.feed(validation_data),
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, *args, return_dict=False, **kwargs):
         """As in Keras. On several ranks each brings its share of the data,
         and every one gets the metrics over all of it."""
-        results = super().evaluate(*args, return_dict=True, **kwargs)
+        x = _step.feed(x)
+        results = super().evaluate(x, *args, return_dict=True, **kwargs)
         if distributed.size() > 1:
             self.update_metrics.add_up_over_ranks()
             results = {
@@ -157,22 +168,27 @@ class AccumulatingModel(keras.Model):
             ValueError: If the labels of an objective are missing.
         """
         if not isinstance(y, dict):
-            y = {objective.name: y for objective in self.objectives}
+            keys = [objective.label_keys for objective in self.objectives]
+            y = {key: y for key in keys if isinstance(key, str)}
         if not isinstance(sample_weight, dict):
             sample_weight = {
                 objective.name: sample_weight for objective in self.objectives
             }
         targets = {}
-        for name in (objective.name for objective in self.objectives):
-            if y.get(name) is None:
-                raise ValueError(
-                    f"The labels of objective {name!r} are missing. "
-                    f"Received: labels for {sorted(y)}."
-                )
+        for objective in self.objectives:
+            name, keys = objective.name, objective.label_keys
+            for key in keys if isinstance(keys, tuple) else (keys,):
+                if y.get(key) is None:
+                    raise ValueError(
+                        f"The labels {key!r} of objective {name!r} are "
+                        f"missing. Received: labels for {sorted(y)}."
+                    )
+            labels = pick(keys, y)
             weights = sample_weight.get(name)
             if weights is None:
-                weights = ops.ones(ops.shape(y[name]))
-            targets[name] = (y[name], ops.cast(weights, "float32"))
+                one = labels[0] if isinstance(keys, tuple) else labels
+                weights = ops.ones(ops.shape(one))
+            targets[name] = (labels, ops.cast(weights, "float32"))
         return targets
 
     def total_weights(self, targets):
@@ -187,7 +203,7 @@ class AccumulatingModel(keras.Model):
         sums = {}
         for objective in self.objectives:
             labels, weights = targets[objective.name]
-            predictions = outputs[objective.output]
+            predictions = pick(objective.output, outputs)
             functions = {"loss": objective.loss, **objective.metrics}
             for name, function in functions.items():
                 values = function(labels, predictions)

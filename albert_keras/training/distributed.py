@@ -123,6 +123,13 @@ def broadcast_object(value):
     return _horovod.broadcast_object(value, root_rank=0)
 
 
+def gather_objects(value):
+    """The values of all ranks, which must be picklable, in their order."""
+    if size() == 1:
+        return [value]
+    return _horovod.allgather_object(value)
+
+
 def sum_numbers(numbers):
     """The sums over all ranks of a list of numbers, as floats."""
     if size() == 1:
@@ -157,6 +164,17 @@ def on_first_rank(function):
     if error is not None:
         raise ValueError(error)
     return result
+
+
+def first_rank_first(function):
+    """Calls a function on rank 0 and then on all others.
+
+    For what they find in a cache that the first one fills. A `ValueError` of
+    the first is raised on every rank. Returns each rank's own result.
+    """
+    results = []
+    on_first_rank(lambda: results.append(function()))
+    return results[0] if results else function()
 
 
 def say(text):

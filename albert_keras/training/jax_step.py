@@ -86,6 +86,12 @@ def test_step(model, state, data):
     return logs, (trainable, non_trainable, metric_values)
 
 
+def feed(dataset):
+    """What `fit` and `evaluate` are given: JAX takes any shape, and compiles
+    for each."""
+    return dataset
+
+
 def _update_metrics(model, values, sums, totals, figures=None):
     """The metrics by name and the new values of their variables."""
     variables = model.metrics_variables

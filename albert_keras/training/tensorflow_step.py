@@ -1,5 +1,7 @@
 """One update, and one step of evaluation, on the TensorFlow backend."""
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -57,11 +59,45 @@ def test_step(model, data):
     return model.update_metrics.objective_results()
 
 
+def feed(dataset):
+    """What `fit` and `evaluate` are given, as Keras takes it.
+
+    Keras looks at two batches of a `PyDataset` and expects all others to be
+    of their shape. One that says that it `varies_in_length` becomes a
+    `tf.data.Dataset` whose first and last axes are of any length.
+    """
+    if not getattr(dataset, "varies_in_length", False):
+        return dataset
+    batches, signature = dataset.num_batches, _signature(dataset[0])
+
+    def generate():
+        numbers = itertools.count() if batches is None else range(batches)
+        for number in numbers:
+            yield dataset[number]
+
+    stream = tf.data.Dataset.from_generator(
+        generate, output_signature=signature
+    ).prefetch(2)
+    if batches is None:
+        return stream
+    return stream.apply(tf.data.experimental.assert_cardinality(batches))
+
+
 def loss_scale(optimizer):
     """What the optimizer multiplies the loss by, and divides gradients by."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return tf.convert_to_tensor(optimizer.dynamic_scale)
     return optimizer.loss_scale_factor or 1.0
+
+
+def _signature(batch):
+    """Types of a batch's arrays, with first and last axis left open."""
+
+    def describe(array):
+        shape = [None, *array.shape[1:-1], None][: array.ndim]
+        return tf.TensorSpec(shape, array.dtype)
+
+    return tf.nest.map_structure(describe, batch)
 
 
 def _passes(model):

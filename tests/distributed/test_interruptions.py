@@ -21,6 +21,7 @@ from tests.distributed.launch import (
     wait_for,
     worker_pids,
 )
+from tests.squad_files import write_squad
 
 pytestmark = [pytest.mark.slow, needs_horovod]
 STEPS = 24
@@ -130,6 +131,25 @@ def test_a_run_goes_on_with_another_number_of_ranks(
     for name in whole:
         if whole[name].dtype == np.float32:
             np.testing.assert_allclose(mine[name], whole[name], atol=0.05)
+
+
+def test_scores_on_squad_meanwhile_leave_no_trace_on_any_rank(
+    corpus, uninterrupted, tmp_path
+):
+    config = tmp_path / "squad.yaml"
+    config.write_text(
+        "max_seq_length: 32\nmax_query_length: 12\n"
+        "total_steps: 2\nbatch_size: 4\n"
+    )
+    path = write_squad(tmp_path / "squad.json")
+    files = ("--squad_train_file", path, "--squad_dev_file", path)
+    flags = ("--squad_frequency", "10", "--squad_config", config)
+    directory = tmp_path / "run"
+    output = run(2, *arguments(corpus, directory, 2, *flags, *files))
+    assert "Update 20: SQuAD exact" in output
+    mine, whole = final_state(directory), final_state(uninterrupted[2])
+    for name in whole:
+        np.testing.assert_array_equal(mine[name], whole[name], name)
 
 
 def test_another_global_batch_is_refused(corpus, uninterrupted, tmp_path):

@@ -14,6 +14,7 @@ from albert_keras.training.callbacks import (
     StopOnNonFinite,
     StopOnSignal,
     TrainingLog,
+    Validation,
 )
 from albert_keras.training.callbacks.training_log import (
     METRICS_FILE,
@@ -47,8 +48,7 @@ def test_rows_hold_means_since_the_last_row_and_validations(
         frequency=2,
         tokens_per_update=96,
         rows_per_update=8,
-        validate=lambda: next(validations),
-        validation_frequency=4,
+        validations=[Validation(lambda: next(validations), frequency=4)],
     )
     model.fit(
         Batches(batches),

@@ -2,6 +2,7 @@
 
 from albert_keras.training.callbacks.broadcast_state import BroadcastState
 from albert_keras.training.callbacks.checkpointing import Checkpointing
+from albert_keras.training.callbacks.keep_best import KeepBest
 from albert_keras.training.callbacks.plateau_warning import PlateauWarning
 from albert_keras.training.callbacks.stop_on_non_finite import StopOnNonFinite
 from albert_keras.training.callbacks.stop_on_signal import (
@@ -9,13 +10,16 @@ from albert_keras.training.callbacks.stop_on_signal import (
     StopOnSignal,
 )
 from albert_keras.training.callbacks.training_log import TrainingLog
+from albert_keras.training.callbacks.validation import Validation
 
 __all__ = [
     "EXIT_INTERRUPTED",
     "BroadcastState",
     "Checkpointing",
+    "KeepBest",
     "PlateauWarning",
     "StopOnNonFinite",
     "StopOnSignal",
     "TrainingLog",
+    "Validation",
 ]

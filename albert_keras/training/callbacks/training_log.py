@@ -19,7 +19,7 @@ class TrainingLog(keras.callbacks.Callback):
 
     A row holds the means since the row before, the last learning rate and
     norms, the speed without validation and start-up, and the validation
-    metrics, prefixed with `val_`, where it was time for them. The metrics of
+    metrics, with their prefix, where it was time for them. The metrics of
     the model are reset after each row. A resumed run drops the rows behind
     its first step and goes on.
 
@@ -33,11 +33,8 @@ class TrainingLog(keras.callbacks.Callback):
         frequency: Updates between two rows.
         tokens_per_update: Tokens of a global batch, padding included.
         rows_per_update: Sequences of a global batch.
-        validate: `() -> metrics`, or None.
-        validation_frequency: Updates between two validations; there is one
-            before the first update and one at the end, too.
+        validations: `Validation`s.
         first_step: Updates done before this `fit`.
-        on_validation: Called with the step and the validation metrics.
         on_row: Called with the step and the metrics of each row written.
     """
 
@@ -47,10 +44,8 @@ class TrainingLog(keras.callbacks.Callback):
         frequency,
         tokens_per_update,
         rows_per_update,
-        validate=None,
-        validation_frequency=None,
+        validations=(),
         first_step=0,
-        on_validation=None,
         on_row=None,
     ):
         super().__init__()
@@ -59,12 +54,10 @@ class TrainingLog(keras.callbacks.Callback):
         self.frequency = frequency
         self.tokens_per_update = tokens_per_update
         self.rows_per_update = rows_per_update
-        self.validate = validate
-        self.validation_frequency = validation_frequency
+        self.validations = validations
         self.step = self.first_step = first_step
-        self.on_validation = on_validation
         self.on_row = on_row
-        self.written_step = self.validated_step = None
+        self.written_step = None
         self.seconds, self.timed_updates = 0.0, 0
 
     def on_train_begin(self, logs=None):
@@ -75,8 +68,10 @@ class TrainingLog(keras.callbacks.Callback):
         if distributed.rank() == 0:
             self._open_csv()
             self._writer = tf.summary.create_file_writer(str(self.tensorboard))
-        if not self.first_step and self.validate is not None:
-            self._write(self._validation())
+        if not self.first_step:
+            first = [v for v in self.validations if v.first]
+            if first:
+                self._write(self._validated(first))
         self._clock = None
 
     def on_train_batch_end(self, batch, logs=None):
@@ -85,27 +80,28 @@ class TrainingLog(keras.callbacks.Callback):
             self.seconds += now - self._clock
             self.timed_updates += 1
         self.step += 1
-        due = self.step % self.frequency == 0
-        validation_due = (
-            self.validate is not None
-            and self.step % self.validation_frequency == 0
-        )
-        if due or validation_due:
-            self._log(validation_due)
+        validations = [v for v in self.validations if v.is_due(self.step)]
+        if validations or self.step % self.frequency == 0:
+            self._log(validations)
         self._clock = time.perf_counter()
 
     def on_train_end(self, logs=None):
         # A run that is told to stop has no time for a validation.
-        validates = self.validate is not None and not self.model.stop_training
+        validations = [
+            validation
+            for validation in self.validations
+            if validation.is_due(self.step, at_end=True)
+            and not self.model.stop_training
+        ]
         if self.written_step != self.step:
-            self._log(validates)
-        elif validates and self.validated_step != self.step:
-            self._write(self._validation())
+            self._log(validations)
+        elif validations:
+            self._write(self._validated(validations))
         if self._file is not None:
             self._writer.close()
             self._file.close()
 
-    def _log(self, validation_due):
+    def _log(self, validations):
         values = _floats(self.model.get_metrics_result())
         if self.timed_updates:
             values.update(self._speed(self.timed_updates / self.seconds))
@@ -118,8 +114,7 @@ class TrainingLog(keras.callbacks.Callback):
         if self._scales_loss:
             applied = int(self.model.optimizer.iterations)
             values["skipped_updates"] = self.step - applied
-        if validation_due:
-            values.update(self._validation())
+        values.update(self._validated(validations))
         self.model.reset_metrics()
         self._write(values)
 
@@ -132,12 +127,11 @@ class TrainingLog(keras.callbacks.Callback):
             "tokens_per_second_per_rank": tokens / distributed.size(),
         }
 
-    def _validation(self):
-        metrics = _floats(self.validate())
-        self.validated_step = self.step
-        if self.on_validation is not None:
-            self.on_validation(self.step, metrics)
-        return {f"val_{name}": value for name, value in metrics.items()}
+    def _validated(self, validations):
+        values = {}
+        for validation in validations:
+            values.update(validation.run(self.step))
+        return values
 
     def _write(self, values):
         self.written_step = self.step
@@ -160,7 +154,11 @@ class TrainingLog(keras.callbacks.Callback):
             *self._speed(0.0),
             *(["communication_share"] if distributed.size() > 1 else []),
             *(["skipped_updates"] if self._scales_loss else []),
-            *(f"val_{name}" for name in metrics.objective_results()),
+            *(
+                f"{validation.prefix}{name}"
+                for validation in self.validations
+                for name in validation.metrics or metrics.objective_results()
+            ),
         ]
         rows = []
         if self.first_step and self.path.is_file():

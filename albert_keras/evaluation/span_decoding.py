@@ -1,0 +1,297 @@
+"""From span logits of windows to answers, in SQuAD's prediction files."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from albert_keras.atomic_write import atomic_file
+
+PREDICTIONS_FILE = "predictions.json"
+NBEST_FILE = "nbest_predictions.json"
+NULL_ODDS_FILE = "null_odds.json"
+# Several spans of a question may have the same text.
+_SPANS_PER_ANSWER = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A possible answer with its logits."""
+
+    text: str
+    start_logit: float
+    end_logit: float
+
+    @property
+    def score(self):
+        return self.start_logit + self.end_logit
+
+
+@dataclasses.dataclass(frozen=True)
+class SquadPredictions:
+    """Answers by the ids of their questions.
+
+    Attributes:
+        best: The best stretch of text for each question.
+        nbest: For each the likeliest answers, best first: dictionaries with
+            `text`, `probability`, `start_logit`, `end_logit`. In version 2.0
+            the empty answer is among them.
+        null_odds: How much likelier it is that there is no answer, a
+            difference of logits. Empty in version 1.1.
+    """
+
+    best: dict
+    nbest: dict
+    null_odds: dict
+
+    def answers(self, threshold=0.0):
+        """The answers, empty where the null odds are above the threshold."""
+        return {
+            key: "" if self.null_odds.get(key, -math.inf) > threshold else text
+            for key, text in self.best.items()
+        }
+
+    def write(self, directory, threshold=0.0):
+        """Writes the files that the official script reads.
+
+        `predictions.json`, `nbest_predictions.json` and, in version 2.0,
+        `null_odds.json`.
+
+        Returns:
+            Their paths.
+        """
+        files = {
+            PREDICTIONS_FILE: self.answers(threshold),
+            NBEST_FILE: self.nbest,
+        }
+        if self.null_odds:
+            files[NULL_ODDS_FILE] = self.null_odds
+        for name, values in files.items():
+            with atomic_file(Path(directory) / name, encoding="utf-8") as file:
+                json.dump(values, file, indent=1, ensure_ascii=False)
+        return [Path(directory) / name for name in files]
+
+
+class SpanDecoder:
+    """Collects the outputs of windows and makes answers of them.
+
+    Every stretch of at most `max_answer_length` pieces of a window is
+    considered, scored by the sum of its two logits; Google's release looks
+    only at those between the 20 best starts and 20 best ends. A stretch counts
+    in the window that has the most text around its first piece. Of equal texts
+    the best stays.
+
+    Without an answerability head the null odds are the score of [CLS] minus
+    that of the best stretch, in the window where [CLS] scores least (Devlin et
+    al. 2018, section 4.3). With one they are its logit for "no answer", in the
+    window where that is least.
+
+    Args:
+        windows: The `SquadWindows` that are decoded.
+        n_best: Answers to keep for each question.
+        max_answer_length: Pieces of the longest answer.
+    """
+
+    def __init__(self, windows, n_best=20, max_answer_length=30):
+        for name, value in (
+            ("n_best", n_best),
+            ("max_answer_length", max_answer_length),
+        ):
+            if value < 1:
+                raise ValueError(
+                    f"`{name}` must be at least 1. Received: {value}."
+                )
+        self.windows = windows
+        self.n_best = n_best
+        self.max_answer_length = max_answer_length
+        self._first, self._end = ranges_of_most_context(windows)
+        self._candidates = {}
+        self._null = {}
+
+    def add(self, indices, outputs):
+        """Adds the outputs of some windows.
+
+        Args:
+            indices: Of the windows, integers `(B,)`.
+            outputs: What `AlbertForQuestionAnswering` returns for them.
+        """
+        start, end = (
+            np.asarray(outputs[name], "float32")
+            for name in ("start_logits", "end_logits")
+        )
+        null = zip(start[:, 0].tolist(), end[:, 0].tolist(), strict=True)
+        odds = [None] * len(indices)
+        if "answerable_logits" in outputs:
+            odds = (
+                -np.asarray(outputs["answerable_logits"], "float32")
+            ).tolist()
+        begin = self.windows.context_begin[indices]
+        spans = best_spans(
+            start,
+            end,
+            # Positions in the row of the pieces that may start and may end.
+            begin + self._first[indices],
+            begin + self._end[indices],
+            begin + self.windows.length[indices],
+            self.max_answer_length,
+            _SPANS_PER_ANSWER * self.n_best,
+        )
+        for row, (window, logits, odd) in enumerate(
+            zip(indices.tolist(), null, odds, strict=True)
+        ):
+            self._add_window(window, logits, odd, begin[row], spans[row])
+
+    def _add_window(self, window, null_logits, odds, begin, spans):
+        question = int(self.windows.question[window])
+        shift = int(self.windows.start[window]) - int(begin)
+        found = self._candidates.setdefault(question, [])
+        for first, last, start_logit, end_logit in spans:
+            text = self.windows.text_of(window, first + shift, last + shift)
+            # A piece may be nothing but the start of a word.
+            if text := text.strip():
+                found.append(Candidate(text, start_logit, end_logit))
+        # With a head the window that is surest of an answer counts.
+        rank = sum(null_logits) if odds is None else odds
+        null = rank, odds, Candidate("", *null_logits)
+        self._keep_least_null(question, null)
+
+    def _keep_least_null(self, question, null):
+        earlier = self._null.get(question)
+        if earlier is None or null[0] < earlier[0]:
+            self._null[question] = null
+
+    def state(self):
+        """What was collected, without the windows, to send to another rank."""
+        return self._candidates, self._null
+
+    def merge(self, state):
+        """Takes over what a decoder of the same windows collected."""
+        candidates, nulls = state
+        for question, found in candidates.items():
+            self._candidates.setdefault(question, []).extend(found)
+        for question, null in nulls.items():
+            self._keep_least_null(question, null)
+
+    def finish(self):
+        """The `SquadPredictions` of all questions that were added."""
+        best, nbest, null_odds = {}, {}, {}
+        questions = self.windows.squad.questions
+        is_version_2 = self.windows.squad.version == "2.0"
+        for index in sorted(self._candidates):
+            key = questions[index].id
+            ranked = _distinct(self._candidates[index])[: self.n_best]
+            _, odds, null = self._null[index]
+            # A paragraph without any text has no answer but the empty one.
+            top = ranked[0] if ranked else Candidate("", -1e4, -1e4)
+            best[key] = top.text
+            if is_version_2:
+                null_odds[key] = (
+                    null.score - top.score if odds is None else odds
+                )
+                ranked = [null, *ranked][: self.n_best + 1]
+                ranked.sort(key=lambda candidate: -candidate.score)
+            nbest[key] = _with_probabilities(ranked or [top])
+        return SquadPredictions(best, nbest, null_odds)
+
+
+def best_spans(start, end, first, last_start, stop, max_length, n_best):
+    """The spans with the highest sums of logits, row by row.
+
+    Args:
+        start, end: Logits `(B, T)`.
+        first, last_start: Integers `(B,)`; a span starts at `first` or
+            behind, and before `last_start`.
+        stop: Integers `(B,)`; it ends before.
+        max_length: Positions of the longest span.
+        n_best: Spans to find.
+
+    Returns:
+        For each row a list of (start, end, start logit, end logit), best
+        first; fewer than `n_best` where there are fewer.
+    """
+    rows, width = start.shape
+    column = np.arange(width)
+    may_start = (column >= first[:, None]) & (column < last_start[:, None])
+    may_end = column < stop[:, None]
+    starts = np.where(may_start, start, -np.inf)
+    ends = np.full((rows, width + max_length - 1), -np.inf, "float32")
+    ends[:, :width] = np.where(may_end, end, -np.inf)
+    # scores[b, t, n]: the span of n + 1 positions that starts at t
+    following = np.lib.stride_tricks.sliding_window_view(ends, max_length, 1)
+    scores = (starts[:, :, None] + following).reshape(rows, -1)
+    count = min(n_best, scores.shape[1])
+    top = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    found = np.take_along_axis(scores, top, 1)
+    results = []
+    for row in range(rows):
+        # By score, then by place, so that ties do not depend on the padding.
+        order = np.lexsort((top[row], -found[row]))
+        spans = []
+        for place in top[row][order][np.isfinite(found[row][order])].tolist():
+            t, n = divmod(place, max_length)
+            spans.append(
+                (t, t + n, float(start[row, t]), float(end[row, t + n]))
+            )
+        results.append(spans)
+    return results
+
+
+def ranges_of_most_context(windows):
+    """The pieces of each window that no other window has more text around.
+
+    A piece has min(pieces to the left, pieces to the right) + 0.01 (length
+    of the window) of context in a window (Google's release).
+
+    Args:
+        windows: `SquadWindows`.
+
+    Returns:
+        (first, end), integers `(W,)`, counted in the window.
+    """
+    first = np.zeros(len(windows), "int64")
+    end = windows.length.copy()
+    bounds = np.flatnonzero(np.diff(windows.question, prepend=-1, append=-1))
+    for one, following in zip(bounds[:-1], bounds[1:], strict=True):
+        if following - one == 1:
+            continue
+        start = windows.start[one:following, None]
+        length = windows.length[one:following, None]
+        piece = np.arange(int((start + length).max()))
+        left, right = piece - start, start + length - 1 - piece
+        context = np.minimum(left, right) + 0.01 * length
+        context[(left < 0) | (right < 0)] = -np.inf
+        best = context.argmax(axis=0)
+        for number in range(following - one):
+            pieces = np.flatnonzero(best == number)
+            window = one + number
+            if pieces.size:
+                first[window] = pieces[0] - windows.start[window]
+                end[window] = pieces[-1] + 1 - windows.start[window]
+            else:
+                end[window] = 0
+    return first, end
+
+
+def _distinct(candidates):
+    """Candidates best first, each text once."""
+    by_text = {}
+    for candidate in sorted(candidates, key=lambda c: -c.score):
+        by_text.setdefault(candidate.text, candidate)
+    return list(by_text.values())
+
+
+def _with_probabilities(candidates):
+    """As dictionaries, with the softmax of their scores."""
+    scores = np.array([candidate.score for candidate in candidates], "float64")
+    p = np.exp(scores - scores.max())
+    return [
+        {
+            "text": candidate.text,
+            "probability": float(probability),
+            "start_logit": candidate.start_logit,
+            "end_logit": candidate.end_logit,
+        }
+        for candidate, probability in zip(candidates, p / p.sum(), strict=True)
+    ]

@@ -1,0 +1,98 @@
+"""A model's answers to the questions of a SQuAD file, and their scores."""
+
+from albert_keras.data.example_batches import EvaluationBatches
+from albert_keras.evaluation.span_decoding import SpanDecoder
+from albert_keras.evaluation.squad_metrics import squad_metrics
+from albert_keras.evaluation.task_evaluation import TaskEvaluation
+from albert_keras.training import distributed
+
+
+class SquadEvaluation(TaskEvaluation):
+    """Answers all questions of a file, and scores as the official scripts do.
+
+    The metrics, percentages and counts, have the scripts' names. In version
+    2.0 the best thresholds are those for the null odds of answers that are
+    all given, as in Google's release.
+
+    Args:
+        windows: `SquadWindows` of a file with answers.
+        batch_size: Windows at a time on each rank.
+        threshold: Null odds above which an answer is empty.
+        **decoding: Further arguments of `answer`.
+
+    Attributes:
+        predictions: The `SquadPredictions` of the last call.
+    """
+
+    metric = "f1"
+
+    def __init__(
+        self,
+        windows,
+        batch_size=32,
+        threshold=0.0,
+        **decoding,
+    ):
+        self.windows = windows
+        self.batch_size = batch_size
+        self.threshold = threshold
+        self.decoding = decoding
+        self.predictions = None
+
+    @property
+    def metrics(self):
+        if self.windows.squad.version == "1.1":
+            return ("exact_match", "f1")
+        names = ("exact", "f1", "best_exact", "best_f1")
+        return (*names, "HasAns_f1", "NoAns_f1")
+
+    def evaluate(self, model, progress):
+        self.predictions = answer(
+            model, self.windows, self.batch_size, progress, **self.decoding
+        )
+        # All given: where none is to be, the null odds tell.
+        return squad_metrics(
+            self.windows.squad,
+            self.predictions.best,
+            self.predictions.null_odds or None,
+            self.threshold,
+        )
+
+    def write_predictions(self, directory):
+        self.predictions.write(directory, self.threshold)
+
+
+def answer(
+    model,
+    windows,
+    batch_size=32,
+    progress=None,
+    padding_multiple=32,
+    **decoding,
+):
+    """A model's `SquadPredictions` for all questions, on every rank.
+
+    Args:
+        model: An `AlbertForQuestionAnswering`.
+        windows: The `SquadWindows` of the questions.
+        batch_size: Windows at a time on each rank.
+        progress: Called with the number of windows done on this rank.
+        padding_multiple: See `EvaluationBatches`.
+        **decoding: `n_best` and `max_answer_length` of `SpanDecoder`.
+    """
+    batches = EvaluationBatches(
+        windows,
+        batch_size,
+        rank=distributed.rank(),
+        size=distributed.size(),
+        padding_multiple=padding_multiple,
+    )
+    decoder = SpanDecoder(windows, **decoding)
+    for indices, _, outputs in batches.predict(model, progress):
+        decoder.add(indices, outputs)
+    states = distributed.gather_objects(decoder.state())
+    if distributed.size() > 1:
+        decoder = SpanDecoder(windows, **decoding)
+        for state in states:
+            decoder.merge(state)
+    return decoder.finish()

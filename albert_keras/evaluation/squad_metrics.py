@@ -1,0 +1,246 @@
+"""SQuAD's metrics, as the official scripts compute them.
+
+    python -m albert_keras.evaluation.squad_metrics DATA.json PREDICTIONS.json
+
+prints what evaluate-v2.0.py prints for a file of version 2.0, and what
+evaluate-v1.1.py prints for one of version 1.1, to the last digit. The rules
+are those of the scripts published at https://rajpurkar.github.io/SQuAD-explorer.
+"""
+
+import argparse
+import collections
+import functools
+import json
+import re
+import string
+from pathlib import Path
+
+from albert_keras.data.squad import read_squad
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+@functools.lru_cache(maxsize=1 << 18)
+def normalize_answer(text):
+    """Lower case, without punctuation, articles and needless white space."""
+    text = text.lower().translate(_WITHOUT_PUNCTUATION)
+    return " ".join(_ARTICLES.sub(" ", text).split())
+
+
+def exact_score(gold, predicted):
+    """1 where both are equal once normalized, else 0."""
+    return int(normalize_answer(gold) == normalize_answer(predicted))
+
+
+@functools.lru_cache(maxsize=1 << 18)
+def f1_score(gold, predicted, empty_counts=True):
+    """Harmonic mean of precision and recall of the words.
+
+    Args:
+        gold, predicted: Texts.
+        empty_counts: Whether two texts without a word agree, as in version
+            2.0; in 1.1 they do not.
+
+    Returns:
+        From 0 to 1.
+    """
+    gold = normalize_answer(gold).split()
+    predicted = normalize_answer(predicted).split()
+    if empty_counts and not (gold and predicted):
+        return int(gold == predicted)
+    common = collections.Counter(gold) & collections.Counter(predicted)
+    num_same = sum(common.values())
+    if num_same == 0:
+        return 0
+    precision = 1.0 * num_same / len(predicted)
+    recall = 1.0 * num_same / len(gold)
+    return (2 * precision * recall) / (precision + recall)
+
+
+def squad_metrics(squad, predictions, null_odds=None, threshold=1.0):
+    """The metrics of the version that the data is of.
+
+    Args:
+        squad: A `Squad` with answers.
+        predictions: Texts by question id; empty where there is no answer.
+        null_odds: How likely it is that a question has no answer, by its id;
+            version 2.0.
+        threshold: Where the null odds are above it, the answer counts as
+            empty (official script: 1.0).
+
+    Returns:
+        A dictionary of percentages and counts, in the scripts' order.
+
+    Raises:
+        ValueError: If the data has no answers, or a question has no
+            prediction (in version 1.1 it scores 0).
+    """
+    if not squad.has_answers:
+        raise ValueError(
+            f"{squad.path} has no answers to compare with. Pass a file that "
+            "has them."
+        )
+    if squad.version == "1.1":
+        return metrics_version_1(squad, predictions)
+    _check_complete(squad, predictions, "predictions")
+    if null_odds is not None:
+        _check_complete(squad, null_odds, "null odds")
+    return metrics_version_2(squad, predictions, null_odds, threshold)
+
+
+def metrics_version_1(squad, predictions):
+    """`exact_match` and `f1` by the rules of version 1.1."""
+    exact = f1 = 0
+    # One after another: `sum` of floats rounds otherwise from Python 3.12 on.
+    for question in squad.questions:
+        if question.id not in predictions:
+            continue
+        text = predictions[question.id]
+        golds = [answer.text for answer in question.answers]
+        exact += max(exact_score(gold, text) for gold in golds)
+        f1 += max(f1_score(gold, text, empty_counts=False) for gold in golds)
+    total = len(squad.questions)
+    return {"exact_match": 100.0 * exact / total, "f1": 100.0 * f1 / total}
+
+
+def metrics_version_2(squad, predictions, null_odds=None, threshold=1.0):
+    """The metrics by the rules of version 2.0, see `squad_metrics`."""
+    answerable = {q.id: bool(q.answers) for q in squad.questions}
+    exact, f1 = _raw_scores(squad, predictions)
+    odds = null_odds or dict.fromkeys(answerable, 0.0)
+    thresholded = [
+        {
+            key: score if odds[key] <= threshold else float(not answerable[key])
+            for key, score in scores.items()
+        }
+        for scores in (exact, f1)
+    ]
+    metrics = _summary("", *thresholded, list(answerable))
+    for prefix, kind in (("HasAns_", True), ("NoAns_", False)):
+        keys = [key for key, value in answerable.items() if value == kind]
+        if keys:
+            metrics.update(_summary(prefix, *thresholded, keys))
+    if null_odds is not None:
+        for name, scores in (("best_exact", exact), ("best_f1", f1)):
+            best = best_threshold(scores, predictions, null_odds, answerable)
+            metrics[name], metrics[f"{name}_thresh"] = best
+    return metrics
+
+
+def best_threshold(scores, predictions, null_odds, answerable):
+    """The threshold of the null odds that gives the highest score.
+
+    Args:
+        scores: Of each question if its answer is given, by id.
+        predictions, null_odds: As for `squad_metrics`.
+        answerable: Whether each question has an answer.
+
+    Returns:
+        (percentage, threshold).
+    """
+    # All unanswered at first; then one more is answered at each step.
+    score = best = sum(not value for value in answerable.values())
+    threshold = 0.0
+    for key in sorted(null_odds, key=lambda key: null_odds[key]):
+        if key not in scores:
+            continue
+        if answerable[key]:
+            score += scores[key]
+        elif predictions[key]:
+            score -= 1
+        if score > best:
+            best, threshold = score, null_odds[key]
+    return 100.0 * best / len(scores), threshold
+
+
+def _raw_scores(squad, predictions):
+    """Exact and F1 of each question by id, whatever the null odds."""
+    exact, f1 = {}, {}
+    for question in squad.questions:
+        golds = [a.text for a in question.answers if normalize_answer(a.text)]
+        golds = golds or [""]
+        text = predictions[question.id]
+        exact[question.id] = max(exact_score(gold, text) for gold in golds)
+        f1[question.id] = max(f1_score(gold, text) for gold in golds)
+    return exact, f1
+
+
+def _summary(prefix, exact, f1, keys):
+    total = len(keys)
+    return {
+        f"{prefix}exact": 100.0 * sum(exact[key] for key in keys) / total,
+        f"{prefix}f1": 100.0 * sum(f1[key] for key in keys) / total,
+        f"{prefix}total": total,
+    }
+
+
+def _check_complete(squad, values, what):
+    missing = [q.id for q in squad.questions if q.id not in values]
+    if missing:
+        raise ValueError(
+            f"The {what} have nothing for {len(missing)} of the "
+            f"{len(squad.questions)} questions of {squad.path}, such as "
+            f"{missing[0]!r}. Predict for the same file."
+        )
+
+
+def main(argv=None):
+    """Prints the metrics of prediction files as JSON."""
+    parser = argparse.ArgumentParser(
+        description="SQuAD's metrics, as the official scripts compute them."
+    )
+    parser.add_argument("data_file", help="data in SQuAD's format")
+    parser.add_argument("pred_file", help="predictions.json")
+    parser.add_argument("--na-prob-file", "-n", help="null_odds.json")
+    parser.add_argument(
+        "--na-prob-thresh",
+        "-t",
+        type=float,
+        default=1.0,
+        help="no answer above it (default 1.0, as in the official script)",
+    )
+    parser.add_argument(
+        "--out-file", "-o", help="write here, not on the screen"
+    )
+    options = parser.parse_args(argv)
+    try:
+        metrics = squad_metrics(
+            read_squad(options.data_file),
+            _read_by_id(options.pred_file, str),
+            options.na_prob_file and _read_by_id(options.na_prob_file, float),
+            options.na_prob_thresh,
+        )
+    except ValueError as error:
+        parser.exit(1, f"squad_metrics: {error}\n")
+    text = json.dumps(metrics, indent=2)
+    if options.out_file:
+        Path(options.out_file).write_text(text + "\n", encoding="utf-8")
+    else:
+        print(text)
+
+
+def _read_by_id(path, kind):
+    """The object of a JSON file, whose values must be of a type."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as JSON: {error}.") from error
+    kinds = (int, float) if kind is float else (str,)
+    wrong = (
+        [v for v in values.values() if not isinstance(v, kinds)]
+        if (isinstance(values, dict))
+        else [values]
+    )
+    if wrong:
+        raise ValueError(
+            f"{path} must hold an object of question ids and "
+            f"{'numbers' if kind is float else 'texts'}. Received: "
+            f"{wrong[0]!r:.80}."
+        )
+    return values
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What the evaluations of fine-tuned models have in common."""
+
+import json
+from pathlib import Path
+
+from albert_keras.atomic_write import atomic_file
+
+METRICS_FILE = "eval_metrics.json"
+
+
+class TaskEvaluation:
+    """Called with a model, predicts and returns the metrics by name.
+
+    On several ranks each predicts its share; all get the same metrics.
+    Subclasses implement `evaluate(model, progress)` and
+    `write_predictions(directory)`, which writes those of the last call.
+
+    Attributes:
+        metric: Name of the score that matters; higher is better.
+        metrics: Names of the metrics to log while training.
+        results: The metrics of the last call.
+    """
+
+    metric = None
+    metrics = ()
+    results = None
+
+    def __call__(self, model, progress=None):
+        """The metrics of a model.
+
+        Args:
+            model: The fine-tuned model.
+            progress: Called with the number of rows done on this rank.
+        """
+        self.results = self.evaluate(model, progress)
+        return self.results
+
+    def evaluate(self, model, progress):
+        raise NotImplementedError
+
+    def write_predictions(self, directory):
+        raise NotImplementedError
+
+    def write(self, directory):
+        """Writes predictions and metrics of the last call to a directory."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        self.write_predictions(directory)
+        path = directory / METRICS_FILE
+        with atomic_file(path, encoding="utf-8") as file:
+            json.dump(self.results, file, indent=2)

@@ -1,0 +1,134 @@
+"""SQuAD's cost: features beside the model's passes, and what padding costs.
+
+    python benchmarks/squad.py --data_file dev-v2.0.json \
+        --vocabulary 30k-clean.model --size base --questions 1000
+
+Prints the seconds that making the features takes (read, encoded, cut into
+windows, nothing from a cache), those of an evaluation with decoding and
+scoring, with batches padded to their longest row and with all rows padded to
+the full length, and those of a training pass; and the peak of the process's
+memory after each. The first batches of each kind are run once before, to
+compile. Weights are random: the times do not depend on them.
+"""
+
+import argparse
+import dataclasses
+import json
+import resource
+import time
+from pathlib import Path
+
+import albert_keras as ak
+from albert_keras.data.example_batches import TrainingBatches
+from albert_keras.data.squad import read_squad
+from albert_keras.data.squad_windows import SquadWindows
+from albert_keras.evaluation.squad_evaluation import SquadEvaluation
+from albert_keras.optimizers import adamw
+
+
+def main(argv=None):
+    options = parse(argv)
+    tokenizer = ak.AlbertTokenizer(options.vocabulary)
+    results = []
+    windows = measure(
+        results, "features", lambda: make_windows(options, tokenizer)
+    )
+    model = ak.AlbertForQuestionAnswering(
+        ak.AlbertBackbone.from_size(options.size, dtype=options.precision)
+    )
+    warm_up(model, windows, options)
+    for name, multiple in (
+        ("evaluation, padded to the longest", 32),
+        ("evaluation, padded to the full length", options.max_seq_length),
+    ):
+        evaluation = SquadEvaluation(
+            windows, options.batch_size, padding_multiple=multiple
+        )
+        measure(results, name, lambda e=evaluation: e(model))
+    measure(results, "training pass", training_pass(options, model, windows))
+    report(options, windows, results)
+    if options.json:
+        record = {**vars(options), "windows": len(windows), "results": results}
+        Path(options.json).write_text(json.dumps(record, indent=2) + "\n")
+    return results
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data_file", required=True)
+    parser.add_argument("--vocabulary", required=True)
+    parser.add_argument("--size", default="base")
+    parser.add_argument("--questions", type=int, default=1000)
+    parser.add_argument("--max_seq_length", type=int, default=384)
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--json", help="write the figures here")
+    return parser.parse_args(argv)
+
+
+def make_windows(options, tokenizer):
+    """Windows of the first questions of the file."""
+    squad = read_squad(options.data_file)
+    questions = squad.questions[: options.questions]
+    last = questions[-1].paragraph
+    squad = dataclasses.replace(
+        squad, questions=questions, paragraphs=squad.paragraphs[: last + 1]
+    )
+    return SquadWindows(squad, tokenizer, options.max_seq_length, training=True)
+
+
+def warm_up(model, windows, options):
+    """Compiles: after two shapes, for batches of any size and length."""
+    for rows in (1, 2):
+        width = options.max_seq_length - rows
+        shortest = windows.lengths.argsort()[:rows]
+        model.predict_on_batch(windows.batch(shortest, width)[0])
+
+
+def training_pass(options, model, windows):
+    """A function that trains on every window once."""
+    model.compile(adamw(model.trainable_variables, 1e-5))
+    batches = TrainingBatches(windows, options.batch_size, group_by_length=True)
+
+    def fit(steps):
+        model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+    fit(1)
+    return lambda: fit(len(windows) // options.batch_size)
+
+
+def measure(results, name, function):
+    began = time.perf_counter()
+    value = function()
+    results.append(
+        {
+            "what": name,
+            "seconds": time.perf_counter() - began,
+            "peak_megabytes": peak_megabytes(),
+        }
+    )
+    return value
+
+
+def peak_megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def report(options, windows, results):
+    print(
+        f"{options.size}, {options.precision}: {len(windows.squad.questions)} "
+        f"questions, {len(windows)} windows of up to "
+        f"{options.max_seq_length} pieces, {windows.lengths.mean():.0f} on "
+        "average."
+    )
+    features = results[0]["seconds"]
+    for row in results:
+        print(
+            f"{row['what']:40} {row['seconds']:8.2f} s  features are "
+            f"{features / row['seconds']:7.2%} of it  peak "
+            f"{row['peak_megabytes']:6.0f} MB"
+        )
+
+
+if __name__ == "__main__":
+    main()

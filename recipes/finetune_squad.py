@@ -1,0 +1,256 @@
+"""Fine-tunes ALBERT on SQuAD 1.1 or 2.0, evaluates it, or answers questions.
+
+    python recipes/finetune_squad.py --pretrained runs/tiny \
+        --train_file train-v2.0.json --dev_file dev-v2.0.json \
+        --output_dir runs/squad
+
+The version is the files' own. The run directory gets settings, metrics (CSV,
+TensorBoard, curves.png), checkpoints, the prediction files of the official
+scripts with their metrics, and under `best/` the model with the best F1. The
+same command with `--resume` goes on where it stopped.
+
+    python recipes/finetune_squad.py --mode evaluate --pretrained runs/squad \
+        --dev_file dev-v2.0.json --output_dir runs/squad-dev
+    python recipes/finetune_squad.py --mode predict --pretrained runs/squad \
+        --text_file notes.txt --question 'Who wrote it?'
+"""
+
+import json
+from pathlib import Path
+
+from albert_keras import (
+    AlbertForQuestionAnswering,
+    AlbertTokenizer,
+    load_model,
+)
+from albert_keras.data.squad import Question, Squad, read_squad
+from albert_keras.data.squad_windows import SquadWindows
+from albert_keras.evaluation.span_decoding import PREDICTIONS_FILE
+from albert_keras.evaluation.squad_evaluation import SquadEvaluation, answer
+from albert_keras.training import distributed
+from albert_keras.training.run_directory import SETTINGS_FILE
+from finetuning import Task, check_length, finetune
+from finetuning_settings import SQUAD_DEFAULTS, SquadSettings
+from progress import progress_bars
+from settings import run_recipe
+
+
+def main(argv=None):
+    return run_recipe("finetune_squad", run, SquadSettings, argv)
+
+
+def run(settings):
+    """Does what `--mode` says."""
+    distributed.initialize()
+    settings.check()
+    modes = {"train": train, "evaluate": evaluate, "predict": predict}
+    return modes[settings.mode](settings)
+
+
+def train(settings):
+    """Trains and evaluates, and returns the run's directory."""
+    squad = read_squad(settings.train_file)
+    defaults = SQUAD_DEFAULTS[squad.version]
+    tokenizer = load_tokenizer(settings)
+    training = make_windows(settings, squad, tokenizer, training=True)
+    evaluation = None
+    if settings.dev_file:
+        evaluation = make_evaluation(settings, tokenizer)
+
+    def make_model(dropouts):
+        return AlbertForQuestionAnswering.from_pretrained(
+            settings.pretrained,
+            dtype=settings.precision,
+            answerability_head=settings.answerability_head,
+            dropout=settings.classifier_dropout_prob,
+            **dropouts,
+        )
+
+    return finetune(
+        settings,
+        Task(
+            name=f"SQuAD {squad.version}",
+            defaults=defaults,
+            training=training,
+            tokenizer=tokenizer,
+            make_model=make_model,
+            evaluation=evaluation,
+            card=f"{len(squad.questions):,} questions of {squad.path}.",
+            report=data_report(training, training=True),
+        ),
+    )
+
+
+def evaluate(settings):
+    """Evaluates a fine-tuned model on the dev file; returns the metrics."""
+    output_dir = claim(settings)
+    tokenizer = load_tokenizer(settings)
+    evaluation = make_evaluation(settings, tokenizer)
+    model = load_fine_tuned(settings)
+    check_length(evaluation.windows, model)
+    with progress_bars("windows") as progress:
+        advance = progress("answering", len(evaluation.windows))
+        metrics = evaluation(model, advance)
+    if distributed.rank() == 0:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        evaluation.write(output_dir)
+        print(json.dumps(metrics, indent=2))
+    return metrics
+
+
+def predict(settings):
+    """Answers questions about a text file, and returns the answers."""
+    output_dir = claim(settings)
+    tokenizer = load_tokenizer(settings)
+    text = read_text(settings.text_file)
+    questions = {f"question {n}": q for n, q in enumerate(settings.question, 1)}
+    squad = Squad(
+        paragraphs=(text,),
+        questions=tuple(
+            Question(id=key, text=question, paragraph=0)
+            for key, question in questions.items()
+        ),
+        version="2.0",
+        path=settings.text_file,
+        has_answers=False,
+    )
+    windows = make_windows(settings, squad, tokenizer)
+    model = load_fine_tuned(settings)
+    check_length(windows, model)
+    predictions = answer(
+        model,
+        windows,
+        settings.eval_batch_size,
+        n_best=settings.n_best,
+        max_answer_length=settings.max_answer_length,
+    )
+    answers = predictions.answers(settings.null_score_threshold)
+    if distributed.rank() == 0:
+        if output_dir is not None:
+            output_dir.mkdir(parents=True, exist_ok=True)
+            predictions.write(output_dir, settings.null_score_threshold)
+        for key, question in questions.items():
+            print(f"{question}\n  {answers[key] or '(no answer)'}")
+            for other in predictions.nbest[key][:3]:
+                shown = other["text"] or "(no answer)"
+                print(f"    {other['probability']:6.1%}  {shown}")
+    return answers
+
+
+# === What the modes share ===
+
+
+def make_windows(settings, squad, tokenizer, training=False):
+    """Windows of a file; says what was left out or cut."""
+    defaults = SQUAD_DEFAULTS[squad.version]
+    keep = settings.cache and settings.mode != "predict"
+
+    def make():
+        with progress_bars("texts") as progress:
+            return SquadWindows(
+                squad,
+                tokenizer,
+                max_seq_length=(
+                    settings.max_seq_length or defaults.max_seq_length
+                ),
+                doc_stride=settings.doc_stride,
+                max_query_length=settings.max_query_length,
+                training=training,
+                source=squad.path if keep else None,
+                workers=settings.workers,
+                progress=progress,
+            )
+
+    windows = distributed.first_rank_first(make)
+    for what, ids in data_report(windows, training).items():
+        if ids:
+            distributed.say(
+                f"{squad.path}: {len(ids)} of {len(squad.questions)} "
+                f"questions {what}: {', '.join(ids[:5])}"
+                f"{', ...' if len(ids) > 5 else ''}."
+            )
+    return windows
+
+
+def data_report(windows, training):
+    """Ids of the questions that are not used as they stand, by what was
+    done."""
+    report = {
+        f"were cut to {windows.max_query_length} pieces": windows.cut_questions
+    }
+    if training:
+        report[
+            "were left out, since their answer is not where the file says"
+        ] = windows.unaligned
+    return report
+
+
+def make_evaluation(settings, tokenizer):
+    """The evaluation of the dev file."""
+    squad = read_squad(settings.dev_file)
+    if not squad.has_answers:
+        raise ValueError(
+            f"{settings.dev_file} has no answers to compare with. Pass a "
+            "file that has them."
+        )
+    return SquadEvaluation(
+        make_windows(settings, squad, tokenizer),
+        batch_size=settings.eval_batch_size,
+        threshold=settings.null_score_threshold,
+        n_best=settings.n_best,
+        max_answer_length=settings.max_answer_length,
+    )
+
+
+def load_tokenizer(settings):
+    return AlbertTokenizer.from_pretrained(
+        settings.vocabulary or settings.pretrained
+    )
+
+
+def load_fine_tuned(settings):
+    """A model whose heads are not random."""
+    model = load_model(settings.pretrained, dtype=settings.precision)
+    if not isinstance(model, AlbertForQuestionAnswering):
+        raise ValueError(
+            f"{settings.pretrained} holds an {type(model).__name__}, which "
+            "answers no questions yet. Fine-tune it first: --mode train."
+        )
+    return model
+
+
+def claim(settings):
+    """Makes the output directory, which must hold no run."""
+    if settings.output_dir is None:
+        return None
+    directory = Path(settings.output_dir)
+    used = directory.is_dir() and any(directory.iterdir())
+    if directory.is_file() or (
+        used
+        and (
+            (directory / SETTINGS_FILE).exists()
+            or not (directory / PREDICTIONS_FILE).exists()
+        )
+    ):
+        raise ValueError(
+            f"{directory} holds something other than an evaluation. Pass a "
+            "new --output_dir."
+        )
+    return directory
+
+
+def read_text(path):
+    """The text of a UTF-8 file, which must have some."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"--text_file {path} cannot be read as UTF-8 text: {error}."
+        ) from error
+    if not text.strip():
+        raise ValueError(f"--text_file {path} holds no text.")
+    return text
+
+
+if __name__ == "__main__":
+    main()
