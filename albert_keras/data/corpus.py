@@ -10,6 +10,7 @@ stretches out, and the store is the same in every case.
 import contextlib
 import fcntl
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from albert_keras.data.vocabulary import train_vocabulary
 # To read enough, not much more, of packed and other files for a vocabulary.
 _UNPACKED = 4
 _SENTENCE_BYTES = 100
+_PATIENCE = 10.0  # seconds for the processes of a killed run to end
 
 
 def prepare_corpus(
@@ -131,10 +133,13 @@ def prepare_parts(
         source = {"sha256": _check_vocabulary(vocabulary)}
     with (
         full_disk_explained(parts_dir),
-        _alone(parts_dir) if not is_shared else contextlib.nullcontext(),
+        _alone(parts_dir)
+        if not is_shared
+        else contextlib.nullcontext() as lock,
         _keep_if_worth(parts_dir, vocabulary is None),
     ):
         plan = CorpusPlan.begin(parts_dir, files, settings, source)
+        plan.lock = lock
         if not is_shared:
             plan.remove_unfinished()
         if not plan.vocabulary.is_file():
@@ -303,16 +308,29 @@ def _keep_if_worth(parts_dir, trains_vocabulary):
 
 @contextlib.contextmanager
 def _alone(parts_dir):
-    """Holds a lock, so that two runs do not tidy up after one another."""
+    """Holds a lock, so that two runs do not tidy up after one another.
+
+    Yields the handle. Worker processes share it, so that those of a run that
+    was killed are gone when the next one begins.
+    """
     parts_dir.mkdir(parents=True, exist_ok=True)
     with open(parts_dir / "lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"Another process is preparing this corpus in {parts_dir}. "
-                "Wait for it, or end it."
-            ) from error
-        except OSError:
-            pass  # a file system without locks
-        yield
+        end = time.monotonic() + _PATIENCE
+        while not _locked(file):
+            if time.monotonic() > end:
+                raise ValueError(
+                    "Another process is preparing this corpus in "
+                    f"{parts_dir}. Wait for it, or end it."
+                )
+            time.sleep(0.05)
+        yield file.fileno()
+
+
+def _locked(file):
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # a file system without locks
+    return True

@@ -85,7 +85,12 @@ class CorpusPlan:
     Args:
         directory: Folder of the parts.
         record: What was written as JSON.
+
+    Attributes:
+        lock: Handle of the file that this run holds a lock on, or None.
     """
+
+    lock = None
 
     def __init__(self, directory, record):
         self.directory = Path(directory)

@@ -89,6 +89,8 @@ class _Team:
                     text=True,
                     encoding="utf-8",
                     env={**os.environ, **_ENVIRONMENT},
+                    # They hold the lock until the last of them has ended.
+                    pass_fds=[] if self.plan.lock is None else [self.plan.lock],
                 )
                 self.processes.append(process)
                 threads.append(

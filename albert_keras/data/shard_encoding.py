@@ -9,8 +9,11 @@ output: how many bytes were read, then that it is done or what was wrong.
 import functools
 import itertools
 import json
+import os
+import queue
 import signal
 import sys
+import threading
 
 import numpy as np
 
@@ -161,10 +164,24 @@ def main():
     def answer(**message):
         print(json.dumps(message), flush=True)
 
-    for line in sys.stdin:
+    for job in _jobs():
         try:
-            run_job(plan, json.loads(line), lambda count: answer(bytes=count))
+            run_job(plan, job, lambda count: answer(bytes=count))
         except ValueError as error:
             answer(error=str(error))
         else:
             answer(done=True)
+
+
+def _jobs():
+    """The jobs as they come. When the parent is gone, so is this process."""
+    jobs = queue.SimpleQueue()
+
+    def listen():
+        for line in sys.stdin:
+            jobs.put(json.loads(line))
+        os._exit(0)  # in the middle of a job too: nobody waits for it
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        yield jobs.get()

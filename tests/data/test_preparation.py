@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from albert_keras.data import TokenStore, corpus_workers
+from albert_keras.data import TokenStore, corpus, corpus_workers
 from albert_keras.data.corpus import (
     encode_task,
     merge_parts,
@@ -38,8 +38,8 @@ def texts(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def vocabulary(corpus):
-    return corpus / "vocabulary.model"
+def vocabulary(request):
+    return request.getfixturevalue("corpus") / "vocabulary.model"
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +257,10 @@ def test_sentences_of_any_length_are_stored(vocabulary, tmp_path, rng):
     assert np.diff(store.sentence_offsets).max() == 1000
 
 
-def test_a_run_beside_another_is_refused(texts, vocabulary, tmp_path):
+def test_a_run_beside_another_is_refused(
+    texts, vocabulary, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(corpus, "_PATIENCE", 0.1)
     with prepare_parts([texts], tmp_path / "c.parts", vocabulary, **SMALL):
         with pytest.raises(ValueError, match="Another process is preparing"):
             prepare_corpus([texts], tmp_path / "c", vocabulary, **SMALL)
