@@ -186,7 +186,7 @@ def merge_parts(plan, output_dir, validation_share, seed, progress=None):
         manifest = merge_shards(
             plan, directory, encoder, validation_share, seed, advance
         )
-    shutil.rmtree(plan.directory)
+    plan.remove()
     return manifest
 
 

@@ -187,8 +187,18 @@ class CorpusPlan:
         records = self.finished(number)
         return bool(records) and records[-1]["is_last"]
 
+    def remove(self):
+        """Removes the folder of the parts, in one moment for who looks."""
+        self.directory.rename(self._removed)
+        shutil.rmtree(self._removed)
+
+    @property
+    def _removed(self):
+        return self.directory.with_name(f".tmp-{self.directory.name}")
+
     def remove_unfinished(self):
-        """Removes what a killed process left half written."""
+        """Removes what a killed process left half written or removed."""
+        shutil.rmtree(self._removed, ignore_errors=True)
         for place in (self.directory, self.directory / "shards"):
             for path in place.glob(".tmp-*"):
                 if path.is_dir():
