@@ -228,7 +228,9 @@ def report(options, results):
         for unit in ("seconds", "core_seconds")
     )
     memory = max(r["megabytes_of_memory"] for r in results["prepare"])
-    per_core = speed["prepare"] / options.processes
+    per_core = statistics.median(
+        r["tokens"] / r["core_seconds"] for r in results["prepare"]
+    )
     load = os.getloadavg()[0]
     print(
         f"{options.megabytes:g} MB of text, {options.processes} processes on "
