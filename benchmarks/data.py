@@ -110,6 +110,9 @@ PREPARE = """
 import json, resource, sys, time
 from albert_keras.data.corpus import prepare_corpus
 path, directory, vocabulary, workers = sys.argv[1:]
+def peak():  # ru_maxrss would count what started this process
+    with open("/proc/self/status") as status:
+        return next(int(l.split()[1]) for l in status if l.startswith("VmHWM"))
 def main():
     start = time.perf_counter()
     manifest = prepare_corpus(
@@ -123,9 +126,7 @@ def main():
         "seconds": seconds,
         "core_seconds": own.ru_utime + own.ru_stime
         + worker.ru_utime + worker.ru_stime,
-        "megabytes_of_memory": (
-            own.ru_maxrss + int(workers) * worker.ru_maxrss
-        ) / 1e3,
+        "megabytes_of_memory": (peak() + int(workers) * worker.ru_maxrss) / 1e3,
     }))
 """
 

@@ -30,9 +30,7 @@ def records(stretch, on_bytes, bad_text):
     counted = 0.0
     for group in range(stretch.start, stretch.end):
         number = sum(file.metadata.row_group(g).num_rows for g in range(group))
-        for batch in file.iter_batches(
-            _ROWS_AT_ONCE, row_groups=[group], columns=[_COLUMN]
-        ):
+        for batch in _batches(file, stretch.path, group):
             for text in batch.column(0).to_pylist():
                 number += 1
                 yield stretch.path, number, text
@@ -50,6 +48,21 @@ def paragraphs(record, bad_text):
         f"{text!r}. Correct or leave out the row."
     )
     return []
+
+
+def _batches(file, path, group):
+    """The rows of a group, some at a time, with a message for damage."""
+    import pyarrow
+
+    try:
+        yield from file.iter_batches(
+            _ROWS_AT_ONCE, row_groups=[group], columns=[_COLUMN]
+        )
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{path} is damaged in row group {group}: {error}. Fetch it "
+            "again, or leave it out."
+        ) from error
 
 
 def _open(path):

@@ -88,7 +88,14 @@ def test_parquet_without_the_column_or_damaged_is_refused(prepare, tmp_path):
     pyarrow.parquet.write_table(pyarrow.table({"body": ["Dog."]}), path)
     with pytest.raises(ValueError, match="no column 'text', only body"):
         prepare(path)
-    path.write_bytes(path.read_bytes()[:-20])
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": make_text(50).split("\n")}), path
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40] + bytes(400) + whole[440:])
+    with pytest.raises(ValueError, match="is damaged in row group 0"):
+        prepare(path)
+    path.write_bytes(whole[:-20])
     with pytest.raises(ValueError, match="is not a Parquet file, or damaged"):
         prepare(path)
 
