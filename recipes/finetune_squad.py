@@ -15,23 +15,24 @@ same command with `--resume` goes on where it stopped.
         --text_file notes.txt --question 'Who wrote it?'
 """
 
-import json
 from pathlib import Path
 
-from albert_keras import (
-    AlbertForQuestionAnswering,
-    AlbertTokenizer,
-    load_model,
-)
+from albert_keras import AlbertForQuestionAnswering
 from albert_keras.data.squad import Question, Squad, read_squad
 from albert_keras.data.squad_windows import SquadWindows
-from albert_keras.evaluation.span_decoding import PREDICTIONS_FILE
+from albert_keras.evaluation.span_decoding import PREDICTION_FILES
 from albert_keras.evaluation.squad_evaluation import SquadEvaluation, answer
 from albert_keras.training import distributed
-from albert_keras.training.run_directory import SETTINGS_FILE
+from evaluating import (
+    claim,
+    evaluate_alone,
+    load_fine_tuned,
+    load_tokenizer,
+    make_examples,
+    say_report,
+)
 from finetuning import Task, check_length, finetune
 from finetuning_settings import SQUAD_DEFAULTS, SquadSettings
-from progress import progress_bars
 from settings import run_recipe
 
 
@@ -83,25 +84,16 @@ def train(settings):
 
 def evaluate(settings):
     """Evaluates a fine-tuned model on the dev file; returns the metrics."""
-    output_dir = claim(settings)
-    tokenizer = load_tokenizer(settings)
-    evaluation = make_evaluation(settings, tokenizer)
-    model = load_fine_tuned(settings)
-    check_length(evaluation.windows, model)
-    with progress_bars("windows") as progress:
-        advance = progress("answering", len(evaluation.windows))
-        metrics = evaluation(model, advance)
-    if distributed.rank() == 0:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        evaluation.write(output_dir)
-        print(json.dumps(metrics, indent=2))
-    return metrics
+    output_dir = claim(settings, *PREDICTION_FILES)
+    evaluation = make_evaluation(settings, load_tokenizer(settings))
+    model = load_fine_tuned(settings, AlbertForQuestionAnswering)
+    return evaluate_alone(evaluation, model, [evaluation.windows], output_dir)
 
 
 def predict(settings):
     """Answers questions about a text file, and returns the answers."""
-    output_dir = claim(settings)
-    tokenizer = load_tokenizer(settings)
+    if settings.output_dir is not None:
+        claim(settings, *PREDICTION_FILES)
     text = read_text(settings.text_file)
     questions = {f"question {n}": q for n, q in enumerate(settings.question, 1)}
     squad = Squad(
@@ -114,8 +106,8 @@ def predict(settings):
         path=settings.text_file,
         has_answers=False,
     )
-    windows = make_windows(settings, squad, tokenizer)
-    model = load_fine_tuned(settings)
+    windows = make_windows(settings, squad, load_tokenizer(settings))
+    model = load_fine_tuned(settings, AlbertForQuestionAnswering)
     check_length(windows, model)
     predictions = answer(
         model,
@@ -126,9 +118,10 @@ def predict(settings):
     )
     answers = predictions.answers(settings.null_score_threshold)
     if distributed.rank() == 0:
-        if output_dir is not None:
-            output_dir.mkdir(parents=True, exist_ok=True)
-            predictions.write(output_dir, settings.null_score_threshold)
+        if settings.output_dir is not None:
+            predictions.write(
+                settings.output_dir, settings.null_score_threshold
+            )
         for key, question in questions.items():
             print(f"{question}\n  {answers[key] or '(no answer)'}")
             for other in predictions.nbest[key][:3]:
@@ -145,30 +138,20 @@ def make_windows(settings, squad, tokenizer, training=False):
     defaults = SQUAD_DEFAULTS[squad.version]
     keep = settings.cache and settings.mode != "predict"
 
-    def make():
-        with progress_bars("texts") as progress:
-            return SquadWindows(
-                squad,
-                tokenizer,
-                max_seq_length=(
-                    settings.max_seq_length or defaults.max_seq_length
-                ),
-                doc_stride=settings.doc_stride,
-                max_query_length=settings.max_query_length,
-                training=training,
-                source=squad.path if keep else None,
-                workers=settings.workers,
-                progress=progress,
-            )
+    def make(**kwargs):
+        return SquadWindows(
+            squad,
+            tokenizer,
+            max_seq_length=settings.max_seq_length or defaults.max_seq_length,
+            doc_stride=settings.doc_stride,
+            max_query_length=settings.max_query_length,
+            training=training,
+            source=squad.path if keep else None,
+            **kwargs,
+        )
 
-    windows = distributed.first_rank_first(make)
-    for what, ids in data_report(windows, training).items():
-        if ids:
-            distributed.say(
-                f"{squad.path}: {len(ids)} of {len(squad.questions)} "
-                f"questions {what}: {', '.join(ids[:5])}"
-                f"{', ...' if len(ids) > 5 else ''}."
-            )
+    windows = make_examples(settings, make)
+    say_report(squad.path, len(squad.questions), data_report(windows, training))
     return windows
 
 
@@ -176,11 +159,14 @@ def data_report(windows, training):
     """Ids of the questions that are not used as they stand, by what was
     done."""
     report = {
-        f"were cut to {windows.max_query_length} pieces": windows.cut_questions
+        f"questions were cut to {windows.max_query_length} pieces": (
+            windows.cut_questions
+        )
     }
     if training:
         report[
-            "were left out, since their answer is not where the file says"
+            "questions were left out, since their answer is not where the "
+            "file says"
         ] = windows.unaligned
     return report
 
@@ -200,43 +186,6 @@ def make_evaluation(settings, tokenizer):
         n_best=settings.n_best,
         max_answer_length=settings.max_answer_length,
     )
-
-
-def load_tokenizer(settings):
-    return AlbertTokenizer.from_pretrained(
-        settings.vocabulary or settings.pretrained
-    )
-
-
-def load_fine_tuned(settings):
-    """A model whose heads are not random."""
-    model = load_model(settings.pretrained, dtype=settings.precision)
-    if not isinstance(model, AlbertForQuestionAnswering):
-        raise ValueError(
-            f"{settings.pretrained} holds an {type(model).__name__}, which "
-            "answers no questions yet. Fine-tune it first: --mode train."
-        )
-    return model
-
-
-def claim(settings):
-    """Makes the output directory, which must hold no run."""
-    if settings.output_dir is None:
-        return None
-    directory = Path(settings.output_dir)
-    used = directory.is_dir() and any(directory.iterdir())
-    if directory.is_file() or (
-        used
-        and (
-            (directory / SETTINGS_FILE).exists()
-            or not (directory / PREDICTIONS_FILE).exists()
-        )
-    ):
-        raise ValueError(
-            f"{directory} holds something other than an evaluation. Pass a "
-            "new --output_dir."
-        )
-    return directory
 
 
 def read_text(path):

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.squad_files import write_squad
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -24,6 +26,17 @@ SMALLER = {
     ),
     "fill_mask": "",
     "convert": "",
+    "finetune_squad": "--max_seq_length 128 --total_steps 2 --batch_size 4",
+}
+
+SHARED_BY_RECIPES = {
+    "evaluating",
+    "finetuning",
+    "finetuning_settings",
+    "progress",
+    "settings",
+    "squad_score",
+    "task_settings",
 }
 
 
@@ -53,19 +66,24 @@ def test_the_examples_in_python_run_one_after_another(corpus, directory):
 def test_the_commands_run_one_after_another(recipe, text_file, directory):
     (directory / "texts").mkdir()
     shutil.copy(text_file, directory / "texts")
+    write_squad(directory / "train-v2.0.json")
+    write_squad(directory / "dev-v2.0.json", seed=1)
+    (directory / "notes.txt").write_text("Ba wrote it in Kofi.")
     ran = []
     for command in COMMANDS:
         script, *argv = shlex.split(command)
         name = Path(script).stem
         recipe(name).main([*argv, *SMALLER[name].split()])
         ran.append(name)
-    assert ran == ["prepare_corpus", "pretrain", "fill_mask", "convert"]
+    squad = ["finetune_squad"] * 2
+    before = ["prepare_corpus", "pretrain", "fill_mask"]
+    assert ran == [*before, *squad, "convert"]
 
 
 def test_every_recipe_is_in_the_table():
     listed = re.findall(r"^\| `recipes/(\w+)\.py`", README, re.MULTILINE)
     recipes = {path.stem for path in (ROOT / "recipes").glob("*.py")}
-    assert set(listed) == recipes - {"settings"}
+    assert set(listed) == recipes - SHARED_BY_RECIPES
 
 
 def test_the_make_targets_shown_exist():

@@ -22,6 +22,7 @@ FORMATS = {
     "huggingface": huggingface,
     "google": google_checkpoint,
 }
+_WITHOUT_CLASS_NAMES = ("google", "keras_hub")
 _logger = logging.getLogger(__name__)
 
 
@@ -102,6 +103,8 @@ def write_pretrained(directory, parts, format="keras"):
 def write_files(directory, parts, format):
     """Adds a model's files to a directory; returns what had no place."""
     dropped = FORMATS[format].write(Path(directory), parts)
+    if format in _WITHOUT_CLASS_NAMES and parts.arguments.get("class_names"):
+        dropped = [*dropped, "class_names"]
     card = model_card(parts, format)
     (Path(directory) / CARD_FILE).write_text(card, encoding="utf-8")
     return dropped

@@ -182,9 +182,11 @@ def _config_values(parts, architecture):
     # A choice is scored, not classified: its one output is no label.
     labelled = parts.model_class != "AlbertForMultipleChoice"
     if "classifier/bias" in parts.weights and labelled:
-        labels = range(len(parts.weights["classifier/bias"]))
-        values["id2label"] = {str(i): f"LABEL_{i}" for i in labels}
-        values["label2id"] = {f"LABEL_{i}": i for i in labels}
+        names = parts.arguments.get("class_names") or [
+            f"LABEL_{i}" for i in range(len(parts.weights["classifier/bias"]))
+        ]
+        values["id2label"] = {str(i): name for i, name in enumerate(names)}
+        values["label2id"] = {name: i for i, name in enumerate(names)}
     return values
 
 
@@ -212,4 +214,19 @@ def _model_class(values, weights):
 def _arguments(values, weights):
     if "classifier/bias" not in weights:
         return {}
-    return {"dropout": values.get("classifier_dropout_prob", 0.1)}
+    return {
+        "dropout": values.get("classifier_dropout_prob", 0.1),
+        "class_names": _class_names(
+            values.get("id2label"), len(weights["classifier/bias"])
+        ),
+    }
+
+
+def _class_names(labels, num_classes):
+    """Names of the classes; None where they have none of their own."""
+    ids = [str(i) for i in range(num_classes)]
+    if not isinstance(labels, dict) or sorted(labels) != sorted(ids):
+        return None
+    names = [labels[i] for i in ids]
+    unnamed = names == [f"LABEL_{i}" for i in ids]
+    return None if unnamed or len(set(names)) < num_classes else names

@@ -12,6 +12,7 @@ from albert_keras.atomic_write import atomic_file
 PREDICTIONS_FILE = "predictions.json"
 NBEST_FILE = "nbest_predictions.json"
 NULL_ODDS_FILE = "null_odds.json"
+PREDICTION_FILES = (PREDICTIONS_FILE, NBEST_FILE, NULL_ODDS_FILE)
 # Several spans of a question may have the same text.
 _SPANS_PER_ANSWER = 4
 
@@ -62,6 +63,7 @@ class SquadPredictions:
         Returns:
             Their paths.
         """
+        Path(directory).mkdir(parents=True, exist_ok=True)
         files = {
             PREDICTIONS_FILE: self.answers(threshold),
             NBEST_FILE: self.nbest,

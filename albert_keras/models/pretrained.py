@@ -113,6 +113,8 @@ class PretrainedModel(keras.Model):
             for name, value in parts.arguments.items()
             if name in cls.arguments
         }
+        if "num_classes" in kwargs:
+            arguments.pop("class_names", None)  # they may be other classes
         model = cls.from_albert_config(
             config, dtype=dtype, **{**arguments, **kwargs}
         )

@@ -14,6 +14,7 @@ class AlbertForSequenceClassification(AlbertTask):
         backbone: An `AlbertBackbone`.
         num_classes: Number of classes; 1 is regression.
         dropout: Rate on the pooled output (paper, table 14: 0.1).
+        class_names: Name of each class, saved along with the model; or None.
 
     Call arguments:
         inputs: What the backbone takes.
@@ -24,15 +25,27 @@ class AlbertForSequenceClassification(AlbertTask):
     Labels for `fit`: class ids `(B,)`, or numbers `(B,)` for regression.
 
     Raises:
-        ValueError: If `num_classes` is not a positive integer.
+        ValueError: If `num_classes` is not a positive integer, or is not the
+            number of names.
     """
 
-    arguments = ("num_classes", "dropout")
+    arguments = ("num_classes", "dropout", "class_names")
 
-    def __init__(self, backbone, num_classes=2, dropout=0.1, **kwargs):
+    def __init__(
+        self,
+        backbone,
+        num_classes=2,
+        dropout=0.1,
+        class_names=None,
+        **kwargs,
+    ):
         check_num_classes(num_classes)
         super().__init__(
-            backbone, num_classes=num_classes, dropout=dropout, **kwargs
+            backbone,
+            num_classes=num_classes,
+            dropout=dropout,
+            class_names=checked_class_names(class_names, num_classes),
+            **kwargs,
         )
 
     @property
@@ -56,3 +69,16 @@ def check_num_classes(num_classes):
             "`num_classes` must be a positive integer. Received: "
             f"{num_classes!r}."
         )
+
+
+def checked_class_names(class_names, num_classes):
+    """The names in a tuple, or None."""
+    if class_names is None:
+        return None
+    names = tuple(class_names)
+    if len(set(names)) != num_classes or len(names) != num_classes:
+        raise ValueError(
+            f"`class_names` must be {num_classes} different names, one for "
+            f"each class. Received: {class_names!r}."
+        )
+    return names

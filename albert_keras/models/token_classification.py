@@ -3,7 +3,10 @@
 import keras
 
 from albert_keras.losses import classification
-from albert_keras.models.sequence_classification import check_num_classes
+from albert_keras.models.sequence_classification import (
+    check_num_classes,
+    checked_class_names,
+)
 from albert_keras.models.task import AlbertTask
 
 
@@ -15,6 +18,7 @@ class AlbertForTokenClassification(AlbertTask):
         backbone: An `AlbertBackbone`.
         num_classes: Number of classes.
         dropout: Rate on the encoder's output.
+        class_names: Name of each class, saved along with the model; or None.
 
     Call arguments:
         inputs: What the backbone takes.
@@ -26,16 +30,23 @@ class AlbertForTokenClassification(AlbertTask):
     special tokens and padding.
 
     Raises:
-        ValueError: If `num_classes` is not a positive integer.
+        ValueError: If `num_classes` is not a positive integer, or is not the
+            number of names.
     """
 
     objectives = (classification(),)
-    arguments = ("num_classes", "dropout")
+    arguments = ("num_classes", "dropout", "class_names")
 
-    def __init__(self, backbone, num_classes, dropout=0.1, **kwargs):
+    def __init__(
+        self, backbone, num_classes, dropout=0.1, class_names=None, **kwargs
+    ):
         check_num_classes(num_classes)
         super().__init__(
-            backbone, num_classes=num_classes, dropout=dropout, **kwargs
+            backbone,
+            num_classes=num_classes,
+            dropout=dropout,
+            class_names=checked_class_names(class_names, num_classes),
+            **kwargs,
         )
 
     def add_heads(self, config):

@@ -162,4 +162,38 @@ def test_class_arguments_and_card_are_kept_in_our_own_format(model, tmp_path):
     assert again.card == {"license": "mit", "scores": {"F1": 0.9}}
     assert json.loads((tmp_path / "tokens/albert_keras.json").read_text())[
         "arguments"
-    ] == {"num_classes": 5, "dropout": 0.3}
+    ] == {"num_classes": 5, "dropout": 0.3, "class_names": None}
+
+
+@pytest.mark.parametrize("model", ["AlbertForPretraining"], indirect=True)
+@pytest.mark.parametrize("format", FORMATS_HERE)
+def test_class_names_are_kept_or_named_as_lost(model, format, tmp_path, caplog):
+    names = ("contradiction", "entailment", "neutral")
+    classifier = ak.AlbertForSequenceClassification(
+        model.backbone, num_classes=3, class_names=names
+    )
+    classifier.save_pretrained(tmp_path / "m", format=format)
+    again = ak.load_model(tmp_path / "m")
+    assert isinstance(again, ak.AlbertForSequenceClassification)
+    if format in ("keras", "huggingface"):
+        assert again.class_names == names
+        assert not caplog.records
+    else:
+        assert again.class_names is None
+        assert "no place for class_names" in caplog.text
+    # Another number of classes is of other classes.
+    caplog.clear()
+    other = ak.AlbertForSequenceClassification.from_pretrained(
+        tmp_path / "m", num_classes=2
+    )
+    assert other.class_names is None
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("a", "b", "a")])
+def test_names_that_are_not_those_of_the_classes_are_refused(names):
+    with pytest.raises(ValueError, match="must be 3 different names"):
+        ak.AlbertForTokenClassification(
+            ak.AlbertBackbone.from_config(CONFIG),
+            num_classes=3,
+            class_names=names,
+        )

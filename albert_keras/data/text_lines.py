@@ -1,0 +1,33 @@
+"""Lines of UTF-8 files, with their numbers."""
+
+from pathlib import Path
+
+
+def read_lines(path, remedy="Pass the path of another file."):
+    """Yields (number from 1, line without its end) of a UTF-8 file.
+
+    A line ends with a line feed, before which a carriage return is left out,
+    and nowhere else: official files hold other separators within a text. A
+    byte order mark is left out.
+
+    Args:
+        path: The file.
+        remedy: What to do if it does not exist, for the message.
+
+    Raises:
+        ValueError: If the file does not exist or is not UTF-8 text; names
+            file and line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist. {remedy}")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"{path} is not UTF-8 text: line {number}, {error}. "
+                    f"Convert it first: iconv -f latin1 -t utf-8 {path}"
+                ) from error
+            yield number, text.removesuffix("\n").removesuffix("\r")

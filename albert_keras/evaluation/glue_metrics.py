@@ -1,0 +1,65 @@
+"""GLUE's scores, by scikit-learn and SciPy.
+
+As fractions; the benchmark shows them times a hundred.
+"""
+
+import numpy as np
+from scipy import stats
+from sklearn import metrics
+
+
+def glue_metrics(task, labels, predictions):
+    """The scores of predictions.
+
+    Args:
+        task: A `GlueTask`.
+        labels: Class ids or scores `(N,)`.
+        predictions: Class ids or scores `(N,)`.
+
+    Returns:
+        A dictionary of floats by the names in `task.metrics`.
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    return {
+        name: float(_METRICS[name](labels, predictions))
+        for name in task.metrics
+    }
+
+
+def f1(labels, predictions):
+    """F1 of the class 1; 0 where nothing is or is said to be of it."""
+    return metrics.f1_score(labels, predictions, zero_division=0.0)
+
+
+def matthews(labels, predictions):
+    """Matthews' correlation; 0 where either is constant."""
+    if np.ptp(labels) == 0 or np.ptp(predictions) == 0:
+        return 0.0
+    return metrics.matthews_corrcoef(labels, predictions)
+
+
+def pearson(labels, predictions):
+    """Pearson's correlation; 0 where either is constant."""
+    return _correlation(stats.pearsonr, labels, predictions)
+
+
+def spearman(labels, predictions):
+    """Spearman's rank correlation; 0 where either is constant."""
+    return _correlation(stats.spearmanr, labels, predictions)
+
+
+def _correlation(function, labels, predictions):
+    # In float64: SciPy takes values that differ by rounding for constant.
+    labels, predictions = labels.astype(float), predictions.astype(float)
+    if np.ptp(labels) == 0 or np.ptp(predictions) < 1e-9:
+        return 0.0
+    return function(labels, predictions).statistic
+
+
+_METRICS = {
+    "accuracy": metrics.accuracy_score,
+    "f1": f1,
+    "matthews": matthews,
+    "pearson": pearson,
+    "spearman": spearman,
+}

@@ -1,0 +1,37 @@
+"""What a model says of each example, on every rank."""
+
+import numpy as np
+
+from albert_keras.data.example_batches import EvaluationBatches
+from albert_keras.training import distributed
+
+
+def predict_rows(
+    model, examples, batch_size=32, progress=None, pick=lambda logits: logits
+):
+    """Predicts for each example, the ranks sharing the work.
+
+    Args:
+        model: A model whose output is `logits`.
+        examples: `Examples`.
+        batch_size: Rows at a time on each rank.
+        progress: Called with the number of rows done on this rank.
+        pick: What to keep of a batch's float32 logits `(B, ...)`.
+
+    Returns:
+        A list of N arrays, on every rank.
+    """
+    batches = EvaluationBatches(
+        examples,
+        batch_size,
+        rank=distributed.rank(),
+        size=distributed.size(),
+    )
+    own = {}
+    for indices, _, outputs in batches.predict(model, progress):
+        logits = np.asarray(outputs["logits"], "float32")
+        own.update(zip(indices.tolist(), pick(logits), strict=True))
+    rows = {}
+    for share in distributed.gather_objects(own):
+        rows.update(share)
+    return [rows[index] for index in range(len(examples))]

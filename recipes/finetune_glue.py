@@ -1,0 +1,198 @@
+"""Fine-tunes ALBERT on a task of GLUE, evaluates it, or predicts.
+
+    python recipes/finetune_glue.py --task RTE --data_dir glue_data \
+        --pretrained runs/mnli/best --output_dir runs/rte
+
+The data directory holds the folders of the official archives, such as
+`RTE/train.tsv` and `RTE/dev.tsv`. The hyperparameters are the paper's for the
+task (table 14), which starts RTE, STS-B and MRPC from a model for MNLI, and
+reports small tasks as medians of five runs (`--seed`). The run directory gets
+settings, metrics (CSV, TensorBoard, curves.png), checkpoints, the predictions
+for the development set, and under `best/` the model with the best score. The
+same command with `--resume` goes on where it stopped.
+
+    python recipes/finetune_glue.py --mode evaluate --task RTE \
+        --data_dir glue_data --pretrained runs/rte/best --output_dir runs/dev
+    python recipes/finetune_glue.py --mode predict --task RTE \
+        --data_dir glue_data --pretrained runs/rte/best \
+        --output_dir submission
+
+The last writes the files that the benchmark's server takes, such as RTE.tsv;
+all tasks may go to the same directory.
+"""
+
+from pathlib import Path
+
+from albert_keras import AlbertForSequenceClassification
+from albert_keras.data.glue import GLUE_TASKS, read_glue
+from albert_keras.data.labelled_texts import LabelledTexts
+from albert_keras.evaluation.glue_evaluation import (
+    GlueEvaluation,
+    glue_predictions,
+    predictions_file,
+    write_predictions,
+)
+from albert_keras.training import distributed
+from evaluating import (
+    claim,
+    evaluate_alone,
+    load_fine_tuned,
+    load_tokenizer,
+    make_examples,
+    say_report,
+)
+from finetuning import Task, check_length, finetune
+from progress import progress_bars
+from settings import run_recipe
+from task_settings import GLUE_DEFAULTS, GlueSettings
+
+
+def main(argv=None):
+    return run_recipe("finetune_glue", run, GlueSettings, argv)
+
+
+def run(settings):
+    """Does what `--mode` says."""
+    distributed.initialize()
+    settings.check()
+    modes = {"train": train, "evaluate": evaluate, "predict": predict}
+    return modes[settings.mode](settings, GLUE_TASKS[settings.task])
+
+
+def train(settings, task):
+    """Trains and evaluates, and returns the run's directory."""
+    tokenizer = load_tokenizer(settings)
+    rows, training, report = make_texts(
+        settings, task, tokenizer, "train.tsv", "train"
+    )
+
+    def make_model(dropouts):
+        return AlbertForSequenceClassification.from_pretrained(
+            settings.pretrained,
+            dtype=settings.precision,
+            num_classes=task.num_classes,
+            class_names=task.classes or None,
+            dropout=settings.classifier_dropout_prob,
+            **dropouts,
+        )
+
+    return finetune(
+        settings,
+        Task(
+            name=task.name,
+            defaults=GLUE_DEFAULTS[task.name],
+            training=training,
+            tokenizer=tokenizer,
+            make_model=make_model,
+            evaluation=make_evaluation(settings, task, tokenizer),
+            card=f"{len(rows):,} rows of GLUE's {task.name}, {rows.path}.",
+            report=report,
+        ),
+    )
+
+
+def evaluate(settings, task):
+    """Evaluates a fine-tuned model on the dev files; returns the metrics."""
+    files = task.dev_files.values()
+    output_dir = claim(settings, *map(predictions_file, files))
+    evaluation = make_evaluation(settings, task, load_tokenizer(settings))
+    model = load_classifier(settings, task)
+    examples = [examples for _, examples in evaluation.dev_sets.values()]
+    return evaluate_alone(evaluation, model, examples, output_dir)
+
+
+def predict(settings, task):
+    """Writes the submission for each test file that is there, and returns
+    the paths."""
+    submissions = {n for t in GLUE_TASKS.values() for n in t.test_files}
+    output_dir = claim(settings, *submissions)
+    tokenizer = load_tokenizer(settings)
+    folder = Path(settings.data_dir) / task.name
+    there = {
+        submission: file
+        for submission, file in task.test_files.items()
+        if (folder / file).is_file()
+    }
+    # Without any, reading the first says what is missing.
+    found = {
+        submission: make_texts(settings, task, tokenizer, file, "test")
+        for submission, file in (there or task.test_files).items()
+    }
+    model = load_classifier(settings, task)
+    paths = []
+    for submission, (rows, examples, _) in found.items():
+        check_length(examples, model)
+        with progress_bars("rows") as progress:
+            share = len(rows) // distributed.size()
+            predictions = glue_predictions(
+                task,
+                model,
+                examples,
+                settings.eval_batch_size,
+                progress(submission, share),
+            )
+        paths.append(output_dir / submission)
+        if distributed.rank() == 0:
+            write_predictions(paths[-1], task, rows, predictions)
+            print(f"{paths[-1]}: {len(rows):,} predictions for {rows.path}.")
+    return paths
+
+
+# === What the modes share ===
+
+
+def make_texts(settings, task, tokenizer, file, split):
+    """The rows of a file, as they are and encoded, and what was left out of
+    them or cut."""
+    path = Path(settings.data_dir) / task.name / file
+    rows = read_glue(task, path, split)
+    length = settings.max_seq_length or GLUE_DEFAULTS[task.name].max_seq_length
+    examples = make_examples(
+        settings,
+        lambda **kwargs: LabelledTexts(
+            rows.texts,
+            rows.labels,
+            tokenizer,
+            length,
+            source=path if settings.cache else None,
+            **kwargs,
+        ),
+    )
+    report = {
+        "lines were left out, since they have more or fewer columns": list(
+            rows.malformed
+        ),
+        f"rows (counted from 0) were cut to {length} pieces": (
+            examples.cut.tolist()
+        ),
+    }
+    say_report(path, len(rows) + len(rows.malformed), report)
+    return rows, examples, report
+
+
+def make_evaluation(settings, task, tokenizer):
+    """The evaluation of the dev files."""
+    dev_sets = {
+        end: make_texts(settings, task, tokenizer, file, "dev")[:2]
+        for end, file in task.dev_files.items()
+    }
+    return GlueEvaluation(task, dev_sets, settings.eval_batch_size)
+
+
+def load_classifier(settings, task):
+    """A model that was fine-tuned for the task."""
+    model = load_fine_tuned(settings, AlbertForSequenceClassification)
+    names = model.class_names
+    fits = names is None or names == task.classes
+    if model.num_classes != task.num_classes or not fits:
+        raise ValueError(
+            f"{settings.pretrained} tells {model.num_classes} classes, "
+            f"{names or 'without names'}; {task.name} has "
+            f"{task.num_classes}, {task.classes or 'a score'}. Pass a model "
+            "that was fine-tuned for it."
+        )
+    return model
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Fine-tunes ALBERT on RACE, evaluates it, or answers its questions.
+
+    python recipes/finetune_race.py --data_dir RACE \
+        --pretrained albert_xxlarge --output_dir runs/race
+
+Reads the release, a file for each passage, and Google's form of it, `all.txt`.
+The hyperparameters are those of the paper's version 1 (table 14); of version 2
+Google says `--learning_rate 1e-5 --hidden_dropout_prob 0`. The run directory
+gets settings, metrics (CSV, TensorBoard, curves.png), checkpoints, the
+predictions, and under `best/` the model with the best accuracy. The same
+command with `--resume` goes on where it stopped.
+
+    python recipes/finetune_race.py --mode evaluate --split test \
+        --data_dir RACE --pretrained runs/race/best --output_dir runs/race-test
+    python recipes/finetune_race.py --mode predict --split test \
+        --data_dir RACE --pretrained runs/race/best --output_dir runs/answers
+
+The last needs no answers in the files.
+"""
+
+from albert_keras import AlbertForMultipleChoice
+from albert_keras.data.race import read_race
+from albert_keras.data.race_choices import RaceChoices
+from albert_keras.evaluation.race_evaluation import (
+    PREDICTIONS_FILE,
+    RaceEvaluation,
+    race_predictions,
+    write_predictions,
+)
+from albert_keras.training import distributed
+from evaluating import (
+    claim,
+    evaluate_alone,
+    load_fine_tuned,
+    load_tokenizer,
+    make_examples,
+    say_report,
+)
+from finetuning import Task, check_length, finetune
+from progress import progress_bars
+from settings import run_recipe
+from task_settings import RACE_DEFAULTS, RaceSettings
+
+
+def main(argv=None):
+    return run_recipe("finetune_race", run, RaceSettings, argv)
+
+
+def run(settings):
+    """Does what `--mode` says."""
+    distributed.initialize()
+    settings.check()
+    modes = {"train": train, "evaluate": evaluate, "predict": predict}
+    return modes[settings.mode](settings)
+
+
+def train(settings):
+    """Trains and evaluates, and returns the run's directory."""
+    tokenizer = load_tokenizer(settings)
+    training, report = make_choices(settings, tokenizer, "train")
+    dev, _ = make_choices(settings, tokenizer, "dev")
+
+    def make_model(dropouts):
+        return AlbertForMultipleChoice.from_pretrained(
+            settings.pretrained,
+            dtype=settings.precision,
+            dropout=settings.classifier_dropout_prob,
+            **dropouts,
+        )
+
+    return finetune(
+        settings,
+        Task(
+            name="RACE",
+            defaults=RACE_DEFAULTS,
+            training=training,
+            tokenizer=tokenizer,
+            make_model=make_model,
+            evaluation=RaceEvaluation(dev, settings.eval_batch_size),
+            card=f"{len(training):,} questions of {training.race.path}.",
+            report=report,
+        ),
+    )
+
+
+def evaluate(settings):
+    """Evaluates a fine-tuned model on a split; returns the metrics."""
+    output_dir = claim(settings, PREDICTIONS_FILE)
+    tokenizer = load_tokenizer(settings)
+    choices, _ = make_choices(settings, tokenizer, settings.split)
+    model = load_fine_tuned(settings, AlbertForMultipleChoice)
+    evaluation = RaceEvaluation(choices, settings.eval_batch_size)
+    return evaluate_alone(evaluation, model, [choices], output_dir)
+
+
+def predict(settings):
+    """Answers the questions of a split, and returns the file's path."""
+    output_dir = claim(settings, PREDICTIONS_FILE)
+    tokenizer = load_tokenizer(settings)
+    choices, _ = make_choices(
+        settings, tokenizer, settings.split, labelled=False
+    )
+    model = load_fine_tuned(settings, AlbertForMultipleChoice)
+    check_length(choices, model)
+    with progress_bars("questions") as progress:
+        share = len(choices) // distributed.size()
+        predictions = race_predictions(
+            model,
+            choices,
+            settings.eval_batch_size,
+            progress("answering", share),
+        )
+    path = output_dir / PREDICTIONS_FILE
+    if distributed.rank() == 0:
+        write_predictions(output_dir, choices.race, predictions)
+        print(f"{path}: {len(choices):,} answers.")
+    return path
+
+
+def make_choices(settings, tokenizer, split, labelled=True):
+    """The encoded questions of a split, and which were cut."""
+    race = read_race(settings.data_dir, split, settings.levels, labelled)
+    length = settings.max_seq_length or RACE_DEFAULTS.max_seq_length
+    choices = make_examples(
+        settings,
+        lambda **kwargs: RaceChoices(
+            race,
+            tokenizer,
+            length,
+            settings.max_choice_length,
+            source=race.path if settings.cache else None,
+            **kwargs,
+        ),
+    )
+    report = {
+        f"questions (counted from 0) were cut to {length} pieces with their "
+        "passage": choices.cut.tolist()
+    }
+    say_report(race.path, len(choices), report)
+    return choices, report
+
+
+if __name__ == "__main__":
+    main()

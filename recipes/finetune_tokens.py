@@ -1,0 +1,174 @@
+"""Fine-tunes ALBERT to tag words, evaluates it, or tags a file.
+
+    python recipes/finetune_tokens.py --pretrained runs/tiny \
+        --train_file eng.train --dev_file eng.testa --output_dir runs/ner
+
+The files have a word a line, its tag in the last column, and blank lines
+between sentences, as in CoNLL-2003. The run directory gets settings, metrics
+(CSV, TensorBoard, curves.png), checkpoints, the predictions, and under `best/`
+the model with the best F1; the names of the tags are saved with it. The same
+command with `--resume` goes on where it stopped.
+
+    python recipes/finetune_tokens.py --mode evaluate \
+        --pretrained runs/ner/best --dev_file eng.testb --output_dir runs/testb
+    python recipes/finetune_tokens.py --mode predict \
+        --pretrained runs/ner/best --test_file words.txt --output_dir runs/tags
+"""
+
+from albert_keras import AlbertForTokenClassification
+from albert_keras.data.conll import read_conll
+from albert_keras.data.token_windows import TokenWindows
+from albert_keras.evaluation.token_evaluation import (
+    PREDICTIONS_FILE,
+    TokenEvaluation,
+    token_predictions,
+    write_predictions,
+)
+from albert_keras.training import distributed
+from evaluating import (
+    claim,
+    evaluate_alone,
+    load_fine_tuned,
+    load_tokenizer,
+    make_examples,
+    say_report,
+)
+from finetuning import Task, check_length, finetune
+from progress import progress_bars
+from settings import run_recipe
+from task_settings import TOKEN_DEFAULTS, TokenSettings
+
+
+def main(argv=None):
+    return run_recipe("finetune_tokens", run, TokenSettings, argv)
+
+
+def run(settings):
+    """Does what `--mode` says."""
+    distributed.initialize()
+    settings.check()
+    modes = {"train": train, "evaluate": evaluate, "predict": predict}
+    return modes[settings.mode](settings)
+
+
+def train(settings):
+    """Trains and evaluates, and returns the run's directory."""
+    tokenizer = load_tokenizer(settings)
+    conll = read_conll(settings.train_file)
+    names = conll.tag_names
+    training, report = make_windows(settings, tokenizer, conll, names)
+    evaluation = None
+    if settings.dev_file:
+        dev = read_conll(settings.dev_file)
+        windows, _ = make_windows(settings, tokenizer, dev, names)
+        evaluation = TokenEvaluation(windows, settings.eval_batch_size)
+
+    def make_model(dropouts):
+        return AlbertForTokenClassification.from_pretrained(
+            settings.pretrained,
+            dtype=settings.precision,
+            num_classes=len(names),
+            class_names=names,
+            dropout=settings.classifier_dropout_prob,
+            **dropouts,
+        )
+
+    return finetune(
+        settings,
+        Task(
+            name="token classification",
+            defaults=TOKEN_DEFAULTS,
+            training=training,
+            tokenizer=tokenizer,
+            make_model=make_model,
+            evaluation=evaluation,
+            card=(
+                f"{conll.num_words:,} words in {len(conll.sentences):,} "
+                f"sentences of {conll.path}, with the tags "
+                f"{', '.join(names)}."
+            ),
+            report=report,
+        ),
+    )
+
+
+def evaluate(settings):
+    """Evaluates a fine-tuned model on the dev file; returns the metrics."""
+    output_dir = claim(settings, PREDICTIONS_FILE)
+    conll = read_conll(settings.dev_file)
+    model, windows = load_with_windows(settings, conll)
+    evaluation = TokenEvaluation(windows, settings.eval_batch_size)
+    return evaluate_alone(evaluation, model, [windows], output_dir)
+
+
+def predict(settings):
+    """Tags the words of a file, and returns the path of the result."""
+    output_dir = claim(settings, PREDICTIONS_FILE)
+    conll = read_conll(settings.test_file, has_tags=False)
+    model, windows = load_with_windows(settings, conll)
+    check_length(windows, model)
+    with progress_bars("windows") as progress:
+        share = len(windows) // distributed.size()
+        tags = token_predictions(
+            model,
+            windows,
+            settings.eval_batch_size,
+            progress("tagging", share),
+        )
+    path = output_dir / PREDICTIONS_FILE
+    if distributed.rank() == 0:
+        write_predictions(output_dir, conll, tags)
+        print(f"{path}: {conll.num_words:,} words.")
+    return path
+
+
+# === What the modes share ===
+
+
+def make_windows(settings, tokenizer, conll, tag_names):
+    """The encoded words of a file, and what is not used as it stands."""
+    length = settings.max_seq_length or TOKEN_DEFAULTS.max_seq_length
+    windows = make_examples(
+        settings,
+        lambda **kwargs: TokenWindows(
+            conll,
+            tag_names,
+            tokenizer,
+            length,
+            source=conll.path if settings.cache else None,
+            **kwargs,
+        ),
+    )
+    report = {
+        f"words were cut to {length - 2} pieces (line: word)": [
+            f"{line}: {word}" for line, word in windows.cut_words
+        ],
+        "words have a tag that the model does not know (line: tag)": [
+            f"{line}: {tag}" for line, tag in windows.unknown_tags
+        ],
+    }
+    say_report(conll.path, conll.num_words, report)
+    if windows.num_cut_sentences:
+        distributed.say(
+            f"{conll.path}: {windows.num_cut_sentences:,} of "
+            f"{len(conll.sentences):,} sentences are read in windows."
+        )
+    return windows, report
+
+
+def load_with_windows(settings, conll):
+    """A fine-tuned model, and the words of a file encoded for it."""
+    model = load_fine_tuned(settings, AlbertForTokenClassification)
+    if model.class_names is None:
+        raise ValueError(
+            f"{settings.pretrained} does not name its classes, so that they "
+            "cannot be told as tags. Pass a directory that this recipe made, "
+            "or one of Hugging Face's with `id2label`."
+        )
+    tokenizer = load_tokenizer(settings)
+    windows, _ = make_windows(settings, tokenizer, conll, model.class_names)
+    return model, windows
+
+
+if __name__ == "__main__":
+    main()
