@@ -16,7 +16,11 @@ from pathlib import Path
 import keras
 
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
-from albert_keras.data import PretrainingDataset, TokenStore
+from albert_keras.data import (
+    PretrainingDataset,
+    StagedDataset,
+    TokenStore,
+)
 from albert_keras.evaluation.curves import plot_curves, pretraining_panels
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay, adamw
 from albert_keras.training import distributed
@@ -100,21 +104,31 @@ def finish(run, store):
 def make_datasets(settings, store):
     """Endless training batches, and validation batches that stay the same."""
     shared = dict(
-        sequence_length=settings.max_seq_length,
         max_predictions=settings.max_predictions_per_seq,
         masked_lm_prob=settings.masked_lm_prob,
         short_sequence_prob=settings.short_seq_prob,
     )
-    training = PretrainingDataset(
-        store,
-        batch_size=settings.batch_size * settings.gradient_accumulation_steps,
-        seed=settings.seed,
-        rank=distributed.rank(),
-        size=distributed.size(),
-        **shared,
-    )
+
+    def training_of(length):
+        return PretrainingDataset(
+            store,
+            length,
+            settings.batch_size * settings.gradient_accumulation_steps,
+            seed=settings.seed,
+            rank=distributed.rank(),
+            size=distributed.size(),
+            **shared,
+        )
+
+    training = training_of(settings.max_seq_length)
+    if settings.first_seq_length:
+        first = training_of(settings.first_seq_length)
+        training = StagedDataset(
+            [(first, settings.first_seq_steps), (training, None)]
+        )
     validation = PretrainingDataset(
         store,
+        settings.max_seq_length,
         batch_size=1,
         split="validation",
         seed=settings.seed + 1,

@@ -86,6 +86,12 @@ class PretrainingSettings:
     max_seq_length: int = 512
     """Length of the sequences."""
 
+    first_seq_length: int | None = None
+    """Length of the sequences at first, such as 128, which takes less time."""
+
+    first_seq_steps: int = 0
+    """Updates with that length (BERT: nine tenths of all)."""
+
     max_predictions_per_seq: int | None = None
     """Slots for masked pieces; by default enough for `masked_lm_prob`."""
 
@@ -288,6 +294,11 @@ class PretrainingSettings:
         if self.skip_mlm and self.skip_sop:
             raise ValueError(
                 "--skip_mlm and --skip_sop leave nothing to train. Pass one."
+            )
+        if (self.first_seq_length is None) != (self.first_seq_steps == 0):
+            raise ValueError(
+                "--first_seq_length and --first_seq_steps go together. "
+                f"Received: {self.first_seq_length}, {self.first_seq_steps}."
             )
         for source, flag in (
             ("pretrained", "pretrained"),

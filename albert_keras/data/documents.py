@@ -1,147 +1,102 @@
-"""Reading text files as documents of sentences."""
+"""Documents out of files: paragraphs by format, then sentences.
 
-import glob
-import json
-import re
-from pathlib import Path
+A file is read in stretches, so that several processes share it and a process
+that was interrupted goes on. A stretch has the documents that begin in it:
+the documents of all stretches are those of the whole file, in its order,
+wherever it is cut.
+"""
 
-# A sentence ends after ., ! or ?, closing quotes and brackets, and white
-# space, if what follows begins like a sentence.
-_SENTENCE_END = re.compile(
-    r"""[.!?][.!?]*["'”’)\]]*\s+(?=["'“‘(\[]?\s?[^\W_a-z])"""
+import itertools
+from collections.abc import Callable
+
+from albert_keras.data import (
+    json_lines,
+    parquet_rows,
+    plain_text,
+    wikipedia_dump,
 )
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'])(?:[A-Z]|[A-Za-z]\.(?:[A-Za-z]\.)*[A-Za-z]?|Mr|Mrs|Ms|Dr|"
-    r"Prof|St|Jr|Sr|vs|etc|No|Nos|Vol|Fig|Figs|Sgt|Capt|Gen|Lt|Col|Gov|Sen|"
-    r"Rep|Inc|Ltd|Co|Corp|cf|al|ca|approx|Ave|Blvd|Jan|Feb|Mar|Apr|Jun|Jul|"
-    r"Aug|Sep|Sept|Oct|Nov|Dec|Mt|Ft|pp|ed|eds|e\.g|i\.e)\.$"
-)
-_HEADING_END = re.compile(r"[.!?:;,\"'”’)\]]\s*$")
+from albert_keras.data.bad_text import BadText
+from albert_keras.data.sentence_splitting import sentence_splitter
+from albert_keras.data.text_files import format_suffix
+
+# Each has `stretches(path, size)`, `records(stretch, on_bytes, bad_text)`,
+# which is quick, and `paragraphs(record, bad_text)`.
+_FORMATS = {
+    ".jsonl": json_lines,
+    ".ndjson": json_lines,
+    ".parquet": parquet_rows,
+    ".xml": wikipedia_dump,
+}
 
 
-def find_files(patterns):
-    """The files that glob patterns name, sorted, each once.
+def cut_into_stretches(path, size):
+    """Stretches of a file, of about so many bytes each.
+
+    Packed files are one, except dumps of Wikipedia of many streams.
+    """
+    return _format_of(path).stretches(path, size)
+
+
+def read_paragraphs(
+    stretch,
+    on_bytes: Callable[[int], None] = lambda count: None,
+    bad_text=None,
+    skip=0,
+    rows_per_document=1,
+):
+    """Yields the documents of a stretch, each a list of paragraphs.
+
+    Args:
+        stretch: A `Stretch`.
+        on_bytes: Called with the number of bytes read, for a progress bar.
+        bad_text: A `BadText`; None fails at the first.
+        skip: Documents to leave out at the beginning.
+        rows_per_document: Records that make one document, for files with a
+            sentence in each.
 
     Raises:
-        ValueError: If a pattern matches no file, or a file is empty.
+        ValueError: If a text is bad or the file damaged; names file and line.
     """
-    files = []
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        matches = sorted(
-            p for p in glob.glob(str(pattern)) if Path(p).is_file()
-        )
-        if not matches:
-            raise ValueError(
-                f"No file matches {pattern!r}. Pass text files: `.jsonl` "
-                "with a `text` field, anything else is read as plain text."
-            )
-        files.extend(Path(match) for match in matches)
-    files = list(dict.fromkeys(files))
-    for path in files:
-        if not path.stat().st_size:
-            raise ValueError(f"{path} is empty. Leave it out or fill it.")
-    return files
+    bad_text = BadText() if bad_text is None else bad_text
+    format = _format_of(stretch.path)
+    records = format.records(stretch, on_bytes, bad_text)
+    for _ in itertools.islice(records, skip * rows_per_document):
+        pass
+    bad_text.count = 0
+    while run := list(itertools.islice(records, rows_per_document)):
+        texts = (format.paragraphs(record, bad_text) for record in run)
+        yield [paragraph for text in texts for paragraph in text]
 
 
-def read_documents(path, on_bytes=None):
+def read_documents(path, on_bytes=lambda count: None, language=None):
     """Yields the documents of a file, each a list of sentences.
 
     In plain text, a line is a paragraph or a sentence and a blank line or
     the end of the file ends a document. A heading (a document of one line
     without punctuation at its end) opens the document that follows it. In
-    `.jsonl`, each line is a document, the string under `text`.
+    JSON lines and Parquet, each line or row is a document, the string under
+    `text`. In a dump of Wikipedia it is an article.
 
     Args:
         path: A UTF-8 file.
         on_bytes: Called with the number of bytes read, for a progress bar.
+        language: See `sentence_splitter`.
 
     Raises:
         ValueError: If the file is not UTF-8 or a line is not such JSON;
             names file and line.
     """
-    path = Path(path)
-    lines = _read_lines(path, on_bytes or (lambda count: None))
-    if path.suffix == ".jsonl":
-        paragraphs_of_documents = _json_lines(path, lines)
-    else:
-        paragraphs_of_documents = _join_headings(_plain_text(lines))
-    for paragraphs in paragraphs_of_documents:
-        sentences = [
-            sentence
-            for paragraph in paragraphs
-            for sentence in split_sentences(paragraph)
-        ]
-        if sentences:
-            yield sentences
+    split = sentence_splitter(language)
+    for stretch in cut_into_stretches(path, None):
+        for paragraphs in read_paragraphs(stretch, on_bytes):
+            sentences = [
+                sentence
+                for paragraph in paragraphs
+                for sentence in split(paragraph)
+            ]
+            if sentences:
+                yield sentences
 
 
-def split_sentences(paragraph):
-    """Splits a paragraph into sentences by punctuation and capitals.
-
-    A plain rule for languages that write so: an end mark, white space and
-    something that is no small letter. Initials and common English
-    abbreviations do not end a sentence.
-    """
-    paragraph = paragraph.strip()
-    sentences, start = [], 0
-    for match in _SENTENCE_END.finditer(paragraph):
-        sentence = paragraph[start : match.end()].rstrip()
-        if not _ABBREVIATION.search(sentence):
-            sentences.append(sentence)
-            start = match.end()
-    if start < len(paragraph):
-        sentences.append(paragraph[start:])
-    return sentences
-
-
-def _read_lines(path, on_bytes):
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            on_bytes(len(line))
-            try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise ValueError(
-                    f"{path} is not UTF-8 text: line {number}, {error}. "
-                    f"Convert it first: iconv -f latin1 -t utf-8 {path}"
-                ) from error
-
-
-def _plain_text(lines):
-    paragraphs = []
-    for line in lines:
-        line = line.strip()
-        if line:
-            paragraphs.append(line)
-        elif paragraphs:
-            yield paragraphs
-            paragraphs = []
-    if paragraphs:
-        yield paragraphs
-
-
-def _join_headings(documents):
-    headings = []
-    for paragraphs in documents:
-        if len(paragraphs) == 1 and not _HEADING_END.search(paragraphs[0]):
-            headings += paragraphs
-        else:
-            yield headings + paragraphs
-            headings = []
-    if headings:
-        yield headings
-
-
-def _json_lines(path, lines):
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            text = json.loads(line)["text"]
-            paragraphs = text.split("\n")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{path}, line {number}: expected a JSON object with a "
-                f'string under "text", got {line[:80]!r} ({error!r}).'
-            ) from error
-        yield paragraphs
+def _format_of(path):
+    return _FORMATS.get(format_suffix(path), plain_text)

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from albert_keras.data.random_fields import uniform
+from albert_keras.data.random_fields import uniform_at
 
 _MASKED, _RANDOM = 0.8, 0.9  # below: [MASK]; below: random piece; else kept
 
@@ -80,7 +80,11 @@ class NgramMasking:
         positions = np.where(weights, positions, 0).astype("int32")
         labels = np.take_along_axis(token_ids, positions, axis=1)
         labels = np.where(weights, labels, 0)
-        masked_ids = np.where(chosen, self._replace(rows, token_ids), token_ids)
+        masked_ids = token_ids.copy()
+        row, column = np.nonzero(chosen)
+        masked_ids[row, column] = self._replace(
+            rows[row], column, token_ids[row, column]
+        )
         return masked_ids, positions, labels, weights.astype("float32"), spans
 
     def budgets(self, num_pieces):
@@ -126,20 +130,20 @@ class NgramMasking:
         row, segment = lanes // 2, lanes % 2
         columns = segment[:, None] * width + np.arange(lane_words.max())
         drawn = self.draw_lengths(
-            uniform(self.seed, "ngram", rows, 2 * width)[row[:, None], columns]
+            uniform_at(self.seed, "ngram", rows[row][:, None], columns)
         )
-        keys = uniform(self.seed, "order", rows, 2 * width)[
-            row[:, None], columns
-        ]
         begin = np.cumsum(drawn, axis=1) - drawn
         lane, column = np.nonzero(begin < lane_words[:, None])
+        keys = uniform_at(
+            self.seed, "order", rows[row[lane]], columns[lane, column]
+        )
         begin, drawn = begin[lane, column], drawn[lane, column]
         return {
             "row": row[lane],
             "first": lane_first[lane] + begin,
             "drawn": drawn,
             "words": np.minimum(drawn, lane_words[lane] - begin),
-            "key": keys[lane, column],
+            "key": keys,
         }
 
     def draw_lengths(self, uniforms):
@@ -148,11 +152,10 @@ class NgramMasking:
         bounds = np.cumsum(weights / weights.sum())[:-1]
         return 1 + np.searchsorted(bounds, uniforms, side="right")
 
-    def _replace(self, rows, token_ids):
+    def _replace(self, rows, columns, token_ids):
         """80% [MASK], 10% a random piece, 10% as it is; for each piece."""
-        width = token_ids.shape[1]
-        kind = uniform(self.seed, "replacement", rows, width)
-        pieces = uniform(self.seed, "piece", rows, width)
+        kind = uniform_at(self.seed, "replacement", rows, columns)
+        pieces = uniform_at(self.seed, "piece", rows, columns)
         random_ids = (pieces * self.vocabulary_size).astype(token_ids.dtype)
         return np.where(
             kind < _MASKED,

@@ -19,8 +19,8 @@ class PretrainingDataset(keras.utils.PyDataset):
     Batch n depends on (seed, n, rank, size) and on nothing else: any step
     can be asked for, a resumed run goes on where it stopped, and the ranks'
     batches of a step together are one rank's batch of `size` times the rows.
-    Each pass over the text has an order of its own and repeats nothing; cuts
-    and masks are drawn anew each time.
+    Each pass over the text has an order of its own and takes every token
+    once; cuts between segments and masks are drawn anew each time.
 
     Args:
         store: A `TokenStore` or the path of one.
@@ -90,7 +90,6 @@ class PretrainingDataset(keras.utils.PyDataset):
         self.store = store
         self.sequence_length = sequence_length
         self.batch_size = batch_size
-        self.short_sequence_prob = short_sequence_prob
         self.seed = seed
         self.rank, self.size = rank, size
         self.first_step, self.num_steps = first_step, num_steps
@@ -110,6 +109,8 @@ class PretrainingDataset(keras.utils.PyDataset):
             store.document_offsets,
             store.documents(split),
             sequence_length,
+            short_sequence_prob,
+            seed,
         )
         if len(self.sequences) < batch_size * size:
             raise ValueError(
@@ -161,12 +162,10 @@ class PretrainingDataset(keras.utils.PyDataset):
         chosen = self.sequence_indices(rows)
         return draw_segment_pairs(
             rows,
-            self.sequences.first[chosen],
-            self.sequences.end[chosen],
+            self.sequences.start[chosen],
+            self.sequences.length[chosen].astype("int64"),
             self.store.sentence_offsets,
             self._starts_word,
-            self.sequence_length,
-            self.short_sequence_prob,
             self.seed,
         )
 

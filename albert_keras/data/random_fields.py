@@ -24,13 +24,26 @@ def uniform(seed, stream, rows, columns):
     Returns:
         float64 `(R, C)` in [0, 1).
     """
-    row_keys = _mix(np.asarray(rows, "uint64") + _key(seed, stream))
+    rows = np.asarray(rows)[:, None]
+    return uniform_at(seed, stream, rows, np.arange(columns)[None, :])
+
+
+def uniform_at(seed, stream, rows, columns):
+    """The numbers of a grid at some places only.
+
+    Args:
+        seed, stream: As for `uniform`.
+        rows, columns: Integers of shapes that broadcast.
+
+    Returns:
+        float64 of the broadcast shape in [0, 1).
+    """
+    row_keys = mix(np.asarray(rows, "uint64") + _key(seed, stream))
     with np.errstate(over="ignore"):
-        column_keys = np.arange(1, columns + 1, dtype="uint64") * np.uint64(
-            _GOLDEN
-        )
-        bits = _mix(row_keys[:, None] + column_keys[None, :])
-    return (bits >> np.uint64(11)).astype("float64") * 2.0**-53
+        column_keys = np.asarray(columns, "uint64") + np.uint64(1)
+        bits = mix(row_keys + column_keys * np.uint64(_GOLDEN))
+    bits >>= np.uint64(11)
+    return bits.astype("float64") * 2.0**-53
 
 
 def permute(positions, size, seed, epochs):
@@ -50,7 +63,7 @@ def permute(positions, size, seed, epochs):
     """
     half_bits = np.uint64(max(1, (int(size - 1).bit_length() + 1) // 2))
     low = np.uint64((1 << int(half_bits)) - 1)
-    keys = _mix(np.asarray(epochs, "uint64") + _key(seed, "permutation"))
+    keys = mix(np.asarray(epochs, "uint64") + _key(seed, "permutation"))
     values = np.asarray(positions, "uint64").copy()
     outside = np.ones(values.shape, bool)
     while outside.any():
@@ -58,21 +71,24 @@ def permute(positions, size, seed, epochs):
         for number in range(4):
             with np.errstate(over="ignore"):
                 key = keys[outside] + np.uint64(number)
-                left, right = right, left ^ (_mix(right ^ _mix(key)) & low)
+                left, right = right, left ^ (mix(right ^ mix(key)) & low)
         values[outside] = (left << half_bits) | right
         outside = values >= np.uint64(size)
     return values.astype("int64")
 
 
 def _key(seed, stream):
-    seed_key = _mix(np.array([seed], "uint64"))
-    return _mix(seed_key + np.uint64(zlib.crc32(stream.encode())))[0]
+    seed_key = mix(np.array([seed], "uint64"))
+    return mix(seed_key + np.uint64(zlib.crc32(stream.encode())))[0]
 
 
-def _mix(x):
+def mix(x):
     """The finalizer of SplitMix64 (Steele et al. 2014)."""
     with np.errstate(over="ignore"):
         x = x + np.uint64(_GOLDEN)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
+        x ^= x >> np.uint64(30)
+        x *= np.uint64(0xBF58476D1CE4E5B9)
+        x ^= x >> np.uint64(27)
+        x *= np.uint64(0x94D049BB133111EB)
+        x ^= x >> np.uint64(31)
+    return x

@@ -5,6 +5,12 @@ import unicodedata
 
 _WORD = re.compile(r"\S+")
 _QUOTES = re.compile(r"``|''")
+_LAST_COMBINING = 0x1FFFF  # no plane beyond has any
+_DROP_COMBINING = dict.fromkeys(
+    code
+    for code in range(0x300, _LAST_COMBINING)
+    if unicodedata.combining(chr(code))
+)
 
 
 def normalize_text(
@@ -28,7 +34,10 @@ def normalize_text(
     """
     if unify_quotes:
         text = _QUOTES.sub('"', text)
-    text = " ".join(text.split())
+    if "  " in text or not text.isprintable():
+        text = " ".join(text.split())
+    else:  # no white space but single spaces: quick
+        text = text.strip()
     if remove_accents and not text.isascii():
         text = _without_accents(text)
     return text.lower() if lowercase else text
@@ -87,8 +96,4 @@ def _extend(spans, first, end):
 
 
 def _without_accents(text):
-    return "".join(
-        character
-        for character in unicodedata.normalize("NFKD", text)
-        if not unicodedata.combining(character)
-    )
+    return unicodedata.normalize("NFKD", text).translate(_DROP_COMBINING)

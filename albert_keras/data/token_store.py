@@ -1,10 +1,11 @@
 """A corpus as token ids on disk, read through memory maps.
 
 A store is a directory: `tokens.bin` (uint16, or uint32 for vocabularies past
-65,536 pieces), `sentences.bin` and `documents.bin` (int64: where each
-sentence begins among the tokens, each document among the sentences, and one
-end), `vocabulary.model` and `store.json`, which names them all with sizes
-and checksums.
+65,536 pieces), `sentences.bin` (uint16) and `sentence_bases.bin` (int64):
+where each sentence begins among the tokens, see `SentenceOffsets`,
+`documents.bin` (int64): where each document begins among the sentences, both
+with one end; `vocabulary.model` and `store.json`, which names them all with
+sizes and checksums.
 """
 
 import hashlib
@@ -15,105 +16,13 @@ import numpy as np
 
 from albert_keras.conversion.keras_format import VOCABULARY_FILE
 from albert_keras.data.random_fields import uniform
+from albert_keras.data.sentence_offsets import SentenceOffsets
+from albert_keras.data.token_store_writer import (
+    FORMAT_VERSION,
+    MANIFEST_FILE,
+    OFFSETS,
+)
 from albert_keras.data.tokenizer import AlbertTokenizer
-
-MANIFEST_FILE = "store.json"
-_OFFSETS = "int64"
-_FILES = ("tokens.bin", "sentences.bin", "documents.bin")
-
-
-class TokenStoreWriter:
-    """Writes documents of token ids into a directory.
-
-    A context manager, which closes the files whatever happens.
-
-    Args:
-        directory: An existing directory, given by `atomic_directory` so that
-            the store appears whole.
-        tokenizer: The `AlbertTokenizer` of the ids, saved along.
-    """
-
-    def __init__(self, directory, tokenizer):
-        self.directory = Path(directory)
-        self.tokenizer = tokenizer
-        self.dtype = (
-            "uint16" if tokenizer.vocabulary_size <= 1 << 16 else "uint32"
-        )
-        self._files = {
-            name: (self.directory / name).open("wb") for name in _FILES
-        }
-        self._hashes = {name: hashlib.sha256() for name in _FILES}
-        self._counts = np.zeros(tokenizer.vocabulary_size, "int64")
-        self.num_tokens = self.num_sentences = self.num_documents = 0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for file in self._files.values():
-            file.close()
-
-    def add(self, sentences):
-        """Adds a document; sentences without tokens are left out."""
-        sentences = [ids for ids in sentences if len(ids)]
-        if not sentences:
-            return
-        tokens = np.concatenate(sentences).astype(self.dtype)
-        lengths = np.array([len(ids) for ids in sentences], _OFFSETS)
-        starts = self.num_tokens + np.cumsum(lengths) - lengths
-        self._write("tokens.bin", tokens)
-        self._write("sentences.bin", starts)
-        self._write("documents.bin", np.array([self.num_sentences], _OFFSETS))
-        self._counts += np.bincount(tokens, minlength=len(self._counts))
-        self.num_tokens += len(tokens)
-        self.num_sentences += len(sentences)
-        self.num_documents += 1
-
-    def finish(self, validation_share, seed, **settings):
-        """Ends the store and writes its manifest, which it returns.
-
-        Args:
-            validation_share: Share of documents held out.
-            seed: Of the choice of documents.
-            **settings: How the corpus was made, for the record.
-        """
-        self._write("sentences.bin", np.array([self.num_tokens], _OFFSETS))
-        self._write("documents.bin", np.array([self.num_sentences], _OFFSETS))
-        self.__exit__()
-        self.tokenizer.write_pretrained(self.directory)
-        unknown = self._counts[self.tokenizer.unknown_id]
-        manifest = {
-            "format": "albert_keras token store",
-            "format_version": 1,
-            "num_tokens": self.num_tokens,
-            "num_sentences": self.num_sentences,
-            "num_documents": self.num_documents,
-            "dtype": self.dtype,
-            "vocabulary_size": self.tokenizer.vocabulary_size,
-            "vocabulary_sha256": self.tokenizer.sha256(),
-            "lowercase": self.tokenizer.lowercase,
-            "remove_accents": self.tokenizer.remove_accents,
-            "unigram_entropy": unigram_entropy(self._counts),
-            "unknown_rate": float(unknown / max(self.num_tokens, 1)),
-            "validation": {"share": validation_share, "seed": seed},
-            "files": {
-                name: {
-                    "bytes": (self.directory / name).stat().st_size,
-                    "sha256": self._hashes[name].hexdigest(),
-                }
-                for name in _FILES
-            },
-            "settings": settings,
-        }
-        (self.directory / MANIFEST_FILE).write_text(
-            json.dumps(manifest, indent=2) + "\n", encoding="utf-8"
-        )
-        return manifest
-
-    def _write(self, name, array):
-        data = array.tobytes()
-        self._files[name].write(data)
-        self._hashes[name].update(data)
 
 
 class TokenStore:
@@ -124,7 +33,8 @@ class TokenStore:
 
     Attributes:
         tokens: Memory map of all ids.
-        sentence_offsets: Where each sentence begins in `tokens`, and the end.
+        sentence_offsets: Where each sentence begins in `tokens`, and the end,
+            as `SentenceOffsets`.
         document_offsets: Where each document begins in `sentence_offsets`,
             and the end.
         unigram_entropy: Entropy of the ids' frequencies in nats: the loss of
@@ -147,8 +57,11 @@ class TokenStore:
         )
         self.check_vocabulary(self.tokenizer)
         self.tokens = self._map("tokens.bin", self.manifest["dtype"])
-        self.sentence_offsets = self._map("sentences.bin", _OFFSETS)
-        self.document_offsets = self._map("documents.bin", _OFFSETS)
+        self.sentence_offsets = SentenceOffsets(
+            self._map("sentence_bases.bin", OFFSETS),
+            self._map("sentences.bin", "uint16"),
+        )
+        self.document_offsets = self._map("documents.bin", OFFSETS)
 
     @property
     def vocabulary_size(self):
@@ -233,10 +146,10 @@ class TokenStore:
             raise ValueError(
                 f"{path} is damaged: {error!r}. Prepare the corpus again."
             ) from error
-        if version != 1:
+        if version != FORMAT_VERSION:
             raise ValueError(
-                f"{path} has format version {version}, this package reads 1. "
-                "Prepare the corpus again."
+                f"{path} has format version {version}, this package reads "
+                f"{FORMAT_VERSION}. Prepare the corpus again."
             )
         return manifest
 
@@ -252,10 +165,3 @@ class TokenStore:
 
     def _map(self, name, dtype):
         return np.memmap(self.directory / name, dtype=dtype, mode="r")
-
-
-def unigram_entropy(counts):
-    """-sum p ln p over the frequencies of ids, in nats."""
-    counts = np.asarray(counts, "float64")
-    p = counts[counts > 0] / max(counts.sum(), 1)
-    return float(-(p * np.log(p)).sum())

@@ -1,6 +1,5 @@
 """ALBERT's tokenizer: SentencePiece with the rule for digits and commas."""
 
-import hashlib
 from pathlib import Path
 
 import sentencepiece
@@ -10,17 +9,11 @@ from albert_keras.conversion.formats import read_tokenizer
 from albert_keras.conversion.keras_format import write_tokenizer
 from albert_keras.data.batch_layout import lay_out
 from albert_keras.data.offsets import offsets_of_parts
-from albert_keras.data.special_pieces import (
-    SPECIAL_PIECES,
-    split_special_pieces,
-)
-from albert_keras.data.text_normalization import (
-    normalize_text,
-    normalize_with_spans,
-)
+from albert_keras.data.piece_encoder import WORD_START, PieceEncoder
+from albert_keras.data.special_pieces import split_special_pieces
+from albert_keras.data.text_normalization import normalize_with_spans
 
 STYLES = ("google", "huggingface")
-WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's space, "▁"
 
 
 class AlbertTokenizer:
@@ -65,11 +58,16 @@ class AlbertTokenizer:
         self.lowercase = lowercase
         self.remove_accents = remove_accents
         self.style = style
-        self.model_proto = vocabulary if is_bytes else _read(self.path)
-        self._processor = _load(self.path, self.model_proto)
-        for attribute, piece in SPECIAL_PIECES.items():
-            setattr(self, attribute, self._special_id(piece))
-        self._digit_comma_ids = self._find_digit_comma_pieces()
+        self.encoder = PieceEncoder(
+            vocabulary if is_bytes else _read(self.path),
+            lowercase,
+            remove_accents,
+            unify_quotes=style == "huggingface",
+            path=self.path,
+        )
+        self._processor = self.encoder.processor
+        for attribute, token_id in self.encoder.special_ids.items():
+            setattr(self, attribute, token_id)
         self._blank = {}
 
     @classmethod
@@ -112,16 +110,20 @@ class AlbertTokenizer:
         }
 
     @property
+    def model_proto(self):
+        return self.encoder.model_proto
+
+    @property
     def vocabulary_size(self):
-        return self._processor.get_piece_size()
+        return self.encoder.vocabulary_size
 
     @property
     def special_ids(self):
-        return tuple(getattr(self, name) for name in SPECIAL_PIECES)
+        return tuple(self.encoder.special_ids.values())
 
     def sha256(self):
         """Fingerprint of the vocabulary file."""
-        return hashlib.sha256(self.model_proto).hexdigest()
+        return self.encoder.sha256()
 
     def id_to_piece(self, token_id):
         return self._processor.id_to_piece(int(token_id))
@@ -143,7 +145,7 @@ class AlbertTokenizer:
         """
         if self.style == "huggingface":
             return self._encode_between_special_pieces(texts, num_threads)
-        return self._encode_plain(texts, num_threads)
+        return self.encoder.encode(texts, num_threads)
 
     def encode_with_offsets(self, texts):
         """Ids of each text, and where in the text each comes from.
@@ -221,13 +223,6 @@ class AlbertTokenizer:
 
     # === One text ===
 
-    def _encode_plain(self, texts, num_threads):
-        normalized = [normalize_text(t, **self._normalization) for t in texts]
-        encoded = self._processor.encode(
-            normalized, out_type=int, num_threads=num_threads
-        )
-        return [self._cut_digit_commas(ids) for ids in encoded]
-
     def _encode_between_special_pieces(self, texts, num_threads):
         """Each stretch between typed special pieces is encoded by itself."""
         parts = [split_special_pieces(text) for text in texts]
@@ -237,7 +232,7 @@ class AlbertTokenizer:
             for piece, start, end in stretches
             if piece is None
         ]
-        encoded = iter(self._encode_plain(plain, num_threads))
+        encoded = iter(self.encoder.encode(plain, num_threads))
         return [
             [
                 token_id
@@ -268,14 +263,16 @@ class AlbertTokenizer:
 
     def _align(self, text):
         """Ids and offsets of a text without typed special pieces."""
-        normalized, spans = normalize_with_spans(text, **self._normalization)
+        normalized, spans = normalize_with_spans(
+            text, **self.encoder.normalization
+        )
         ids, offsets = [], []
         end = 0
         for token_id, surface in _surfaces(self._processor, normalized):
             # What is left out between two surfaces, if anything, is blank.
             start = max(normalized.find(surface, end), end)
             end = start + len(surface)
-            parts = self._digit_comma_ids.get(token_id, (token_id,))
+            parts = self.encoder.digit_comma_ids.get(token_id, (token_id,))
             ids += parts
             texts = [self._text_of(part) for part in parts]
             offsets += offsets_of_parts(
@@ -293,55 +290,6 @@ class AlbertTokenizer:
     def _text_of(self, token_id):
         return self.id_to_piece(token_id).replace(WORD_START, "")
 
-    @property
-    def _normalization(self):
-        return {
-            "lowercase": self.lowercase,
-            "remove_accents": self.remove_accents,
-            "unify_quotes": self.style == "huggingface",
-        }
-
-    # === Digits and commas ===
-
-    def _cut_digit_commas(self, ids):
-        if self._digit_comma_ids.keys().isdisjoint(ids):
-            return ids
-        result = []
-        for token_id in ids:
-            result.extend(self._digit_comma_ids.get(token_id, (token_id,)))
-        return result
-
-    def _find_digit_comma_pieces(self):
-        """What each piece that ends in digit and comma is cut into."""
-        pieces = (
-            (token_id, self.id_to_piece(token_id))
-            for token_id in range(self.vocabulary_size)
-        )
-        return {
-            token_id: self._cut_digit_comma(piece)
-            for token_id, piece in pieces
-            if len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
-        }
-
-    def _cut_digit_comma(self, piece):
-        text = piece[:-1].replace(WORD_START, "")
-        pieces = self._processor.encode(text, out_type=str)
-        if not piece.startswith(WORD_START) and pieces[0][0] == WORD_START:
-            # SentencePiece put a word start where the piece has none.
-            pieces[0] = pieces[0][1:]
-            pieces = [p for p in pieces if p]
-        return [self.piece_to_id(p) for p in (*pieces, ",")]
-
-    def _special_id(self, piece):
-        token_id = self.piece_to_id(piece)
-        if self.id_to_piece(token_id) != piece:
-            raise ValueError(
-                f"{self.path} is not an ALBERT vocabulary: it has no piece "
-                f"{piece!r}. Train one with recipes/prepare_corpus.py, or "
-                "with these special pieces."
-            )
-        return token_id
-
 
 def _read(path):
     if not path.is_file():
@@ -350,15 +298,6 @@ def _read(path):
             "SentencePiece .model file."
         )
     return path.read_bytes()
-
-
-def _load(path, model):
-    try:
-        return sentencepiece.SentencePieceProcessor(model_proto=model)
-    except (RuntimeError, OSError) as error:
-        raise ValueError(
-            f"{path} is not a SentencePiece model: {error}"
-        ) from error
 
 
 def _surfaces(processor, text):

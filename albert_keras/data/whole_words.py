@@ -5,7 +5,7 @@ import unicodedata
 
 import numpy as np
 
-from albert_keras.data.tokenizer import WORD_START
+from albert_keras.data.piece_encoder import WORD_START
 
 # Marks that may stand inside of a longer continuation piece; the others, an
 # apostrophe among them, begin a unit wherever they stand (as in Google's
@@ -56,6 +56,7 @@ def starts_word(piece):
 def _continues(character):
     if character in _MARKS or (character.isascii() and character.isalpha()):
         return True
-    return character.isalpha() and not unicodedata.name(
+    # Letters and the marks that stand over, under and between them.
+    return unicodedata.category(character)[0] in "LM" and not unicodedata.name(
         character, ""
     ).startswith(_SCRIPTS_WITHOUT_SPACES)

@@ -9,7 +9,7 @@ import pytest
 from albert_keras.data import AlbertTokenizer, TokenStore
 from albert_keras.data.corpus import prepare_corpus
 from albert_keras.data.documents import read_documents
-from albert_keras.data.token_store import unigram_entropy
+from albert_keras.data.token_store_writer import unigram_entropy
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 import pytest
 
-from albert_keras.data.documents import (
-    find_files,
-    read_documents,
-    split_sentences,
-)
+from albert_keras.data.documents import read_documents
+from albert_keras.data.sentence_splitting import split_sentences
+from albert_keras.data.text_files import find_files
 
 
 def write(path, text, encoding="utf-8"):

@@ -187,18 +187,86 @@ def test_a_pass_takes_each_sequence_once_in_an_order_of_its_own(store):
 
 
 def test_training_and_validation_texts_do_not_meet(store):
-    sentences = []
+    tokens = []
     for split in ("train", "validation"):
         sequences = PretrainingDataset(store, 32, 2, split=split).sequences
-        sentences.append(
+        tokens.append(
             {
-                s
-                for a, b in zip(sequences.first, sequences.end, strict=True)
-                for s in range(a, b)
+                token
+                for start, length in zip(
+                    sequences.start, sequences.length, strict=True
+                )
+                for token in range(start, start + length)
             }
         )
-    assert not sentences[0] & sentences[1]
-    assert all(sentences)
+    assert not tokens[0] & tokens[1]
+    assert all(tokens)
+    assert len(tokens[0] | tokens[1]) == len(store.tokens)
+
+
+@pytest.mark.parametrize("length", [16, 48])
+def test_every_token_of_every_document_is_seen_once_a_pass(store, length):
+    """Through whole batches of two ranks, the second from a resumed run."""
+    ranks = [
+        PretrainingDataset(store, length, 4, split="all", rank=r, size=2)
+        for r in (0, 1)
+    ]
+    count = len(ranks[0].sequences)
+    resumed = PretrainingDataset(
+        store, length, 4, split="all", rank=1, size=2, first_step=20
+    )
+    seen = np.zeros(len(store.tokens), int)
+    for step in range(-(-count // 8)):
+        later = step >= 20
+        for rank in (0, 1):
+            dataset = resumed if later and rank else ranks[rank]
+            ids = before_masking(dataset[step - dataset.first_step])
+            for row in range(4):
+                number = step * 8 + rank * 4 + row
+                if number >= count:
+                    break  # the next pass
+                for offset, start, size in segments_of(dataset, number):
+                    np.testing.assert_array_equal(
+                        ids[row, offset : offset + size],
+                        store.tokens[start : start + size],
+                    )
+                    seen[start : start + size] += 1
+    assert (seen == 1).all()
+
+
+def statistics(batches):
+    """Shares that the facts of ALBERT's pretraining give."""
+    inputs = [batch[0] for batch in batches]
+    text = sum(i["padding_mask"].sum() for i in inputs)
+    rows = sum(len(i["padding_mask"]) for i in inputs)
+    predicted = sum(batch[2]["mlm"].sum() for batch in batches)
+    masked = kept = 0
+    for batch in batches:
+        real = batch[2]["mlm"] > 0
+        after = np.take_along_axis(
+            batch[0]["token_ids"], batch[0]["mask_positions"], axis=1
+        )
+        masked += (after[real] == 4).sum()
+        kept += (after[real] == batch[1]["mlm"][real]).sum()
+    return {
+        "predicted": predicted / (text - 3 * rows),
+        "swapped": sum(batch[1]["sop"].sum() for batch in batches) / rows,
+        "masked": masked / predicted,
+        "kept": kept / predicted,
+    }
+
+
+def test_statistics_are_alberts_on_two_ranks_and_after_a_resume(store):
+    expected = {"predicted": 0.15, "swapped": 0.5, "masked": 0.8, "kept": 0.1}
+    for settings in (
+        {"rank": 0, "size": 2},
+        {"rank": 1, "size": 2},
+        {"first_step": 1234},
+    ):
+        dataset = PretrainingDataset(store, 64, 200, seed=3, **settings)
+        found = statistics([dataset[step] for step in range(50)])
+        for name, value in expected.items():
+            assert found[name] == pytest.approx(value, abs=0.012), name
 
 
 def test_a_text_too_small_for_one_batch_is_refused_with_numbers(store):

@@ -25,6 +25,10 @@ from tests.references.masking import google_unit_starts
         ("öff", False),
         ("本", True),
         ("ます", True),
+        ("。", True),
+        ("ที่", True),
+        ("्यक्ति", False),
+        ("ию", False),
     ],
 )
 def test_a_piece_starts_a_word_or_continues_it(piece, starts):

@@ -51,6 +51,7 @@ def test_text_becomes_a_corpus(recipe, text_file, tmp_path, capsys):
     assert files_in(tmp_path / "c") == [
         "albert_keras_tokenizer.json",
         "documents.bin",
+        "sentence_bases.bin",
         "sentences.bin",
         "store.json",
         "tokens.bin",
@@ -330,3 +331,19 @@ def test_checkpoints_may_go_elsewhere_and_are_not_overwritten(
             "7",
         )
     assert not (tmp_path / "b").exists()
+
+
+def test_sequences_may_be_short_at_first_and_resuming_knows(
+    recipe, corpus, tmp_path
+):
+    stages = ["--first_seq_length", "16", "--first_seq_steps", "3"]
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    run(recipe, corpus, whole, *stages)
+    shutil.copytree(whole, resumed)
+    shutil.rmtree(resumed / "checkpoints" / "step-00000006")
+    run(recipe, corpus, resumed, *stages, "--resume")
+    models = [AlbertForPretraining.from_pretrained(p) for p in (whole, resumed)]
+    for mine, theirs in zip(*(m.get_weights() for m in models), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    with pytest.raises(SystemExit, match="--first_seq_steps go together"):
+        run(recipe, corpus, tmp_path / "x", "--first_seq_length", "16")

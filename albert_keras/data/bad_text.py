@@ -1,0 +1,33 @@
+"""What to do with text that cannot be read."""
+
+
+class BadText:
+    """Fails at the first bad text, or counts and skips it.
+
+    Args:
+        skip: Whether to skip.
+
+    Attributes:
+        count: How many were skipped.
+    """
+
+    def __init__(self, skip=False):
+        self.skip = skip
+        self.count = 0
+
+    def report(self, message, cause=None):
+        """Raises a `ValueError` with the message, or counts."""
+        if not self.skip:
+            raise ValueError(
+                f"{message} Or pass `--on_bad_text skip` to leave such text "
+                "out and count it."
+            ) from cause
+        self.count += 1
+
+    def report_line(self, path, number, cause):
+        """As `report`, of a line that is not UTF-8."""
+        self.report(
+            f"{path} is not UTF-8 text: line {number}, {cause}. "
+            f"Convert it first: iconv -f latin1 -t utf-8 {path}.",
+            cause,
+        )

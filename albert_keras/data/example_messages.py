@@ -1,0 +1,145 @@
+"""tf.train.Example messages: named lists of integers or floats.
+
+Protocol Buffers' wire format, as far as these messages use it: Example has
+Features in field 1, Features a map in field 1 (key 1, value 2), a Feature a
+list of bytes, floats or integers in field 1, 2 or 3, and a list its values in
+field 1, packed or one by one. Integers of many messages are decoded at once.
+"""
+
+import numpy as np
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+FLOATS, INTEGERS = 2, 3
+
+
+def read_features(message):
+    """The features of an Example, still encoded.
+
+    Args:
+        message: Its bytes.
+
+    Returns:
+        `{name: (kind, data)}` with kind `FLOATS` or `INTEGERS` (or 1, bytes)
+        and the packed values.
+
+    Raises:
+        ValueError: If it is no such message.
+    """
+    found = {}
+    try:
+        for field, features in _fields(message):
+            if field != 1:
+                continue
+            for _, entry in _fields(features):
+                name, kind, data = None, None, b""
+                for key, value in _fields(entry):
+                    if key == 1:
+                        name = value.decode()
+                    else:
+                        ((kind, values),) = _fields(value)
+                        data = b"".join(v for _, v in _fields(values))
+                found[name] = (kind, data)
+    except (IndexError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"is no tf.train.Example: {error}") from error
+    return found
+
+
+def write_features(features):
+    """An Example's bytes.
+
+    Args:
+        features: `{name: array}` of integers or float32.
+    """
+    entries = []
+    for name in sorted(features):
+        values = np.asarray(features[name])
+        if values.dtype.kind == "f":
+            kind, data = FLOATS, values.astype("<f4").tobytes()
+        else:
+            kind, data = INTEGERS, encode_varints(values)
+        feature = _field(kind, _field(1, data))
+        entries.append(_field(1, _field(1, name.encode()) + _field(2, feature)))
+    return _field(1, b"".join(entries))
+
+
+def decode_varints(data):
+    """int64 values of packed integers.
+
+    Raises:
+        ValueError: If the data ends within a value.
+    """
+    bytes_ = np.frombuffer(data, "uint8")
+    if not bytes_.size:
+        return np.zeros(0, "int64")
+    is_last = bytes_ < 0x80
+    if is_last.all():
+        return bytes_.astype("int64")
+    ends = np.flatnonzero(is_last) + 1
+    if ends.size == 0 or ends[-1] != len(bytes_):
+        raise ValueError("the data ends within an integer")
+    starts = np.concatenate([[0], ends[:-1]])
+    place = np.arange(len(bytes_)) - np.repeat(starts, ends - starts)
+    parts = (bytes_ & 0x7F).astype("uint64") << (7 * place).astype("uint64")
+    return np.add.reduceat(parts, starts).astype("int64")
+
+
+def count_varints(data):
+    """How many integers packed data holds."""
+    return int((np.frombuffer(data, "uint8") < 0x80).sum())
+
+
+def encode_varints(values):
+    """Packed bytes of integers `(N,)`."""
+    values = np.asarray(values).astype("int64").astype("uint64")
+    if not values.size:
+        return b""
+    sizes = np.ones(len(values), "int64")
+    rest = values >> np.uint64(7)
+    while rest.any():
+        sizes += rest > 0
+        rest >>= np.uint64(7)
+    starts = np.cumsum(sizes) - sizes
+    encoded = np.zeros(int(sizes.sum()), "uint8")
+    for place in range(int(sizes.max())):
+        here = sizes > place
+        part = (values[here] >> np.uint64(7 * place)) & np.uint64(0x7F)
+        more = np.where(sizes[here] > place + 1, 0x80, 0).astype("uint64")
+        encoded[starts[here] + place] = part | more
+    return encoded.tobytes()
+
+
+def _fields(data):
+    """(number, value) of a message; values are bytes, encoded if numbers."""
+    place, size = 0, len(data)
+    while place < size:
+        tag, place = _varint(data, place)
+        number, wire = tag >> 3, tag & 7
+        begin = place
+        if wire == _BYTES:
+            length, begin = _varint(data, place)
+            place = begin + length
+        elif wire == _VARINT:
+            _, place = _varint(data, place)
+        elif wire in (_FIXED32, _FIXED64):
+            place += 4 if wire == _FIXED32 else 8
+        else:
+            raise ValueError(f"wire type {wire} at byte {begin}")
+        if place > size:
+            raise ValueError(f"a field ends behind the message's {size} bytes")
+        yield number, data[begin:place]
+
+
+def _varint(data, place):
+    value = shift = 0
+    while True:
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+        shift += 7
+
+
+def _field(number, data):
+    header = bytes([number << 3 | _BYTES])
+    return header + encode_varints(np.array([len(data)])) + data

@@ -1,0 +1,48 @@
+"""JSON lines: each line is a document, the string under `text`."""
+
+import json
+
+from albert_keras.data.stretch import (
+    byte_stretches,
+    count_lines,
+    end_of,
+    lines_of,
+)
+from albert_keras.data.text_files import COMPRESSIONS
+
+stretches = byte_stretches
+
+
+def records(stretch, on_bytes, bad_text):
+    """The lines that begin in a stretch, with what locates them."""
+    end = end_of(stretch)
+    for number, (position, line) in enumerate(lines_of(stretch, on_bytes), 1):
+        if end is not None and position >= end:
+            break
+        if not line.isspace():
+            yield stretch.path, position, number, line
+
+
+def paragraphs(record, bad_text):
+    """The lines of a document's text; none where it is skipped."""
+    path, position, number, line = record
+    try:
+        return json.loads(line.decode("utf-8-sig"))["text"].split("\n")
+    except UnicodeDecodeError as error:
+        bad_text.report_line(path, _number(record, bad_text), error)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        bad_text.report(
+            f"{path}, line {_number(record, bad_text)}: expected a JSON "
+            f'object with a string under "text", got {line[:80]!r} '
+            f"({error!r}). Correct or leave out the line.",
+            error,
+        )
+    return []
+
+
+def _number(record, bad_text):
+    """The line's number in the file, which takes reading up to it."""
+    path, position, number, _ = record
+    if bad_text.skip or path.endswith(COMPRESSIONS):
+        return number  # these are read from their beginning
+    return count_lines(path, position) + 1

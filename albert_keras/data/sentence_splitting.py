@@ -1,0 +1,87 @@
+"""Paragraphs to sentences."""
+
+import re
+
+# A sentence ends after ., ! or ?, closing quotes and brackets, and white
+# space, if what follows begins like a sentence.
+_SENTENCE_END = re.compile(
+    r"""[.!?][.!?]*["'”’)\]]*(\s+)(?=["'“‘(\[]?\s?[^\W_a-z])"""
+)
+# After the marks of Chinese and Japanese it ends in any case.
+_WIDE_MARKS = re.compile("[。！？｡]")
+_WIDE_SENTENCE_END = re.compile(
+    _SENTENCE_END.pattern + r"""|[。！？｡][。！？｡]*["'”’)\]」』）】》]*(\s*)"""
+)
+_ABBREVIATIONS = frozenset(
+    "Mr Mrs Ms Dr Prof St Jr Sr vs etc No Nos Vol Fig Figs Sgt Capt Gen Lt Col "
+    "Gov Sen Rep Inc Ltd Co Corp cf al ca approx Ave Blvd Jan Feb Mar Apr Jun "
+    "Jul Aug Sep Sept Oct Nov Dec Mt Ft pp ed eds".split()
+)
+_LETTERS_WITH_STOPS = re.compile(r"[A-Za-z]\.(?:[A-Za-z]\.)*[A-Za-z]?")
+_AFTER_OPENING = re.compile(r"[\s(\[\"']")
+_LONGEST = 40  # how far back the last word is looked for
+
+
+def sentence_splitter(language=None):
+    """A function from a paragraph to its sentences.
+
+    Args:
+        language: None for the plain rule of `split_sentences`; or the code of
+            a language, such as "de", for the rules of Wikimedia's sentencex,
+            which knows abbreviations and marks of some 240 languages.
+
+    Raises:
+        ValueError: If sentencex is not installed.
+    """
+    if language is None:
+        return split_sentences
+    try:
+        import sentencex
+    except ImportError as error:
+        raise ValueError(
+            f"Splitting sentences by the rules of {language!r} needs "
+            "sentencex: pip install sentencex. Without a language, a plain "
+            "rule is used."
+        ) from error
+
+    def split(paragraph):
+        found = sentencex.segment(language, paragraph)
+        return [text for sentence in found if (text := sentence.strip())]
+
+    return split
+
+
+def split_sentences(paragraph):
+    """Splits a paragraph into sentences by punctuation and capitals.
+
+    A plain rule for languages that write so: an end mark, white space and
+    something that is no small letter, or a full-width end mark. Initials and
+    common English abbreviations do not end a sentence.
+    """
+    paragraph = paragraph.strip()
+    sentences, start = [], 0
+    is_wide = not paragraph.isascii() and _WIDE_MARKS.search(paragraph)
+    pattern = _WIDE_SENTENCE_END if is_wide else _SENTENCE_END
+    for match in pattern.finditer(paragraph):
+        end = match.start(match.lastindex)
+        if paragraph[end - 1] == "." and _is_abbreviation(
+            paragraph[max(start, end - _LONGEST) : end - 1]
+        ):
+            continue
+        sentences.append(paragraph[start:end])
+        start = match.end()
+    if start < len(paragraph):
+        sentences.append(paragraph[start:])
+    return sentences
+
+
+def _is_abbreviation(text):
+    """Whether a text that a full stop follows ends with an abbreviation."""
+    word = text[text.rfind(" ") + 1 :]
+    if not word.isalpha():
+        word = _AFTER_OPENING.split(word)[-1]
+        if "." in word:
+            return _LETTERS_WITH_STOPS.fullmatch(word) is not None
+    if len(word) == 1:
+        return "A" <= word <= "Z"
+    return word in _ABBREVIATIONS

@@ -1,0 +1,188 @@
+"""Shows what a prepared corpus holds: figures, a histogram, samples.
+
+    python recipes/inspect_corpus.py --data_dir corpus --max_seq_length 128
+
+Statistics of text, vocabulary and batches; a figure of the lengths; and rows
+as the model gets them. On a terminal the first segment is blue, the second
+green, swapped ones are said to be; of what is predicted, [MASK] stands red
+with the piece behind it, random pieces yellow, kept ones underlined. Takes
+some seconds.
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from albert_keras.data import PretrainingDataset, TokenStore
+from albert_keras.data.piece_encoder import WORD_START
+from albert_keras.data.pretraining_records import unmasked
+from albert_keras.evaluation.corpus_figure import plot_lengths
+from settings import run_recipe
+
+COLOURS = {
+    "first": "\x1b[34m",
+    "second": "\x1b[32m",
+    "special": "\x1b[2m",
+    "mask": "\x1b[31;1m",
+    "random": "\x1b[33;1m",
+    "kept": "\x1b[4m",
+}
+PLAIN = "\x1b[0m"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Shows what a prepared corpus holds."""
+
+    data_dir: str
+    """A corpus made by prepare_corpus.py."""
+
+    max_seq_length: int = 128
+    """Length of the sequences."""
+
+    short_seq_prob: float = 0.1
+    """Probability of a shorter sequence."""
+
+    split: str = "train"
+    """"train", "validation" or "all"."""
+
+    seed: int = 42
+    """Seed of the batches."""
+
+    samples: int = 3
+    """Rows to show."""
+
+    batches: int = 50
+    """Batches of 32 rows to take the statistics of."""
+
+    figure: str | None = None
+    """Where the histogram goes; by default lengths.png in the corpus."""
+
+    verify: bool = False
+    """Read all files and compare their checksums."""
+
+    colour: bool | None = None
+    """Use colours; by default on a terminal."""
+
+
+def main(argv=None):
+    return run_recipe("inspect_corpus", inspect, Settings, argv)
+
+
+def inspect(settings):
+    """Prints statistics and samples, draws the figure."""
+    store = TokenStore(settings.data_dir)
+    if settings.verify:
+        store.verify()
+        print("All checksums fit.")
+    dataset = PretrainingDataset(
+        store,
+        settings.max_seq_length,
+        batch_size=1,
+        split=settings.split,
+        short_sequence_prob=settings.short_seq_prob,
+        seed=settings.seed,
+    )
+    dataset.batch_size = min(32, len(dataset.sequences))
+    show_text(store)
+    show_batches(dataset, settings.batches)
+    path = settings.figure or Path(settings.data_dir) / "lengths.png"
+    figure = plot_lengths(
+        store, dataset.sequences, settings.max_seq_length, path
+    )
+    print(f"Histogram: {figure}.\n")
+    colour = settings.colour
+    if colour is None:
+        colour = sys.stdout.isatty()
+    batch = dataset[0]
+    for row in range(min(settings.samples, dataset.batch_size)):
+        print(sample(batch, row, store.tokenizer, colour) + "\n")
+
+
+def show_text(store):
+    manifest = store.manifest
+    report = manifest["report"]
+    tokens, sentences = manifest["num_tokens"], manifest["num_sentences"]
+    size = sum(file["bytes"] for file in manifest["files"].values())
+    print(
+        f"{store.directory}: {manifest['num_documents']:,} documents, "
+        f"{sentences:,} sentences, {tokens:,} tokens; "
+        f"{tokens / sentences:.1f} tokens a sentence, "
+        f"{tokens / manifest['num_documents']:.0f} a document; "
+        f"{size / tokens:.2f} bytes a token.\n"
+        f"Vocabulary: {manifest['vocabulary_size']:,} pieces, "
+        f"{manifest['unused_pieces']:,} unused, "
+        f"{tokens / max(report['words'], 1):.2f} pieces a word, "
+        f"{manifest['unknown_rate']:.3%} unknown, unigram entropy "
+        f"{store.unigram_entropy:.2f} nats."
+    )
+    for split in ("train", "validation"):
+        documents = store.documents(split)
+        print(f"{split}: {len(documents):,} documents.")
+
+
+def show_batches(dataset, count):
+    """The shares that ALBERT's pretraining has: 15%, 80/10/10, half."""
+    text = rows = predicted = swapped = masked = kept = 0
+    mask_id = dataset.store.tokenizer.mask_id
+    for step in range(count):
+        inputs, labels, weights = dataset[step]
+        real = weights["mlm"] > 0
+        after = np.take_along_axis(
+            inputs["token_ids"], inputs["mask_positions"], axis=1
+        )[real]
+        rows += len(real)
+        text += inputs["padding_mask"].sum() - 3 * len(real)
+        predicted += real.sum()
+        masked += (after == mask_id).sum()
+        kept += (after == labels["mlm"][real]).sum()
+        swapped += labels["sop"].sum()
+    width = dataset.sequence_length
+    print(
+        f"{count} batches of {dataset.batch_size} x {width}: "
+        f"{(text + 3 * rows) / (rows * width):.1%} of it text, "
+        f"{predicted / text:.1%} of that predicted ({masked / predicted:.1%} "
+        f"[MASK], {kept / predicted:.1%} kept), {swapped / rows:.1%} swapped. "
+        f"A pass over the text takes {dataset.steps_per_pass:,.1f} of them."
+    )
+
+
+def sample(batch, row, tokenizer, colour):
+    """A row as text."""
+    inputs, labels, weights = batch
+    original = unmasked(inputs, labels, weights)[row]
+    ids = inputs["token_ids"][row]
+    real = weights["mlm"][row] > 0
+    predicted = set(inputs["mask_positions"][row][real].tolist())
+    special = {tokenizer.cls_id, tokenizer.sep_id}
+    parts = []
+    for place in range(int(inputs["padding_mask"][row].sum())):
+        segment = "second" if inputs["segment_ids"][row, place] else "first"
+        style = "special" if original[place] in special else segment
+        text = shown(tokenizer, ids[place])
+        if place in predicted:
+            before = shown(tokenizer, original[place])
+            style = "random"
+            if ids[place] == tokenizer.mask_id:
+                style = "mask"
+                text = f"{' ' * before.startswith(' ')}[MASK:{before.strip()}]"
+            elif ids[place] == original[place]:
+                style = "kept"
+                text = text if colour else f"{text}[kept]"
+            else:
+                text = f"{text}[was:{before.strip()}]"
+        elif style == "special":
+            text = f" {text} "
+        parts.append(f"{COLOURS[style]}{text}{PLAIN}" if colour else text)
+    order = "swapped" if labels["sop"][row] else "in order"
+    return f"({order})" + "".join(parts)
+
+
+def shown(tokenizer, token_id):
+    return tokenizer.id_to_piece(token_id).replace(WORD_START, " ")
+
+
+if __name__ == "__main__":
+    main()
