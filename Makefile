@@ -58,7 +58,8 @@ define install_horovod
 			>"$$wheels.log" 2>&1 || { cat "$$wheels.log"; exit 1; }; \
 		mv "$$wheels.tmp" "$$wheels"; \
 	fi; \
-	$$bin/python -m pip install --quiet --no-deps "$$wheels"/*.whl
+	$$bin/python -m pip install --quiet --no-deps --force-reinstall \
+		"$$wheels"/*.whl
 endef
 SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
 

@@ -12,7 +12,7 @@ import numpy as np
 from albert_keras.data.text_lines import read_lines
 
 # Rows of a training file with another number of columns: more are an error.
-# The official training file of QQP has some that line breaks tore apart.
+# One torn line among hundreds of thousands does not stop a run.
 _MALFORMED_SHARE = 1e-3
 
 

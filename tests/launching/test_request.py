@@ -119,6 +119,7 @@ def expected_request(name):
             "max_seq_length": "512",
             "masked_lm_prob": "0.15",
             "short_seq_prob": "0.1",
+            "first_seq_steps": "0",
             "seed": "42",
             "batch_size": "32",
             "gradient_accumulation_steps": "2",
