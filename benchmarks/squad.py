@@ -37,16 +37,22 @@ def main(argv=None):
         ak.AlbertBackbone.from_size(options.size, dtype=options.precision)
     )
     warm_up(model, windows, options)
-    for name, multiple in (
-        ("evaluation, padded to the longest", 32),
-        ("evaluation, padded to the full length", options.max_seq_length),
-    ):
+    print(
+        f"{options.size}, {options.precision}: {len(windows.squad.questions)} "
+        f"questions, {len(windows)} windows of up to "
+        f"{options.max_seq_length} pieces, {windows.lengths.mean():.0f} on "
+        "average."
+    )
+    kinds = {
+        "evaluation, padded to the longest": 32,
+        "evaluation, padded to the full length": options.max_seq_length,
+    }
+    for name, multiple in kinds.items():
         evaluation = SquadEvaluation(
             windows, options.batch_size, padding_multiple=multiple
         )
         measure(results, name, lambda e=evaluation: e(model))
     measure(results, "training pass", training_pass(options, model, windows))
-    report(options, windows, results)
     if options.json:
         record = {**vars(options), "windows": len(windows), "results": results}
         Path(options.json).write_text(json.dumps(record, indent=2) + "\n")
@@ -100,34 +106,23 @@ def training_pass(options, model, windows):
 def measure(results, name, function):
     began = time.perf_counter()
     value = function()
-    results.append(
-        {
-            "what": name,
-            "seconds": time.perf_counter() - began,
-            "peak_megabytes": peak_megabytes(),
-        }
+    row = {
+        "what": name,
+        "seconds": time.perf_counter() - began,
+        "peak_megabytes": peak_megabytes(),
+    }
+    results.append(row)
+    share = results[0]["seconds"] / row["seconds"]
+    print(
+        f"{name:40} {row['seconds']:8.2f} s  features are {share:7.2%} of it  "
+        f"peak {row['peak_megabytes']:6.0f} MB",
+        flush=True,
     )
     return value
 
 
 def peak_megabytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def report(options, windows, results):
-    print(
-        f"{options.size}, {options.precision}: {len(windows.squad.questions)} "
-        f"questions, {len(windows)} windows of up to "
-        f"{options.max_seq_length} pieces, {windows.lengths.mean():.0f} on "
-        "average."
-    )
-    features = results[0]["seconds"]
-    for row in results:
-        print(
-            f"{row['what']:40} {row['seconds']:8.2f} s  features are "
-            f"{features / row['seconds']:7.2%} of it  peak "
-            f"{row['peak_megabytes']:6.0f} MB"
-        )
 
 
 if __name__ == "__main__":
