@@ -94,6 +94,18 @@ def test_the_threshold_can_be_set_and_the_result_written(tmp_path):
     assert result["HasAns_exact"] == 0 and result["NoAns_exact"] == 100
 
 
+def test_the_recorded_values_are_the_references_and_ours(files, squad):
+    """`expected.json` says what the published script prints."""
+    recorded = json.loads((FIXTURE / "expected.json").read_text("utf-8"))
+    for odds, expected in zip(
+        (None, files["null_odds"]), recorded.values(), strict=True
+    ):
+        data, predictions = files["data"], files["predictions"]
+        assert reference.metrics(data, predictions, odds) == expected
+        ours = squad_metrics(squad, predictions, odds)
+        assert list(ours.items()) == list(expected.items())
+
+
 def test_the_reference_agrees_with_the_hand(files):
     result = reference.metrics(files["data"], files["predictions"])
     assert result["exact"] == 60.0
