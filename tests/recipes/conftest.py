@@ -1,5 +1,6 @@
 """What the tests of the fine-tuning recipes share."""
 
+import keras
 import pytest
 
 import albert_keras as ak
@@ -9,6 +10,7 @@ from albert_keras.data import TokenStore
 @pytest.fixture(scope="session")
 def pretrained(corpus, tmp_path_factory):
     """A model that knows nothing yet, with the corpus's vocabulary."""
+    keras.utils.set_random_seed(0)  # the tests' own seed comes later
     tokenizer = TokenStore(corpus).tokenizer
     config = ak.AlbertConfig(
         vocabulary_size=tokenizer.vocabulary_size,

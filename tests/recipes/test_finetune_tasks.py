@@ -54,8 +54,8 @@ def test_race_is_learnt_evaluated_and_answered(
     recipe, pretrained, tmp_path, capsys
 ):
     write_race(tmp_path / "RACE")
-    flags = [*FLAGS, *RACE_FLAGS, "--total_steps", "60"]
-    flags += ["--validation_frequency", "60"]
+    flags = [*FLAGS, *RACE_FLAGS, "--total_steps", "120"]
+    flags += ["--validation_frequency", "120"]
     run = race(recipe, tmp_path / "RACE", pretrained, tmp_path / "run", *flags)
     scores = json.loads((run / "eval_metrics.json").read_text())
     assert set(scores) == {"accuracy", "accuracy_middle", "accuracy_high"}
@@ -109,7 +109,8 @@ def test_tags_are_learnt_evaluated_and_predicted(
 ):
     file = tmp_path / "train.txt"
     write_conll(file)
-    flags = [*FLAGS, "--total_steps", "40", "--validation_frequency", "40"]
+    flags = [*FLAGS, "--total_steps", "120"]
+    flags += ["--validation_frequency", "120"]
     flags += ["--train_file", str(file), "--dev_file", str(file)]
     run = tokens(recipe, pretrained, tmp_path / "run", *flags)
     scores = json.loads((run / "eval_metrics.json").read_text())
