@@ -41,7 +41,7 @@ from evaluating import (
     make_examples,
     say_report,
 )
-from finetuning import Task, check_length, finetune
+from finetuning import Task, check_length, finetune, run_mode
 from progress import progress_bars
 from settings import run_recipe
 from task_settings import GLUE_DEFAULTS, GlueSettings
@@ -53,10 +53,13 @@ def main(argv=None):
 
 def run(settings):
     """Does what `--mode` says."""
-    distributed.initialize()
-    settings.check()
-    modes = {"train": train, "evaluate": evaluate, "predict": predict}
-    return modes[settings.mode](settings, GLUE_TASKS[settings.task])
+    return run_mode(
+        settings,
+        GLUE_TASKS[settings.task],
+        train=train,
+        evaluate=evaluate,
+        predict=predict,
+    )
 
 
 def train(settings, task):
@@ -66,16 +69,6 @@ def train(settings, task):
         settings, task, tokenizer, "train.tsv", "train"
     )
 
-    def make_model(dropouts):
-        return AlbertForSequenceClassification.from_pretrained(
-            settings.pretrained,
-            dtype=settings.precision,
-            num_classes=task.num_classes,
-            class_names=task.classes or None,
-            dropout=settings.classifier_dropout_prob,
-            **dropouts,
-        )
-
     return finetune(
         settings,
         Task(
@@ -83,7 +76,11 @@ def train(settings, task):
             defaults=GLUE_DEFAULTS[task.name],
             training=training,
             tokenizer=tokenizer,
-            make_model=make_model,
+            model_class=AlbertForSequenceClassification,
+            arguments={
+                "num_classes": task.num_classes,
+                "class_names": task.classes or None,
+            },
             evaluation=make_evaluation(settings, task, tokenizer),
             card=f"{len(rows):,} rows of GLUE's {task.name}, {rows.path}.",
             report=report,

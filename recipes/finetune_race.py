@@ -36,7 +36,7 @@ from evaluating import (
     make_examples,
     say_report,
 )
-from finetuning import Task, check_length, finetune
+from finetuning import Task, check_length, finetune, run_mode
 from progress import progress_bars
 from settings import run_recipe
 from task_settings import RACE_DEFAULTS, RaceSettings
@@ -48,10 +48,12 @@ def main(argv=None):
 
 def run(settings):
     """Does what `--mode` says."""
-    distributed.initialize()
-    settings.check()
-    modes = {"train": train, "evaluate": evaluate, "predict": predict}
-    return modes[settings.mode](settings)
+    return run_mode(
+        settings,
+        train=train,
+        evaluate=evaluate,
+        predict=predict,
+    )
 
 
 def train(settings):
@@ -60,14 +62,6 @@ def train(settings):
     training, report = make_choices(settings, tokenizer, "train")
     dev, _ = make_choices(settings, tokenizer, "dev")
 
-    def make_model(dropouts):
-        return AlbertForMultipleChoice.from_pretrained(
-            settings.pretrained,
-            dtype=settings.precision,
-            dropout=settings.classifier_dropout_prob,
-            **dropouts,
-        )
-
     return finetune(
         settings,
         Task(
@@ -75,7 +69,7 @@ def train(settings):
             defaults=RACE_DEFAULTS,
             training=training,
             tokenizer=tokenizer,
-            make_model=make_model,
+            model_class=AlbertForMultipleChoice,
             evaluation=RaceEvaluation(dev, settings.eval_batch_size),
             card=f"{len(training):,} questions of {training.race.path}.",
             report=report,

@@ -31,7 +31,7 @@ from evaluating import (
     make_examples,
     say_report,
 )
-from finetuning import Task, check_length, finetune
+from finetuning import Task, check_length, finetune, run_mode
 from finetuning_settings import SQUAD_DEFAULTS, SquadSettings
 from settings import run_recipe
 
@@ -42,10 +42,12 @@ def main(argv=None):
 
 def run(settings):
     """Does what `--mode` says."""
-    distributed.initialize()
-    settings.check()
-    modes = {"train": train, "evaluate": evaluate, "predict": predict}
-    return modes[settings.mode](settings)
+    return run_mode(
+        settings,
+        train=train,
+        evaluate=evaluate,
+        predict=predict,
+    )
 
 
 def train(settings):
@@ -58,15 +60,6 @@ def train(settings):
     if settings.dev_file:
         evaluation = make_evaluation(settings, tokenizer)
 
-    def make_model(dropouts):
-        return AlbertForQuestionAnswering.from_pretrained(
-            settings.pretrained,
-            dtype=settings.precision,
-            answerability_head=settings.answerability_head,
-            dropout=settings.classifier_dropout_prob,
-            **dropouts,
-        )
-
     return finetune(
         settings,
         Task(
@@ -74,7 +67,8 @@ def train(settings):
             defaults=defaults,
             training=training,
             tokenizer=tokenizer,
-            make_model=make_model,
+            model_class=AlbertForQuestionAnswering,
+            arguments={"answerability_head": settings.answerability_head},
             evaluation=evaluation,
             card=f"{len(squad.questions):,} questions of {squad.path}.",
             report=data_report(training, training=True),

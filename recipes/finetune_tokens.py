@@ -33,7 +33,7 @@ from evaluating import (
     make_examples,
     say_report,
 )
-from finetuning import Task, check_length, finetune
+from finetuning import Task, check_length, finetune, run_mode
 from progress import progress_bars
 from settings import run_recipe
 from task_settings import TOKEN_DEFAULTS, TokenSettings
@@ -45,10 +45,12 @@ def main(argv=None):
 
 def run(settings):
     """Does what `--mode` says."""
-    distributed.initialize()
-    settings.check()
-    modes = {"train": train, "evaluate": evaluate, "predict": predict}
-    return modes[settings.mode](settings)
+    return run_mode(
+        settings,
+        train=train,
+        evaluate=evaluate,
+        predict=predict,
+    )
 
 
 def train(settings):
@@ -63,16 +65,6 @@ def train(settings):
         windows, _ = make_windows(settings, tokenizer, dev, names)
         evaluation = TokenEvaluation(windows, settings.eval_batch_size)
 
-    def make_model(dropouts):
-        return AlbertForTokenClassification.from_pretrained(
-            settings.pretrained,
-            dtype=settings.precision,
-            num_classes=len(names),
-            class_names=names,
-            dropout=settings.classifier_dropout_prob,
-            **dropouts,
-        )
-
     return finetune(
         settings,
         Task(
@@ -80,7 +72,8 @@ def train(settings):
             defaults=TOKEN_DEFAULTS,
             training=training,
             tokenizer=tokenizer,
-            make_model=make_model,
+            model_class=AlbertForTokenClassification,
+            arguments={"num_classes": len(names), "class_names": names},
             evaluation=evaluation,
             card=(
                 f"{conll.num_words:,} words in {len(conll.sentences):,} "

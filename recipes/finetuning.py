@@ -7,7 +7,6 @@ ended.
 
 import dataclasses
 import json
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -44,7 +43,8 @@ class Task:
         defaults: Its `TaskDefaults`.
         training: Training rows.
         tokenizer: Saved along with the model.
-        make_model: `config fields -> model`, loads the pretrained weights.
+        model_class: Of the model that is fine-tuned.
+        arguments: Of that class, beside the dropout.
         evaluation: The `TaskEvaluation`; None without a dev file.
         card: What the model card says of the data.
         report: What was not used as it stands, for data_report.json.
@@ -54,10 +54,24 @@ class Task:
     defaults: TaskDefaults
     training: Examples
     tokenizer: Any
-    make_model: Callable
+    model_class: type
     evaluation: TaskEvaluation | None = None
+    arguments: dict = dataclasses.field(default_factory=dict)
     card: str = ""
     report: dict = dataclasses.field(default_factory=dict)
+
+
+def run_mode(settings, *arguments, **modes):
+    """Does what `--mode` says, and returns what that does.
+
+    Args:
+        settings: `FinetuningSettings` with `mode`.
+        *arguments: Handed on behind the settings.
+        **modes: A function for each mode.
+    """
+    distributed.initialize()
+    settings.check()
+    return modes[settings.mode](settings, *arguments)
 
 
 def finetune(settings, task):
@@ -77,7 +91,13 @@ def finetune(settings, task):
     plan = settings.plan(task.defaults, len(task.training), ranks)
     run = TrainingRun(with_plan(settings, plan), plan.rows_per_update)
     keras.utils.set_random_seed(settings.seed)
-    model = task.make_model(settings.dropouts(task.defaults))
+    model = task.model_class.from_pretrained(
+        settings.pretrained,
+        dtype=settings.precision,
+        dropout=settings.classifier_dropout_prob,
+        **task.arguments,
+        **settings.dropouts(task.defaults),
+    )
     check_length(task.training, model)
     compile_model(settings, task.defaults, plan, model)
     run.start(model)

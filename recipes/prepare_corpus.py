@@ -21,8 +21,6 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from tqdm import tqdm
-
 from albert_keras.data.corpus import (
     check_free,
     check_share,
@@ -32,6 +30,7 @@ from albert_keras.data.corpus import (
     prepare_parts,
 )
 from albert_keras.data.corpus_plan import CorpusPlan, TextSettings
+from progress import progress_bars
 from settings import run_recipe
 
 
@@ -170,11 +169,11 @@ def prepare(settings):
     is_task = settings.task_index is not None
     if not is_task:
         check_free(output_dir, settings.overwrite)
-    with Bars() as bars:
+    with progress_bars("B", unit_scale=True) as progress:
         if settings.merge:
             plan = plan_to_merge(parts_dir)
         else:
-            plan = encode(settings, parts_dir, is_task, bars.progress)
+            plan = encode(settings, parts_dir, is_task, progress)
         if is_task or settings.vocabulary_only:
             return
         manifest = merge_parts(
@@ -182,7 +181,7 @@ def prepare(settings):
             output_dir,
             settings.validation_share,
             settings.seed,
-            bars.progress,
+            progress,
         )
     report(output_dir, manifest)
 
@@ -233,27 +232,6 @@ def check_vocabulary_is_there(settings, parts_dir):
             "with --vocabulary_only first, on one machine, or pass "
             "--vocabulary."
         )
-
-
-class Bars:
-    """Progress bars, one after another."""
-
-    def __init__(self):
-        self.bars = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for bar in self.bars:
-            bar.close()
-
-    def progress(self, description, total):
-        self.__exit__()
-        self.bars.append(
-            tqdm(total=total, unit="B", unit_scale=True, desc=description)
-        )
-        return self.bars[-1].update
 
 
 def report(output_dir, manifest):
