@@ -3,6 +3,7 @@
 # make test-parity   set-up of PyTorch and transformers, then a live comparison
 # make test-image    the Python lines of docker/ in an environment like NVIDIA's
 # make mpi           OpenMPI and sshd, for MPI and the tests of SageMaker's driver
+# make browser       Chromium, for the test that looks at the report
 #
 # Needs Python 3.10 to 3.12 (PYTHON=... names one) and g++.
 
@@ -63,7 +64,7 @@ define install_horovod
 endef
 SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
 
-.PHONY: setup test test-parity test-image mpi lint demo clean
+.PHONY: setup test test-parity test-image mpi browser lint demo clean
 
 setup: $(VENV)/ready
 
@@ -98,6 +99,10 @@ mpi:
 	apt-get install --yes --quiet --no-install-recommends \
 		openmpi-bin libopenmpi-dev openssh-server iproute2
 
+browser:
+	apt-get update --quiet
+	apt-get install --yes --quiet --no-install-recommends chromium
+
 lint: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -114,6 +119,7 @@ demo: setup
 		--data_dir $(DEMO)/corpus --output_dir $(DEMO)/run
 	$(BIN)/python recipes/fill_mask.py --pretrained $(DEMO)/run \
 		--save_to $(DEMO)/model
+	$(BIN)/python recipes/report.py $(DEMO)/run
 
 clean:
 	rm -rf $(VENV) $(PARITY_VENV) $(DEMO) runs build dist *.egg-info

@@ -103,11 +103,6 @@ def finish(run, store):
 
 def make_datasets(settings, store):
     """Endless training batches, and validation batches that stay the same."""
-    shared = dict(
-        max_predictions=settings.max_predictions_per_seq,
-        masked_lm_prob=settings.masked_lm_prob,
-        short_sequence_prob=settings.short_seq_prob,
-    )
 
     def training_of(length):
         return PretrainingDataset(
@@ -117,7 +112,7 @@ def make_datasets(settings, store):
             seed=settings.seed,
             rank=distributed.rank(),
             size=distributed.size(),
-            **shared,
+            **masking(settings),
         )
 
     training = training_of(settings.max_seq_length)
@@ -126,6 +121,11 @@ def make_datasets(settings, store):
         training = StagedDataset(
             [(first, settings.first_seq_steps), (training, None)]
         )
+    return training, make_validation(settings, store)
+
+
+def make_validation(settings, store):
+    """This rank's share of the held-out rows."""
     validation = PretrainingDataset(
         store,
         settings.max_seq_length,
@@ -135,12 +135,21 @@ def make_datasets(settings, store):
         num_steps=settings.validation_steps,
         rank=distributed.rank(),
         size=distributed.size(),
-        **shared,
+        **masking(settings),
     )
     validation.batch_size = min(
         settings.batch_size, len(validation.sequences) // distributed.size()
     )
-    return training, validation
+    return validation
+
+
+def masking(settings):
+    """What training and validation rows have in common."""
+    return dict(
+        max_predictions=settings.max_predictions_per_seq,
+        masked_lm_prob=settings.masked_lm_prob,
+        short_sequence_prob=settings.short_seq_prob,
+    )
 
 
 def make_model(settings, store):

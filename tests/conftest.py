@@ -88,6 +88,28 @@ def shared_data():
 @pytest.fixture
 def recipe(monkeypatch):
     """A function that loads a recipe by name."""
+    return recipe_loader(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def pretraining_run(corpus, tmp_path_factory):
+    """The directory of a short pretraining; not to be written to."""
+    directory = tmp_path_factory.mktemp("pretraining") / "run"
+    keras.utils.set_random_seed(0)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        recipe_loader(monkeypatch)("pretrain").main(
+            [
+                *("--data_dir", str(corpus), "--output_dir", str(directory)),
+                *"--model_size tiny --max_seq_length 32 --batch_size 8 "
+                "--total_steps 12 --log_frequency 2 --validation_frequency 4 "
+                "--validation_steps 2 --checkpoint_frequency 20".split(),
+            ]
+        )
+    return directory
+
+
+def recipe_loader(monkeypatch):
+    """`name -> module`, a recipe as if it were started."""
     monkeypatch.syspath_prepend(str(RECIPES))
 
     def load(name):

@@ -24,6 +24,7 @@ from albert_keras.training.run_directory import (
     RunDirectory,
     check_same_settings,
 )
+from albert_keras.training.run_starts import add_start
 from albert_keras.training.sagemaker_container import SageMakerContainer
 from albert_keras.training.weights_and_biases import start_wandb
 
@@ -87,6 +88,7 @@ class TrainingRun:
             remove_unfinished(self.directory.checkpoints)
             step = self._restore(model, load or (lambda: 0))
             self.directory.write_settings(self.record)
+            add_start(self.directory.path, step)
             return step
 
         self.first_step = distributed.on_first_rank(claim_and_restore)

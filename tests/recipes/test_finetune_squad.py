@@ -96,6 +96,7 @@ def test_a_run_leaves_predictions_metrics_and_models(finished, files):
         "null_odds.json",
         "predictions.json",
         "settings.yaml",
+        "starts.json",
         "tensorboard",
     }
     rows = read_metrics(finished / "metrics.csv")

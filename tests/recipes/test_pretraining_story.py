@@ -8,6 +8,7 @@ import yaml
 
 from albert_keras import AlbertForPretraining
 from albert_keras.training.callbacks.training_log import read_metrics
+from albert_keras.training.run_starts import read_starts
 
 FLAGS = (
     "--model_size tiny --max_seq_length 32 --batch_size 8 "
@@ -87,6 +88,7 @@ def test_a_run_leaves_settings_metrics_figure_and_models(
         "curves.png",
         "metrics.csv",
         "settings.yaml",
+        "starts.json",
     ]
     rows = read_metrics(finished / "metrics.csv")
     assert [row["step"] for row in rows] == [0, 2, 3, 4, 6]
@@ -104,6 +106,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
     shutil.rmtree(resumed / "checkpoints" / "step-00000006")
     run(recipe, corpus, resumed, "--resume")
     assert "Going on from update 4" in capsys.readouterr().out
+    assert [start["first_step"] for start in read_starts(resumed)] == [0, 4]
     rows = read_metrics(resumed / "metrics.csv")
     assert [row["step"] for row in rows] == [0, 2, 3, 4, 6]
     models = [
