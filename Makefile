@@ -2,6 +2,7 @@
 # make demo          set-up, then a pretraining on text that every Python carries
 # make test-parity   set-up of PyTorch and transformers, then a live comparison
 # make test-image    the Python lines of docker/ in an environment like NVIDIA's
+# make docs          the documents as a site, in site/
 # make mpi           OpenMPI and sshd, for MPI and the tests of SageMaker's driver
 # make browser       Chromium, for the test that looks at the report
 #
@@ -64,7 +65,7 @@ define install_horovod
 endef
 SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
 
-.PHONY: setup test test-parity test-image mpi browser lint demo clean
+.PHONY: setup test test-parity test-image mpi browser docs lint demo clean
 
 setup: $(VENV)/ready
 
@@ -103,6 +104,9 @@ browser:
 	apt-get update --quiet
 	apt-get install --yes --quiet --no-install-recommends chromium
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 lint: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -122,4 +126,4 @@ demo: setup
 	$(BIN)/python recipes/report.py $(DEMO)/run
 
 clean:
-	rm -rf $(VENV) $(PARITY_VENV) $(DEMO) runs build dist *.egg-info
+	rm -rf $(VENV) $(PARITY_VENV) $(DEMO) runs site build dist *.egg-info

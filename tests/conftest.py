@@ -91,6 +91,39 @@ def recipe(monkeypatch):
     return recipe_loader(monkeypatch)
 
 
+@pytest.fixture
+def parsed(recipe, monkeypatch):
+    """`words -> settings`, what a recipe takes its command line for.
+
+    `...` stands for flags that every run needs, where they are not given.
+    """
+    recipe_settings = importlib.import_module("settings")
+
+    class Parsed(Exception):
+        """Carries the settings past the recipe's work."""
+
+    parse = recipe_settings.parse_settings
+
+    def stop(settings_class, argv=None):
+        raise Parsed(parse(settings_class, argv))
+
+    monkeypatch.setattr(recipe_settings, "parse_settings", stop)
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+
+    def parse_words(words):
+        script, *argv = (
+            os.path.expandvars(word) for word in words if word != "..."
+        )
+        for flag in ("--data_dir", "--output_dir") if "..." in words else ():
+            if flag not in argv:
+                argv += [flag, "somewhere"]
+        with pytest.raises(Parsed) as caught:
+            recipe(Path(script).stem).main(argv)
+        return caught.value.args[0]
+
+    return parse_words
+
+
 @pytest.fixture(scope="session")
 def pretraining_run(corpus, tmp_path_factory):
     """The directory of a short pretraining; not to be written to."""

@@ -18,12 +18,8 @@ class AlbertBackbone(PretrainedModel):
     Factorized embeddings, L layers that share one block, and a pooler:
     tanh(x W + b) of the first position. The variables exist from the start.
 
-    Args:
-        vocabulary_size, num_layers, num_heads, embedding_dim, hidden_dim,
-        intermediate_dim, num_groups, num_inner_repetitions, hidden_dropout,
-        attention_dropout, max_sequence_length, num_segments, activation,
-        layer_norm_epsilon, initializer_range, pre_layer_norm: See
-            `AlbertConfig`, which holds the defaults (base, version 2).
+    The arguments are the fields of `AlbertConfig`, with the same defaults
+    (base, version 2).
 
     Call arguments:
         inputs: A dictionary of integers `(B, T)`: `token_ids`, `segment_ids`

@@ -44,9 +44,8 @@ class Lamb(keras.optimizers.Optimizer):
         layer_adaptation_exclusions: The same for the trust ratio. None, the
             default, takes those of the decay.
         learning_rate_factors: See `layer_wise_factors`.
-        clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-        ema_overwrite_frequency, loss_scale_factor,
-        gradient_accumulation_steps, name: As for every Keras optimizer.
+
+    The other arguments are those of every Keras optimizer.
     """
 
     def __init__(

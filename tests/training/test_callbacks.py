@@ -117,21 +117,22 @@ def test_a_stay_on_the_plateau_is_told_once_and_a_fall_back_as_well(caplog):
 
 
 class SignalAt(keras.callbacks.Callback):
-    """Sends SIGTERM to this process in the given update."""
+    """Sends a signal to this process in the given update."""
 
-    def __init__(self, update):
+    def __init__(self, update, number):
         super().__init__()
-        self.update = update
+        self.update, self.number = update, number
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch + 1 == self.update:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), self.number)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_after_the_update_and_what_was_done_is_saved(
-    model, tiny_config, rng, tmp_path
+    model, tiny_config, rng, tmp_path, number
 ):
-    handler = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(number)
     batches = [make_batch(rng, tiny_config) for _ in range(6)]
     stop = StopOnSignal(first_step=10)
     model.fit(
@@ -140,14 +141,30 @@ def test_a_signal_stops_after_the_update_and_what_was_done_is_saved(
         verbose=0,
         callbacks=[
             stop,
-            SignalAt(3),
+            SignalAt(3, number),
             Checkpointing(tmp_path, frequency=100, first_step=10),
         ],
     )
     assert stop.stopped and stop.step == 13
     assert int(model.optimizer.iterations) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000013"]
-    assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.getsignal(number) is handler
+
+
+def test_a_second_ctrl_c_ends_at_once(model, tiny_config, rng):
+    batches = [make_batch(rng, tiny_config) for _ in range(2)]
+    twice = [SignalAt(1, signal.SIGINT), SignalAt(1, signal.SIGINT)]
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(
+                Batches(batches),
+                verbose=0,
+                callbacks=[StopOnSignal(), *twice],
+            )
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def test_without_a_signal_nothing_stops(model, tiny_config, rng):

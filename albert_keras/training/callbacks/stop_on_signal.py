@@ -11,11 +11,12 @@ EXIT_INTERRUPTED = 75
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Stops after an update when any rank has received SIGTERM.
+    """Stops after an update when any rank has received SIGTERM or SIGINT.
 
-    Spot interruptions, `scancel` and container stops send it. The update in
-    progress is finished, on several ranks also the next one, in which they
-    agree to stop at the same place; callbacks that save in `on_train_end` do.
+    Spot interruptions, `scancel` and container stops send the first, Ctrl-C
+    the second. The update in progress is finished, on several ranks also the
+    next one, in which they agree to stop at the same place; callbacks that
+    save in `on_train_end` do. A second Ctrl-C ends the process at once.
 
     Args:
         signals: Numbers of the signals.
@@ -26,7 +27,7 @@ class StopOnSignal(keras.callbacks.Callback):
         stopped: Whether the run was stopped by a signal.
     """
 
-    def __init__(self, signals=(signal.SIGTERM,), first_step=0):
+    def __init__(self, signals=(signal.SIGTERM, signal.SIGINT), first_step=0):
         super().__init__()
         self.signals = signals
         self.step = first_step
@@ -56,3 +57,5 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def _receive(self, number, frame):
         self.received = True
+        if number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
