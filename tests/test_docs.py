@@ -24,7 +24,12 @@ from tests.documents import (
 from tests.squad_files import write_squad
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
+SHOWN = [ROOT / "README.md", *PAGES]
 TUTORIALS = ROOT / "docs" / "tutorials"
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +104,14 @@ def test_every_public_name_is_in_the_reference(site):
     assert not missing
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=str)
+@pytest.mark.parametrize("page", SHOWN, ids=name_of)
 def test_every_command_is_one_of_the_recipes(page, recipe, parsed):
     """With flags that exist, and values that they take."""
     for command in commands(page):
         parsed(command)
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=str)
+@pytest.mark.parametrize("page", SHOWN, ids=name_of)
 def test_other_files_and_targets_that_are_shown_exist(page):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for line in code_lines(page):
