@@ -1,0 +1,117 @@
+"""What is published: wheel and source archive, in an environment of its own."""
+
+import email
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import albert_keras
+from tests.test_structure import PROGRAM, TIME_OF_ITS_OWN
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+# What a checkout holds beside its files.
+_NOT_COPIED = shutil.ignore_patterns(
+    *".git .venv* .*cache .hypothesis .coverage* __pycache__".split(),
+    *"*.egg-info build dist demo runs site".split(),
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Folder of the wheel and the source archive it was built from."""
+    directory = tmp_path_factory.mktemp("built")
+    shutil.copytree(ROOT, directory / "checkout", ignore=_NOT_COPIED)
+    build = "-m build --no-isolation --outdir".split()
+    run(sys.executable, *build, directory, directory / "checkout")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def python(built, tmp_path_factory):
+    """Python of an environment that has the wheel.
+
+    What the wheel needs is lent by the environment of the tests, for want of
+    a network; its editable package is not.
+    """
+    directory = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", "--without-pip", directory)
+    python = directory / "bin" / "python"
+    (wheel,) = built.glob("*.whl")
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    run(*pip, "install", "--no-deps", "--no-index", "--quiet", wheel)
+    (packages,) = directory.glob("lib/python*/site-packages")
+    lent = sysconfig.get_path("purelib")
+    (packages / "lent.pth").write_text(f"{lent}\n", encoding="utf-8")
+    return python
+
+
+def run(*command, **kwargs):
+    result = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, **kwargs
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        names = set(file.namelist())
+        (metadata,) = (n for n in names if n.endswith(".dist-info/METADATA"))
+        description = email.message_from_bytes(file.read(metadata))
+    package = ROOT / "albert_keras"
+    modules = {
+        str(path.relative_to(ROOT))
+        for pattern in ("*.py", "*.html", "py.typed")
+        for path in package.rglob(pattern)
+    }
+    assert {n for n in names if ".dist-info/" not in n} == modules
+    assert description["Version"] == albert_keras.__version__
+    assert description["Requires-Python"] == "<3.13,>=3.10"
+    assert any(name.endswith("/LICENSE") for name in names)
+
+
+def test_the_source_archive_holds_what_repeats_the_tests(built):
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        names = {name.partition("/")[2] for name in tar.getnames()}
+    assert {
+        "Makefile",
+        "constraints.txt",
+        "recipes/pretrain.py",
+        "docker/requirements.txt",
+        "infrastructure/mpijob.yaml",
+        "tests/conftest.py",
+        "tests/references/tfa_lamb.json",
+    } <= names
+    assert not any(".venv" in name or ".pyc" in name for name in names)
+
+
+def test_the_installed_package_is_light_and_makes_a_model(python, tmp_path):
+    program = f"""{PROGRAM}
+import importlib.metadata
+model = albert_keras.AlbertBackbone.from_size("tiny", vocabulary_size=50)
+print(json.dumps({{
+    "file": albert_keras.__file__,
+    "version": importlib.metadata.version("albert-keras"),
+    "parameters": model.count_params(),
+    "seconds": seconds,
+    "optional": optional,
+}}))
+"""
+    # -I: neither this folder nor PYTHONPATH.
+    output = run(python, "-I", "-c", program, cwd=tmp_path)
+    found = json.loads(output.splitlines()[-1])
+    assert Path(found["file"]).is_relative_to(Path(python).parents[1])
+    assert found["version"] == albert_keras.__version__
+    assert found["parameters"] > 0
+    assert found["optional"] == []
+    assert found["seconds"] < TIME_OF_ITS_OWN
