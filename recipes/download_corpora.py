@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from albert_keras.atomic_write import atomic_file
 from albert_keras.data.documents import cut_into_stretches
+from albert_keras.inside_directory import inside_directory
 from settings import run_recipe
 
 RECORD = ".download.json"  # hidden: no text
@@ -153,7 +154,7 @@ def fetch_corpus(corpus, files, directory):
         desc=directory.name,
     ) as bar:
         for file in files:
-            path = directory / file.name
+            path = inside_directory(directory, file.name, corpus.repository)
             if not path.is_file() or record.get(file.name) != file.sha256:
                 if not path.is_file():
                     fetch(corpus, file, directory)

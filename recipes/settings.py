@@ -388,7 +388,7 @@ def _read_config(path, settings_class):
     try:
         with open(path, encoding="utf-8") as file:
             values = yaml.safe_load(file) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise SystemExit(f"--config {path} cannot be read: {error}") from error
     known = {field.name for field in dataclasses.fields(settings_class)}
     if not isinstance(values, dict) or set(values) - known:
@@ -404,4 +404,8 @@ def _read_config(path, settings_class):
             flags += [f"--{name}", *map(str, value)]
         elif value is not None:
             flags += [f"--{name}", str(value)]
+    try:
+        "".join(flags).encode()
+    except UnicodeEncodeError as error:
+        raise SystemExit(f"--config {path} is not text: {error}") from error
     return flags

@@ -16,6 +16,8 @@ PACKAGE = Path(albert_keras.__file__).parent
 RANKS = {
     "atomic_write": 0,
     "config": 0,
+    "inside_directory": 0,
+    "json_text": 0,
     "metrics": 0,
     "losses": 0.5,
     "version": 0,

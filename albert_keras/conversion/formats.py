@@ -13,6 +13,7 @@ from albert_keras.conversion import (
     keras_hub,
 )
 from albert_keras.conversion.model_card import CARD_FILE, model_card
+from albert_keras.conversion.pretrained_parts import check_arguments
 
 # Each has `recognizes(directory)`, `read(directory)`, `read_tokenizer(
 # directory)`, `check(parts)`, `write(directory, parts)` and `FILES`.
@@ -52,6 +53,7 @@ def read_pretrained(directory):
     if name is None:
         raise ValueError(unknown_directory(directory))
     parts = FORMATS[name].read(directory)
+    check_arguments(directory, parts.arguments)
     if parts.vocabulary is not None:
         check_vocabulary(parts.vocabulary, parts.config, directory)
     if "classifier/bias" in parts.weights:

@@ -17,6 +17,7 @@ from albert_keras.conversion.safetensors_files import (
     write_safetensors,
 )
 from albert_keras.conversion.weight_translation import from_stored, to_stored
+from albert_keras.inside_directory import inside_directory
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -124,7 +125,11 @@ def find_weights(directory):
         shards = read_json(index).get("weight_map")
         if not isinstance(shards, dict):
             raise ValueError(f"{index} is damaged: it has no `weight_map`.")
-        return [directory / name for name in sorted(set(shards.values()))]
+        paths = {
+            inside_directory(directory, name, source=index)
+            for name in shards.values()
+        }
+        return sorted(paths)
     others = [name for name in _OTHER_WEIGHTS if (directory / name).exists()]
     if others:
         raise ValueError(
@@ -199,7 +204,8 @@ def _prefix(names):
 
 def _model_class(values, weights):
     inverse = {theirs: ours for ours, theirs in _ARCHITECTURES.items()}
-    architecture = (values.get("architectures") or [None])[0]
+    named = values.get("architectures")
+    architecture = str(named[0]) if isinstance(named, list) and named else ""
     known = inverse.get(architecture, architecture)
     heads = model_class_of(weights)
     # A classifier's file does not say what it classifies; the name does.
@@ -229,4 +235,6 @@ def _class_names(labels, num_classes):
         return None
     names = [labels[i] for i in ids]
     unnamed = names == [f"LABEL_{i}" for i in ids]
-    return None if unnamed or len(set(names)) < num_classes else names
+    if unnamed or not all(isinstance(name, str) for name in names):
+        return None
+    return names if len(set(names)) == num_classes else None

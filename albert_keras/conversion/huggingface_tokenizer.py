@@ -43,7 +43,7 @@ def read_tokenizer(directory):
     return {
         "vocabulary": path.read_bytes() if path.is_file() else None,
         "tokenizer": {
-            "lowercase": settings.get("do_lower_case", True),
+            "lowercase": bool(settings.get("do_lower_case", True)),
             "remove_accents": not settings.get("keep_accents", False),
             "style": "huggingface",
         },

@@ -10,6 +10,7 @@ from albert_keras.config import AlbertConfig
 from albert_keras.conversion.pretrained_parts import (
     PretrainedParts,
     config_from,
+    object_in,
     read_json,
     write_json,
 )
@@ -23,6 +24,11 @@ CONFIG_FILE = "albert_keras.json"
 WEIGHTS_FILE = "weights.safetensors"
 VOCABULARY_FILE = "vocabulary.model"
 TOKENIZER_FILE = "albert_keras_tokenizer.json"
+_TOKENIZER_SETTINGS = {
+    "lowercase": (True, False),
+    "remove_accents": (True, False),
+    "style": ("google", "huggingface"),
+}
 FILES = (CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE, TOKENIZER_FILE)
 
 
@@ -45,11 +51,11 @@ def read(directory):
         # Heads of classes that this package does not know.
         weights |= {name: read_array(name) for name in others}
     return PretrainedParts(
-        model_class=description.get("class", "AlbertBackbone"),
+        model_class=str(description.get("class", "AlbertBackbone")),
         config=config,
         weights=weights,
-        arguments=description.get("arguments", {}),
-        card=description.get("card", {}),
+        arguments=object_in(path, description, "arguments"),
+        card=object_in(path, description, "card"),
         source=str(weights_path),
         **read_tokenizer(directory),
     )
@@ -60,8 +66,21 @@ def read_tokenizer(directory):
     settings = directory / TOKENIZER_FILE
     return {
         "vocabulary": vocabulary.read_bytes() if vocabulary.is_file() else None,
-        "tokenizer": read_json(settings) if settings.is_file() else {},
+        "tokenizer": _read_settings(settings) if settings.is_file() else {},
     }
+
+
+def _read_settings(path):
+    """Arguments of `AlbertTokenizer` beside the vocabulary."""
+    settings = read_json(path)
+    for name, value in settings.items():
+        known = _TOKENIZER_SETTINGS.get(name, ())
+        if not any(value is v or value == v == str(v) for v in known):
+            raise ValueError(
+                f"{path} is damaged: {name!r} is {value!r:.60}. Known are "
+                f"{_TOKENIZER_SETTINGS}."
+            )
+    return settings
 
 
 def write_tokenizer(directory, vocabulary, settings):

@@ -13,6 +13,7 @@ from albert_keras.conversion.pretrained_parts import (
     PretrainedParts,
     config_from,
     model_class_of,
+    object_in,
     read_json,
     write_json,
 )
@@ -121,7 +122,14 @@ def read_config(path):
             f"{path} is not of an ALBERT model: `class_name` is {kind!r}. "
             "Pass the preset of an ALBERT model."
         )
-    values = description.get("config", {})
+    # KerasHub imports what the file names as the module of the class.
+    module = str(description.get("module"))
+    if module.split(".")[0] != "keras_hub":
+        raise ValueError(
+            f"{path} is not of KerasHub: `module` is {module!r}. Pass a "
+            "preset that KerasHub saved."
+        )
+    values = object_in(path, description, "config")
     missing = sorted(set(_FIELDS.values()) - set(values))
     if missing:
         raise ValueError(f"{path} is damaged: it has no {missing}.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from albert_keras.config import AlbertConfig
+from albert_keras.json_text import parse_json
 
 MODEL_CLASSES = {
     frozenset(): "AlbertBackbone",
@@ -97,7 +98,7 @@ def read_json(path):
     if not path.is_file():
         raise ValueError(f"{path} is missing. Save or copy the model again.")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(
             f"{path} is damaged: {error}. Save or copy the model again."
@@ -114,6 +115,57 @@ def write_json(path, values):
     """Writes an object as a JSON file that people can read."""
     text = json.dumps(values, indent=2, ensure_ascii=False)
     Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def object_in(path, values, key):
+    """The object under a key of a JSON object, empty if there is none.
+
+    Raises:
+        ValueError: If something else is there; names the file.
+    """
+    value = values.get(key, {})
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"{path} is damaged: {key!r} must be an object. "
+            f"Received: {value!r:.60}."
+        )
+    return value
+
+
+def check_arguments(source, arguments):
+    """Raises unless the arguments of a class that were read are possible.
+
+    Those of classes that this package does not know are not looked at.
+    """
+    for name, value in arguments.items():
+        if name in _ARGUMENTS and not _ARGUMENTS[name](value):
+            raise ValueError(
+                f"{source} is damaged: {name!r} of the model is "
+                f"{value!r:.80}. Save or copy the model again."
+            )
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _are_names(value):
+    return isinstance(value, (list, tuple)) and all(
+        isinstance(name, str) for name in value
+    )
+
+
+_ARGUMENTS = {
+    "answerability_head": lambda value: isinstance(value, bool),
+    "class_names": lambda value: value is None or _are_names(value),
+    "dropout": lambda value: _is_number(value) and 0 <= value < 1,
+    "head_epsilon": lambda value: (
+        value is None or (_is_number(value) and value > 0)
+    ),
+    "num_classes": lambda value: (
+        isinstance(value, int) and not isinstance(value, bool) and value > 0
+    ),
+}
 
 
 def config_from(path, fields):
@@ -142,7 +194,7 @@ def config_from_values(path, values, fields, activations, activation):
         ValueError: If the activation is unknown or a value is impossible.
     """
     name = values.get("hidden_act", activation)
-    if name not in activations:
+    if not isinstance(name, str) or name not in activations:
         raise ValueError(
             f"{path}: `hidden_act` must be one of {sorted(activations)}. "
             f"Received: {name!r}."

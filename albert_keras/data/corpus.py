@@ -25,8 +25,8 @@ from albert_keras.data.full_disk import full_disk_explained
 from albert_keras.data.piece_encoder import PieceEncoder
 from albert_keras.data.shard_encoding import sample_file
 from albert_keras.data.shard_merging import merge_shards
+from albert_keras.data.store_manifest import MANIFEST_FILE
 from albert_keras.data.text_files import COMPRESSIONS, find_files
-from albert_keras.data.token_store_writer import MANIFEST_FILE
 from albert_keras.data.vocabulary import train_vocabulary
 
 # To read enough, not much more, of packed and other files for a vocabulary.

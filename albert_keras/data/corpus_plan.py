@@ -15,6 +15,7 @@ from pathlib import Path
 from albert_keras.atomic_write import atomic_file
 from albert_keras.data.documents import cut_into_stretches
 from albert_keras.data.stretch import Stretch
+from albert_keras.json_text import parse_json
 
 PLAN_FILE = "plan.json"
 SHARD_FILE = "shard.json"
@@ -109,7 +110,7 @@ class CorpusPlan:
         if not path.is_file():
             return None
         try:
-            return cls(directory, json.loads(path.read_text("utf-8")))
+            return cls(directory, parse_json(path.read_text("utf-8")))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path} is damaged: {error!r}. Remove {directory} and start "
@@ -181,7 +182,7 @@ class CorpusPlan:
             path = self.shard_directory(number, len(records)) / SHARD_FILE
             if not path.is_file():
                 return records
-            records.append(json.loads(path.read_text("utf-8")))
+            records.append(parse_json(path.read_text("utf-8")))
 
     def is_finished(self, number):
         records = self.finished(number)

@@ -1,7 +1,5 @@
 """JSON lines: each line is a document, the string under `text`."""
 
-import json
-
 from albert_keras.data.stretch import (
     byte_stretches,
     count_lines,
@@ -9,6 +7,7 @@ from albert_keras.data.stretch import (
     lines_of,
 )
 from albert_keras.data.text_files import COMPRESSIONS
+from albert_keras.json_text import parse_json
 
 stretches = byte_stretches
 
@@ -27,7 +26,7 @@ def paragraphs(record, bad_text):
     """The lines of a document's text; none where it is skipped."""
     path, position, number, line = record
     try:
-        return json.loads(line.decode("utf-8-sig"))["text"].split("\n")
+        return parse_json(line.decode("utf-8-sig"))["text"].split("\n")
     except UnicodeDecodeError as error:
         bad_text.report_line(path, _number(record, bad_text), error)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -54,11 +54,12 @@ class PieceEncoder:
             self.processor = sentencepiece.SentencePieceProcessor(
                 model_proto=model_proto
             )
-        except (RuntimeError, OSError) as error:
+            self.vocabulary_size = self.processor.get_piece_size()
+            self._pieces()
+        except (RuntimeError, OSError, UnicodeDecodeError) as error:
             raise ValueError(
                 f"{path} is not a SentencePiece model: {error}"
             ) from error
-        self.vocabulary_size = self.processor.get_piece_size()
         self.special_ids = {
             name: self._special_id(piece, path)
             for name, piece in SPECIAL_PIECES.items()
@@ -113,9 +114,13 @@ class PieceEncoder:
         lengths = np.fromiter(map(len, arrays), "int64", len(arrays))
         return self._cut_digit_commas_flat(np.concatenate(arrays), lengths)
 
+    def _pieces(self):
+        return self.processor.id_to_piece(list(range(self.vocabulary_size)))
+
     def _special_id(self, piece, path):
         token_id = self.processor.piece_to_id(piece)
-        if self.processor.id_to_piece(token_id) != piece:
+        is_there = token_id < self.vocabulary_size  # none is, if it is empty
+        if not is_there or self.processor.id_to_piece(token_id) != piece:
             raise ValueError(
                 f"{path} is not an ALBERT vocabulary: it has no piece "
                 f"{piece!r}. Train one with recipes/prepare_corpus.py, or "
@@ -159,12 +164,9 @@ class PieceEncoder:
         return is_cut, self.digit_comma_ids
 
     def _find_digit_comma_pieces(self):
-        pieces = enumerate(
-            self.processor.id_to_piece(list(range(self.vocabulary_size)))
-        )
         return {
             token_id: self._cut_digit_comma(piece)
-            for token_id, piece in pieces
+            for token_id, piece in enumerate(self._pieces())
             if len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
         }
 

@@ -87,7 +87,7 @@ class PretrainingRecords(keras.utils.PyDataset):
                 f"The files hold {len(self)} records, fewer than the "
                 f"{batch_size * size} rows of one step."
             )
-        lengths = _lengths(read_features(self.files[0][0]), self._place(0))
+        lengths = _lengths(self._features(0), self._place(0))
         self.sequence_length = lengths["pieces"]
         self.max_predictions = lengths["slots"]
 
@@ -134,8 +134,7 @@ class PretrainingRecords(keras.utils.PyDataset):
         return inputs, labels, {"mlm": arrays["masked_lm_weights"]}
 
     def _read(self, number):
-        file, place = self._locate(number)
-        features = read_features(file[place])
+        features = self._features(number)
         lengths = _lengths(features, self._place(number))
         expected = (self.sequence_length, self.max_predictions)
         if (lengths["pieces"], lengths["slots"]) != expected:
@@ -146,6 +145,14 @@ class PretrainingRecords(keras.utils.PyDataset):
                 "a batch: pass those of one length at a time."
             )
         return features
+
+    def _features(self, number):
+        file, place = self._locate(number)
+        message = file[place]
+        try:
+            return read_features(message)
+        except ValueError as error:
+            raise ValueError(f"{self._place(number)} {error}") from error
 
     def _locate(self, number):
         index = int(np.searchsorted(self._ends, number, "right"))

@@ -4,10 +4,10 @@ Lai et al. 2017, arXiv:1704.04683.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 from albert_keras.data.text_lines import read_lines
+from albert_keras.json_text import parse_json
 
 LEVELS = ("middle", "high")
 LETTERS = "ABCD"
@@ -124,7 +124,7 @@ def _in_order(path):
 
 def _parse(where, text):
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError as error:
         raise ValueError(
             f"{where} is not JSON: {error}. Download it again."

@@ -5,8 +5,9 @@ Of both versions, as published (Rajpurkar et al. 2016, arXiv:1606.05250, and
 """
 
 import dataclasses
-import json
 from pathlib import Path
+
+from albert_keras.json_text import parse_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +94,7 @@ class _Reader:
     def _load(self):
         try:
             with self.path.open(encoding="utf-8") as file:
-                return json.load(file)
+                return parse_json(file.read())
         except FileNotFoundError as error:
             raise ValueError(
                 f"{self.path} does not exist. Pass a SQuAD file, such as "

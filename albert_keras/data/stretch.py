@@ -33,7 +33,7 @@ def byte_stretches(path, size, undivided=COMPRESSIONS):
         size = total
     return [
         Stretch(str(path), start, min(start + size, total))
-        for start in range(0, total, size)
+        for start in range(0, total, max(size, 1))
     ]
 
 

@@ -9,7 +9,6 @@ sizes and checksums.
 """
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,7 @@ import numpy as np
 from albert_keras.conversion.keras_format import VOCABULARY_FILE
 from albert_keras.data.random_fields import uniform
 from albert_keras.data.sentence_offsets import SentenceOffsets
-from albert_keras.data.token_store_writer import (
-    FORMAT_VERSION,
-    MANIFEST_FILE,
-    OFFSETS,
-)
+from albert_keras.data.store_manifest import OFFSETS, read_manifest
 from albert_keras.data.tokenizer import AlbertTokenizer
 
 
@@ -47,7 +42,7 @@ class TokenStore:
 
     def __init__(self, directory):
         self.directory = Path(directory)
-        self.manifest = self._read_manifest()
+        self.manifest = read_manifest(self.directory)
         for name, expected in self.manifest["files"].items():
             self._check_size(name, expected["bytes"])
         self.tokenizer = AlbertTokenizer(
@@ -131,27 +126,6 @@ class TokenStore:
                 "that prepare_corpus.py put there, or prepare the corpus "
                 "again."
             )
-
-    def _read_manifest(self):
-        path = self.directory / MANIFEST_FILE
-        if not path.is_file():
-            raise ValueError(
-                f"{self.directory} is not a prepared corpus: {path} does not "
-                "exist. Make one with recipes/prepare_corpus.py."
-            )
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            version = manifest["format_version"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{path} is damaged: {error!r}. Prepare the corpus again."
-            ) from error
-        if version != FORMAT_VERSION:
-            raise ValueError(
-                f"{path} has format version {version}, this package reads "
-                f"{FORMAT_VERSION}. Prepare the corpus again."
-            )
-        return manifest
 
     def _check_size(self, name, expected):
         path = self.directory / name

@@ -8,12 +8,13 @@ import numpy as np
 
 from albert_keras.conversion.keras_format import write_tokenizer
 from albert_keras.data.sentence_offsets import OffsetsWriter
+from albert_keras.data.store_manifest import (
+    FILES,
+    FORMAT_VERSION,
+    MANIFEST_FILE,
+    OFFSETS,
+)
 from albert_keras.data.token_shard import token_dtype
-
-MANIFEST_FILE = "store.json"
-FORMAT_VERSION = 2
-OFFSETS = "int64"
-FILES = ("tokens.bin", "sentences.bin", "sentence_bases.bin", "documents.bin")
 
 
 class TokenStoreWriter:

@@ -16,6 +16,7 @@ import string
 from pathlib import Path
 
 from albert_keras.data.squad import read_squad
+from albert_keras.json_text import parse_json
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -224,7 +225,7 @@ def _read_by_id(path, kind):
     """The object of a JSON file, whose values must be of a type."""
     try:
         with open(path, encoding="utf-8") as file:
-            values = json.load(file)
+            values = parse_json(file.read())
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as JSON: {error}.") from error
     kinds = (int, float) if kind is float else (str,)

@@ -5,9 +5,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# Hidden files, what can be made again, what a job does not run, and results.
+# Hidden files and keys, what can be made again, what a job does not run, and
+# results.
 IGNORED = (
     ".*",
+    "*.key",
+    "*.pem",
     "__pycache__",
     "*.egg-info",
     "build",

@@ -19,6 +19,7 @@ import numpy as np
 import safetensors.numpy
 
 from albert_keras.atomic_write import atomic_directory
+from albert_keras.json_text import parse_json
 
 STATE_FILE = "training_state.safetensors"
 DESCRIPTION_FILE = "training_state.json"
@@ -94,7 +95,7 @@ def newest_checkpoint(directory):
             if _sha256(path / STATE_FILE) == description["sha256"]:
                 return path
             problem = "its checksum differs"
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             problem = repr(error)
         _logger.warning("Stepping over %s: %s.", path, problem)
     return None
@@ -181,7 +182,7 @@ def _checkpoints(directory):
 
 def _read_description(path):
     text = (Path(path) / DESCRIPTION_FILE).read_text(encoding="utf-8")
-    return json.loads(text)
+    return parse_json(text)
 
 
 def _sha256(path):

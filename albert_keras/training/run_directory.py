@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from albert_keras.atomic_write import atomic_file
+from albert_keras.json_text import parse_json
 from albert_keras.training.sagemaker_container import SageMakerContainer
 
 SETTINGS_FILE = "settings.yaml"
@@ -90,10 +91,10 @@ class RunDirectory:
         Raises:
             ValueError: If the file is damaged.
         """
-        lines = self.settings_path.read_text(encoding="utf-8").splitlines()
         try:
-            pairs = (line.split(": ", 1) for line in lines)
-            return {name: json.loads(value) for name, value in pairs}
+            text = self.settings_path.read_text(encoding="utf-8")
+            pairs = (line.split(": ", 1) for line in text.splitlines())
+            return {name: parse_json(value) for name, value in pairs}
         except ValueError as error:
             raise ValueError(
                 f"{self.settings_path} is damaged: {error}. Start a new run."

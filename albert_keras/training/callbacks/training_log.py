@@ -178,13 +178,22 @@ class TrainingLog(keras.callbacks.Callback):
 
 
 def read_metrics(path):
-    """The rows of a `metrics.csv` by step, empty cells left out."""
+    """The rows of a `metrics.csv` by step, empty cells left out.
+
+    Raises:
+        ValueError: If it is damaged; names the file.
+    """
     rows = {}
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            step = int(row.pop("step"))
-            values = {name: float(cell) for name, cell in row.items() if cell}
-            rows.setdefault(step, {"step": step}).update(values)
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file, strict=True):
+                step = int(row.pop("step"))
+                values = {name: float(c) for name, c in row.items() if c}
+                rows.setdefault(step, {"step": step}).update(values)
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged: {error!r}. Copy the run again."
+        ) from error
     return list(rows.values())
 
 
