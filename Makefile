@@ -3,6 +3,7 @@
 # make test-parity   set-up of PyTorch and transformers, then a live comparison
 # make test-image    the Python lines of docker/ in an environment like NVIDIA's
 # make docs          the documents as a site, in site/
+# make audit         known vulnerabilities of what .venv holds
 # make mpi           OpenMPI and sshd, for MPI and the tests of SageMaker's driver
 # make browser       Chromium, for the test that looks at the report
 #
@@ -65,7 +66,7 @@ define install_horovod
 endef
 SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
 
-.PHONY: setup test test-parity test-image mpi browser docs lint demo clean
+.PHONY: setup test test-parity test-image mpi browser docs audit lint demo clean
 
 setup: $(VENV)/ready
 
@@ -103,6 +104,10 @@ mpi:
 browser:
 	apt-get update --quiet
 	apt-get install --yes --quiet --no-install-recommends chromium
+
+# Asks a service about known vulnerabilities: needs the network.
+audit: setup
+	$(BIN)/pip-audit --progress-spinner off --skip-editable
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
