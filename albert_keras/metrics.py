@@ -70,4 +70,6 @@ class LastValue(keras.metrics.Metric):
         self.value.assign(ops.cast(value, self.dtype))
 
     def result(self):
-        return ops.convert_to_tensor(self.value)
+        # Not the variable: Keras reads the logs of an epoch after the
+        # validation, which resets the metrics.
+        return ops.copy(self.value)

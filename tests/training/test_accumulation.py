@@ -170,6 +170,24 @@ def test_missing_labels_are_named(tiny_config, rng):
         model.train_step((inputs, labels, weights))
 
 
+def test_the_logs_of_an_epoch_have_the_last_update_beside_a_validation(
+    tiny_config, rng
+):
+    batches = [make_batch(rng, tiny_config) for _ in range(2)]
+    model = compiled(tiny_config, steps=1)
+    history = model.fit(
+        Batches(batches),
+        validation_data=Batches(batches),
+        shuffle=False,
+        verbose=0,
+    ).history
+    rate = model.optimizer.learning_rate
+    before = WarmupPolynomialDecay(0.02, 1, 100)
+    assert history["learning_rate"] == [pytest.approx(float(before(1)))]
+    assert float(rate) == pytest.approx(float(before(2)))
+    assert history["gradient_norm"][0] > 0 and history["weight_norm"][0] > 0
+
+
 def test_compile_refuses_what_would_train_something_else(pretraining_model):
     with pytest.raises(ValueError, match="positive integer. Received: 0"):
         pretraining_model.compile("adam", gradient_accumulation_steps=0)
