@@ -1,4 +1,6 @@
-# make test          set-up, then the whole test suite
+# make test          set-up, style, types, then the whole test suite
+# make check         set-up, style and types, in seconds
+# make coverage      the test suite, and which lines it runs
 # make demo          set-up, then a pretraining on text that every Python carries
 # make test-parity   set-up of PyTorch and transformers, then a live comparison
 # make test-image    the Python lines of docker/ in an environment like NVIDIA's
@@ -66,7 +68,7 @@ define install_horovod
 endef
 SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
 
-.PHONY: setup test test-parity test-image mpi browser docs audit lint demo clean
+.PHONY: setup check test coverage test-parity test-image mpi browser docs audit lint demo clean
 
 setup: $(VENV)/ready
 
@@ -80,11 +82,21 @@ $(PARITY_VENV)/ready: $(SETUP_FILES)
 	$(@D)/bin/python $(INSTALL) "$(TORCH)" transformers
 	touch $@
 
-test: setup
+# What .pre-commit-config.yaml checks, without git.
+check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/vulture
+	$(BIN)/mypy
+
+test: check
 	ALBERT_KERAS_REQUIRE_HOROVOD=1 $(BIN)/python -m pytest \
 		--numprocesses 2 --dist loadfile
+
+# The processes that tests start are measured, too.
+coverage: setup
+	ALBERT_KERAS_REQUIRE_HOROVOD=1 $(BIN)/python -m pytest \
+		--numprocesses 2 --dist loadfile --cov --cov-report=term
 
 test-parity: $(PARITY_VENV)/ready
 	$(PARITY_VENV)/bin/python -m pytest tests/parity tests/conversion
@@ -112,6 +124,7 @@ audit: setup
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
+# Mends the style.
 lint: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -155,7 +155,7 @@ class AlbertConfig:
 # model as large as those of base. AdamW leaves the plateau much sooner with
 # it; to LAMB, whose steps are relative to the weights, it makes no difference
 # (measured with tiny on the demo corpus).
-SIZES = {
+SIZES: dict[str, dict] = {
     "tiny": dict(
         num_layers=2, num_heads=4, hidden_dim=128, intermediate_dim=512,
         initializer_range=0.05,

@@ -85,11 +85,9 @@ def _unpack(archive, directory):
         with tarfile.open(archive) as tar:
             for member in tar:
                 name = Path(member.name).name
-                if member.isfile() and wanted.fullmatch(name):
-                    with (
-                        tar.extractfile(member) as packed,
-                        open(directory / name, "wb") as file,
-                    ):
+                packed = member.isfile() and tar.extractfile(member)
+                if packed and wanted.fullmatch(name):
+                    with packed, open(directory / name, "wb") as file:
                         shutil.copyfileobj(packed, file)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ValueError(

@@ -50,6 +50,7 @@ class EncodedTexts:
 
     def offsets_of(self, index):
         """Offsets of a text's pieces, int32 `(n, 2)`."""
+        assert self.offsets is not None
         return self.offsets[self.bounds[index] : self.bounds[index + 1]]
 
 
@@ -130,25 +131,25 @@ def _encode_chunks(tokenizer, texts, offsets, workers, advance):
             advance(len(chunk))
 
 
+_worker: dict = {}  # in a worker process, what it encodes with
+
+
 def _start_worker(model_proto, settings, offsets):
-    _encode_in_worker.arguments = (
-        AlbertTokenizer(model_proto, **settings),
-        offsets,
-    )
+    _worker["tokenizer"] = AlbertTokenizer(model_proto, **settings)
+    _worker["offsets"] = offsets
 
 
 def _encode_in_worker(texts):
-    tokenizer, offsets = _encode_in_worker.arguments
-    return _encode_chunk(tokenizer, texts, offsets)
+    return _encode_chunk(_worker["tokenizer"], texts, _worker["offsets"])
 
 
 def _encode_chunk(tokenizer, texts, offsets):
     if not offsets:
         ids, spans = tokenizer.encode(texts), None
     else:
-        ids, spans = zip(*tokenizer.encode_with_offsets(texts), strict=True)
+        ids, found = zip(*tokenizer.encode_with_offsets(texts), strict=True)
         spans = np.array(
-            [span for row in spans for span in row], "int32"
+            [span for row in found for span in row], "int32"
         ).reshape(-1, 2)
     lengths = np.array([len(row) for row in ids], "int64")
     return lengths, np.array([i for row in ids for i in row], "int32"), spans

@@ -16,6 +16,9 @@ class Examples:
     pieces; and `max_length`, which none is above.
     """
 
+    lengths: np.ndarray
+    max_length: int
+
     def __len__(self):
         return len(self.lengths)
 

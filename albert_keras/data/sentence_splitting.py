@@ -63,7 +63,7 @@ def split_sentences(paragraph):
     is_wide = not paragraph.isascii() and _WIDE_MARKS.search(paragraph)
     pattern = _WIDE_SENTENCE_END if is_wide else _SENTENCE_END
     for match in pattern.finditer(paragraph):
-        end = match.start(match.lastindex)
+        end = match.start(match.lastindex or 0)
         if paragraph[end - 1] == "." and _is_abbreviation(
             paragraph[max(start, end - _LONGEST) : end - 1]
         ):

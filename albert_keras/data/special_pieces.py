@@ -23,7 +23,8 @@ def split_special_pieces(text):
         A list of (piece, start, end): stretches of the text in order, with
         None for the piece where there is none.
     """
-    stretches, place = [], 0
+    stretches: list[tuple[str | None, int, int]] = []
+    place = 0
     for match in _TYPED.finditer(text):
         if match.start() > place:
             stretches.append((None, place, match.start()))

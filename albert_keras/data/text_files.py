@@ -173,7 +173,7 @@ def _checked(path, lines):
     if path.suffix not in COMPRESSIONS:
         yield from lines
         return
-    errors = (EOFError, OSError, zlib.error)
+    errors: tuple = (EOFError, OSError, zlib.error)
     if path.suffix == ".zst":
         errors = (EOFError, _zstandard().ZstdError)
     number = 0

@@ -14,6 +14,7 @@ import struct
 import tempfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class TFRecordFile:
         if not Path(path).stat().st_size:
             raise ValueError(f"{self.name} is empty. Leave it out.")
         with contextlib.ExitStack() as stack:
-            file = stack.enter_context(open(path, "rb"))
+            file: IO[bytes] = stack.enter_context(open(path, "rb"))
             compression = _compression_of(file)
             if compression is not None:
                 unpacked = stack.enter_context(tempfile.TemporaryFile())

@@ -128,7 +128,7 @@ class TokenStoreWriter:
         self._write("sentences.bin", steps)
 
     def _write(self, name, array):
-        data = memoryview(np.ascontiguousarray(array)).cast("B")
+        data = np.ascontiguousarray(array).data.cast("B")
         self._files[name].write(data)
         self._hashes[name].update(data)
 

@@ -164,7 +164,8 @@ class AlbertTokenizer:
 
     def decode(self, token_ids):
         """The text of ids, special tokens left out."""
-        special = set(self.special_ids) - {self.unknown_id}
+        special = set(self.special_ids)
+        special.discard(self.encoder.special_ids["unknown_id"])
         ids = [int(i) for i in token_ids if int(i) not in special]
         return self._processor.decode(ids)
 

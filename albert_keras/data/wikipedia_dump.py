@@ -35,7 +35,7 @@ def records(stretch, on_bytes, bad_text):
         lines, end = _lines_of_streams(stretch, on_bytes), stretch.end
     else:
         lines, end = lines_of(stretch, on_bytes), end_of(stretch)
-    page = None
+    page: list[bytes] | None = None
     for number, (position, line) in enumerate(lines, 1):
         stripped = line.strip()
         if stripped == b"<page>":

@@ -101,7 +101,7 @@ class _Shown:
         self.special = {tokenizer.cls_id, tokenizer.sep_id}
 
     def piece(self, token_id, probabilities):
-        fills = ()
+        fills: tuple[Fill, ...] = ()
         if probabilities is not None:
             likeliest = np.argsort(-probabilities)[: self.top]
             fills = tuple(

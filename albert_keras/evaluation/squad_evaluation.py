@@ -1,7 +1,7 @@
 """A model's answers to the questions of a SQuAD file, and their scores."""
 
 from albert_keras.data.example_batches import EvaluationBatches
-from albert_keras.evaluation.span_decoding import SpanDecoder
+from albert_keras.evaluation.span_decoding import SpanDecoder, SquadPredictions
 from albert_keras.evaluation.squad_metrics import squad_metrics
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
 from albert_keras.training import distributed
@@ -37,7 +37,7 @@ class SquadEvaluation(TaskEvaluation):
         self.batch_size = batch_size
         self.threshold = threshold
         self.decoding = decoding
-        self.predictions = None
+        self.predictions: SquadPredictions | None = None
 
     @property
     def metrics(self):
@@ -59,6 +59,8 @@ class SquadEvaluation(TaskEvaluation):
         )
 
     def write_predictions(self, directory):
+        if self.predictions is None:
+            raise ValueError("There are no predictions: call first.")
         self.predictions.write(directory, self.threshold)
 
 

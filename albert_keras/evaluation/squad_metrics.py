@@ -110,18 +110,20 @@ def metrics_version_2(squad, predictions, null_odds=None, threshold=1.0):
     answerable = {q.id: bool(q.answers) for q in squad.questions}
     exact, f1 = _raw_scores(squad, predictions)
     odds = null_odds or dict.fromkeys(answerable, 0.0)
-    thresholded = [
+    thresholded_exact, thresholded_f1 = (
         {
             key: score if odds[key] <= threshold else float(not answerable[key])
             for key, score in scores.items()
         }
         for scores in (exact, f1)
-    ]
-    metrics = _summary("", *thresholded, list(answerable))
+    )
+    metrics = _summary("", thresholded_exact, thresholded_f1, list(answerable))
     for prefix, kind in (("HasAns_", True), ("NoAns_", False)):
         keys = [key for key, value in answerable.items() if value == kind]
         if keys:
-            metrics.update(_summary(prefix, *thresholded, keys))
+            metrics.update(
+                _summary(prefix, thresholded_exact, thresholded_f1, keys)
+            )
     if null_odds is not None:
         for name, scores in (("best_exact", exact), ("best_f1", f1)):
             best = best_threshold(scores, predictions, null_odds, answerable)

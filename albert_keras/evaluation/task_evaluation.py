@@ -21,9 +21,15 @@ class TaskEvaluation:
         results: The metrics of the last call.
     """
 
-    metric = None
-    metrics = ()
-    results = None
+    results: dict | None = None
+
+    @property
+    def metric(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return ()
 
     def __call__(self, model, progress=None):
         """The metrics of a model.

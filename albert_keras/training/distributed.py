@@ -8,6 +8,7 @@ written for Keras 2 (horovod/horovod#4290).
 import os
 import sys
 import traceback
+from typing import Any
 
 import keras
 
@@ -17,7 +18,7 @@ _LAUNCHED_SIZES = ("HOROVOD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 # enough for the first rank to write a checkpoint of xxlarge.
 _STALL_SECONDS = "1800"
 
-_horovod = None
+_horovod: Any = None
 
 
 def initialize():

@@ -3,6 +3,7 @@
 import csv
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -66,7 +67,8 @@ class TrainingLog(keras.callbacks.Callback):
         self._scales_loss = isinstance(
             self.model.optimizer, keras.optimizers.LossScaleOptimizer
         )
-        self._file = self._writer = None
+        self._file: Any = None
+        self._writer: Any = None
         if distributed.rank() == 0:
             self._open_csv()
             self._writer = tf.summary.create_file_writer(str(self.tensorboard))
