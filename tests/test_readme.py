@@ -1,35 +1,15 @@
 """What the README shows runs, and its file tree is the project's."""
 
 import re
-import shlex
 import shutil
-from pathlib import Path
 
 import numpy as np
-import pytest
 
+from tests.documents import ROOT, run_document
 from tests.launching.conftest import VARIABLES
 from tests.squad_files import write_squad
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.strip().removeprefix("python ")
-    for line in README.splitlines()
-    if line.startswith("    python recipes/")
-]
-# So that the commands, as they are shown, take seconds here.
-SMALLER = {
-    "prepare_corpus": "--vocabulary_size 150",
-    "pretrain": (
-        "--total_steps 2 --max_seq_length 32 --batch_size 4 "
-        "--validation_steps 1"
-    ),
-    "fill_mask": "",
-    "convert": "",
-    "pretrain_sagemaker": "",
-    "finetune_squad": "--max_seq_length 128 --total_steps 2 --batch_size 4",
-}
 
 SHARED_BY_RECIPES = {
     "evaluating",
@@ -45,48 +25,33 @@ SHARED_BY_RECIPES = {
 }
 
 
-@pytest.fixture
-def directory(tmp_path, monkeypatch):
+def test_commands_and_python_run_in_the_order_shown(
+    recipe, text_file, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    (tmp_path / "texts").mkdir()
+    shutil.copy(text_file, tmp_path / "texts")
+    for variable, value in VARIABLES.items():
+        monkeypatch.setenv(variable, value)
+    write_squad(tmp_path / "train-v2.0.json")
+    write_squad(tmp_path / "dev-v2.0.json", seed=1)
+    (tmp_path / "notes.txt").write_text("Ba wrote it in Kofi.")
 
-
-def test_the_examples_in_python_run_one_after_another(corpus, directory):
-    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(examples) == 2
-    shutil.copytree(corpus, directory / "corpus")
-    names = {}
-    for example in examples:
-        exec(compile(example, "README.md", "exec"), names)
+    names = run_document(ROOT / "README.md", recipe)
     assert names["outputs"]["sequence_output"].shape == (2, 16, 128)
     assert names["outputs"]["pooled_output"].shape == (2, 128)
-    # The second: pretrained, fine-tuned, evaluated, predicted, saved, loaded.
+    # Pretrained, fine-tuned, predicted, saved, loaded.
     assert names["logits"].shape == (32, 2)
     again = names["model"].predict(names["batch"], verbose=0)["logits"]
     np.testing.assert_array_equal(again, names["logits"])
     accuracy = (again.argmax(-1) == names["labels"]).mean()
     assert accuracy > 0.9
-
-
-def test_the_commands_run_one_after_another(
-    recipe, text_file, directory, monkeypatch
-):
-    (directory / "texts").mkdir()
-    shutil.copy(text_file, directory / "texts")
-    for variable, value in VARIABLES.items():
-        monkeypatch.setenv(variable, value)
-    write_squad(directory / "train-v2.0.json")
-    write_squad(directory / "dev-v2.0.json", seed=1)
-    (directory / "notes.txt").write_text("Ba wrote it in Kofi.")
-    ran = []
-    for command in COMMANDS:
-        script, *argv = shlex.split(command)
-        name = Path(script).stem
-        recipe(name).main([*argv, *SMALLER[name].split()])
-        ran.append(name)
-    squad = ["finetune_squad"] * 2
-    before = ["prepare_corpus", "pretrain", "fill_mask"]
-    assert ran == [*before, *squad, "pretrain_sagemaker", "convert"]
+    for left in (
+        "runs/tiny/report.html",
+        "runs/tiny-hf/model.safetensors",
+        "runs/squad/eval_metrics.json",
+    ):
+        assert (tmp_path / left).is_file(), left
 
 
 def test_every_recipe_is_in_the_table():

@@ -48,7 +48,7 @@ def initialize():
     except ImportError as error:
         raise ValueError(
             f"{launched} processes were started, which needs Horovod. "
-            "Install it as README.md says under Horovod, or start one "
+            "Install it as docs/distributed.md says, or start one "
             "process."
         ) from error
     os.environ.setdefault("HOROVOD_STALL_SHUTDOWN_TIME_SECONDS", _STALL_SECONDS)
