@@ -82,13 +82,14 @@ def finetune(settings, task):
             called.
         task: The `Task`.
     """
-    ranks = distributed.size()
     if not len(task.training):
         raise ValueError(
             f"{task.name}: no training row is left. See what was left out "
             "above, and pass a file with usable rows."
         )
-    plan = settings.plan(task.defaults, len(task.training), ranks)
+    plan = settings.plan(
+        task.defaults, len(task.training), distributed.replicas()
+    )
     run = TrainingRun(with_plan(settings, plan), plan.rows_per_update)
     keras.utils.set_random_seed(settings.seed)
     model = task.model_class.from_pretrained(
@@ -144,7 +145,7 @@ def make_batches(settings, examples, plan):
     """This rank's training batches, without end."""
     return TrainingBatches(
         examples,
-        plan.batch_size * settings.gradient_accumulation_steps,
+        plan.rows_per_update // distributed.size(),
         seed=settings.seed,
         rank=distributed.rank(),
         size=distributed.size(),

@@ -48,7 +48,7 @@ def pretrain(settings):
     """Runs or resumes a pretraining, and returns its run directory."""
     distributed.initialize()
     settings.check()
-    run = TrainingRun(settings, settings.global_batch(distributed.size()))
+    run = TrainingRun(settings, settings.global_batch(distributed.replicas()))
     store = TokenStore(settings.data_dir)
     training, validation = make_datasets(settings, store)
     keras.utils.set_random_seed(settings.seed)
@@ -108,7 +108,7 @@ def make_datasets(settings, store):
         return PretrainingDataset(
             store,
             length,
-            settings.batch_size * settings.gradient_accumulation_steps,
+            settings.global_batch(distributed.devices()),
             seed=settings.seed,
             rank=distributed.rank(),
             size=distributed.size(),
@@ -137,8 +137,9 @@ def make_validation(settings, store):
         size=distributed.size(),
         **masking(settings),
     )
-    validation.batch_size = min(
-        settings.batch_size, len(validation.sequences) // distributed.size()
+    validation.batch_size = distributed.devices() * min(
+        settings.batch_size,
+        len(validation.sequences) // distributed.replicas(),
     )
     return validation
 
@@ -204,7 +205,7 @@ def leave_out_objectives(settings, model):
 
 def make_optimizer(settings, model):
     schedule = WarmupPolynomialDecay(
-        peak_learning_rate=settings.peak_learning_rate(distributed.size()),
+        peak_learning_rate=settings.peak_learning_rate(distributed.replicas()),
         warmup_steps=settings.warmup(),
         total_steps=settings.total_steps,
         end_learning_rate=settings.end_learning_rate,
@@ -226,7 +227,7 @@ def make_optimizer(settings, model):
 def name_of(settings):
     """The run's name, given or composed."""
     return settings.composed_name(
-        distributed.size(),
+        distributed.replicas(),
         time.strftime("%Y%m%d-%H%M%S"),
         "sm" if SageMakerContainer().runs_a_job else "local",
     )
@@ -249,9 +250,10 @@ def make_card(settings, store):
         "seed",
     )
     training = {name: getattr(settings, name) for name in shown}
-    training["learning_rate"] = settings.peak_learning_rate(distributed.size())
+    replicas = distributed.replicas()
+    training["learning_rate"] = settings.peak_learning_rate(replicas)
     training["warmup_steps"] = settings.warmup()
-    training["global_batch"] = settings.global_batch(distributed.size())
+    training["global_batch"] = settings.global_batch(replicas)
     return {
         "name": settings.name or f"ALBERT {settings.model_size}",
         "data": (
@@ -305,8 +307,8 @@ def check_model(settings, store, config):
 
 
 def announce(settings, store, model, training, start):
-    ranks = distributed.size()
-    tokens = settings.tokens_per_update(ranks)
+    replicas = distributed.replicas()
+    tokens = settings.tokens_per_update(replicas)
     remaining = settings.total_steps - start
     passes = remaining / training.steps_per_pass
     distributed.say(
@@ -315,10 +317,10 @@ def announce(settings, store, model, training, start):
         f"{store.directory}: {store.manifest['num_tokens']:,} tokens, "
         f"unigram entropy {store.unigram_entropy:.2f} nats (a model that "
         "knows no more than how frequent pieces are has this loss).\n"
-        f"{remaining:,} updates of {settings.global_batch(ranks):,} x "
+        f"{remaining:,} updates of {settings.global_batch(replicas):,} x "
         f"{settings.max_seq_length} tokens = {remaining * tokens:,} tokens, "
         f"{passes:.1f} passes over the text. {settings.optimizer}, peak "
-        f"learning rate {settings.peak_learning_rate(ranks):.3g} after "
+        f"learning rate {settings.peak_learning_rate(replicas):.3g} after "
         f"{settings.warmup():,} updates."
     )
     if start:

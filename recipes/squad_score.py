@@ -43,7 +43,7 @@ class SquadScore:
         self.training = make_windows(self.settings, squad, tokenizer, True)
         self.evaluation = make_evaluation(self.settings, tokenizer)
         self.plan = self.settings.plan(
-            self.defaults, len(self.training), distributed.size()
+            self.defaults, len(self.training), distributed.replicas()
         )
 
     def __call__(self, pretraining_model):

@@ -14,7 +14,7 @@ def predict_rows(
     Args:
         model: A model whose output is `logits`.
         examples: `Examples`.
-        batch_size: Rows at a time on each rank.
+        batch_size: Rows at a time on each device.
         progress: Called with the number of rows done on this rank.
         pick: What to keep of a batch's float32 logits `(B, ...)`.
 
@@ -23,7 +23,7 @@ def predict_rows(
     """
     batches = EvaluationBatches(
         examples,
-        batch_size,
+        batch_size * distributed.devices(),
         rank=distributed.rank(),
         size=distributed.size(),
     )

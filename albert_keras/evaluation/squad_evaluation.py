@@ -16,7 +16,7 @@ class SquadEvaluation(TaskEvaluation):
 
     Args:
         windows: `SquadWindows` of a file with answers.
-        batch_size: Windows at a time on each rank.
+        batch_size: Windows at a time on each device.
         threshold: Null odds above which an answer is empty.
         **decoding: Further arguments of `answer`.
 
@@ -77,14 +77,14 @@ def answer(
     Args:
         model: An `AlbertForQuestionAnswering`.
         windows: The `SquadWindows` of the questions.
-        batch_size: Windows at a time on each rank.
+        batch_size: Windows at a time on each device.
         progress: Called with the number of windows done on this rank.
         padding_multiple: See `EvaluationBatches`.
         **decoding: `n_best` and `max_answer_length` of `SpanDecoder`.
     """
     batches = EvaluationBatches(
         windows,
-        batch_size,
+        batch_size * distributed.devices(),
         rank=distributed.rank(),
         size=distributed.size(),
         padding_multiple=padding_multiple,

@@ -158,6 +158,10 @@ class AccumulatingModel(keras.Model):
             }
         return results if return_dict else list(results.values())
 
+    def predict_on_batch(self, x):
+        """As in Keras; several devices share the rows."""
+        return super().predict_on_batch(_step.share_out(x))
+
     def targets(self, y, sample_weight=None):
         """Labels and float32 weights of each objective, by its name.
 

@@ -26,7 +26,8 @@ def initialize():
 
     Pins one GPU to each process, and shares the cores of a host among its
     processes where there is none. Call it before anything is computed. A
-    process by itself has nothing to join.
+    process by itself has nothing to join; on the JAX backend it shares its
+    batches out among all devices that JAX has, see `devices`.
 
     Raises:
         ValueError: If the launcher started several processes and Horovod is
@@ -35,13 +36,16 @@ def initialize():
     """
     global _horovod
     launched = _launched_size()
+    if launched == 1:
+        _share_out_batches()
     if _horovod is not None or launched == 1:
         return
     if keras.config.backend() != "tensorflow":
         raise ValueError(
             "Horovod trains on Keras's TensorFlow backend. Received: "
             f"{launched} processes on {keras.config.backend()!r}. Unset "
-            "KERAS_BACKEND."
+            "KERAS_BACKEND, or start one process, which under JAX trains on "
+            "all devices of the machine."
         )
     try:
         import horovod.tensorflow as horovod
@@ -77,6 +81,21 @@ def size():
 def local_rank():
     """Number of this process on its host, from 0."""
     return _horovod.local_rank() if _horovod else 0
+
+
+def devices():
+    """Devices that share the rows of each batch of this process.
+
+    As many as Keras's distribution has, which `initialize` sets on the JAX
+    backend; 1 without one.
+    """
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else distribution.device_mesh.shape[0]
+
+
+def replicas():
+    """Devices that share the rows of each update, of all ranks."""
+    return size() * devices()
 
 
 # === Inside the step ===
@@ -192,6 +211,18 @@ def _launched_size():
         if os.environ.get(name):
             return int(os.environ[name])
     return 1
+
+
+def _share_out_batches():
+    """Puts what is made from now on onto all devices, where JAX has some."""
+    if keras.config.backend() != "jax" or keras.distribution.distribution():
+        return
+    names = keras.distribution.list_devices()
+    if len(names) > 1:
+        keras.distribution.set_distribution(
+            keras.distribution.DataParallel(devices=names)
+        )
+        say(f"{len(names)} devices share each batch: {', '.join(names)}.")
 
 
 def _take_devices():

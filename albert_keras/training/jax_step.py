@@ -1,15 +1,29 @@
 """One update, and one step of evaluation, on the JAX backend."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import keras
+from jax.sharding import NamedSharding, PartitionSpec
+
+from albert_keras.training import distributed
+from albert_keras.training.random_state import SEED_STEP, is_random_state
+
+try:
+    _shard_map = functools.partial(jax.shard_map, check_vma=False)
+except AttributeError:  # JAX before 0.6
+    from jax.experimental.shard_map import shard_map
+
+    _shard_map = functools.partial(shard_map, check_rep=False)
 
 
 def train_step(model, state, data):
     """Accumulates the gradient over micro-batches and applies it once.
 
     The micro-batches are a scan: memory and compile time do not grow with
-    their number. Gradients add up in float32.
+    their number. Gradients add up in float32. On several devices each scans
+    its share of the rows, and the gradients are added up once after.
 
     Args:
         model: A compiled `AccumulatingModel`.
@@ -38,12 +52,15 @@ def train_step(model, state, data):
             loss = optimizer.scale_loss(loss)
         return loss, (sums, non_trainable)
 
-    gradients, sums, non_trainable = _accumulate(
+    accumulate = functools.partial(
+        _accumulate,
         jax.grad(loss_and_sums, has_aux=True),
-        trainable,
-        non_trainable,
-        (x, targets),
         model.gradient_accumulation_steps,
+    )
+    if distributed.devices() > 1:
+        accumulate = _on_each_device(accumulate, model)
+    gradients, sums, non_trainable = accumulate(
+        trainable, non_trainable, (x, targets)
     )
 
     with keras.StatelessScope(
@@ -92,6 +109,20 @@ def feed(dataset):
     return dataset
 
 
+def share_out(batch):
+    """A batch with each device's rows on it, where they go round; otherwise
+    as it is, and every device computes all of it."""
+    devices = distributed.devices()
+    if devices == 1 or any(len(a) % devices for a in jax.tree.leaves(batch)):
+        return batch
+    distribution = keras.distribution.distribution()
+    sharding = NamedSharding(
+        distribution.device_mesh.backend_mesh,
+        PartitionSpec(distribution.batch_dim_name),
+    )
+    return jax.device_put(batch, sharding)
+
+
 def _update_metrics(model, values, sums, totals, figures=None):
     """The metrics by name and the new values of their variables."""
     variables = model.metrics_variables
@@ -111,7 +142,48 @@ def _update_metrics(model, values, sums, totals, figures=None):
     ]
 
 
-def _accumulate(gradient_of, trainable, non_trainable, batch, steps):
+def _on_each_device(accumulate, model):
+    """`_accumulate` of each device's rows, the results added up.
+
+    Random states are told apart as those of ranks are (`BroadcastState`).
+    """
+    distribution = keras.distribution.distribution()
+    if not isinstance(distribution, keras.distribution.DataParallel):
+        raise ValueError(
+            "On several devices training needs keras.distribution."
+            f"DataParallel. Received: {type(distribution).__name__}."
+        )
+    axis = distribution.batch_dim_name
+    random = [is_random_state(v) for v in model.non_trainable_variables]
+
+    def move(values, distance):
+        return [
+            value.at[0].add(distance) if moves else value
+            for value, moves in zip(values, random, strict=True)
+        ]
+
+    def accumulate_own(trainable, non_trainable, batch):
+        number = jax.lax.axis_index(axis).astype("uint32")
+        distance = number * jnp.uint32(SEED_STEP)
+        gradients, sums, non_trainable = accumulate(
+            trainable, move(non_trainable, distance), batch
+        )
+        if model.gradient_compression is not None:
+            gradients = _cast(gradients, model.gradient_compression)
+        gradients, sums = jax.lax.psum((gradients, sums), axis)
+        non_trainable = move(non_trainable, -distance)
+        return _cast(gradients, "float32"), sums, non_trainable
+
+    rows, everywhere = PartitionSpec(axis), PartitionSpec()
+    return _shard_map(
+        accumulate_own,
+        mesh=distribution.device_mesh.backend_mesh,
+        in_specs=(everywhere, everywhere, rows),
+        out_specs=everywhere,
+    )
+
+
+def _accumulate(gradient_of, steps, trainable, non_trainable, batch):
     """Gradients, metric sums and new non-trainable values of the batch."""
 
     def add_micro_batch(carry, micro_batch):
@@ -145,6 +217,10 @@ def _loss_scale(optimizer):
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer.dynamic_scale.value
     return optimizer.loss_scale_factor or 1.0
+
+
+def _cast(arrays, dtype):
+    return [array.astype(dtype) for array in arrays]
 
 
 def _global_norm(values):

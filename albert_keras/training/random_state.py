@@ -1,9 +1,18 @@
-"""Random numbers that leave those of a run as they were."""
+"""Random states: those of ranks and devices, and those of a run."""
 
 import contextlib
 import random
 
 import numpy as np
+
+# From one rank or device to the next. Odd, so that they differ, and large, so
+# that seeds stay far apart.
+SEED_STEP = 0x9E3779B1
+
+
+def is_random_state(variable):
+    """Whether a Keras variable is the state of a seed generator."""
+    return "seed_generator_state" in variable.path
 
 
 @contextlib.contextmanager

@@ -83,6 +83,11 @@ def feed(dataset):
     return stream.apply(tf.data.experimental.assert_cardinality(batches))
 
 
+def share_out(batch):
+    """A batch as it is: a process has one device."""
+    return batch
+
+
 def loss_scale(optimizer):
     """What the optimizer multiplies the loss by, and divides gradients by."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):

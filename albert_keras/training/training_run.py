@@ -9,6 +9,7 @@ from albert_keras.training.callbacks import (
     EXIT_INTERRUPTED,
     BroadcastState,
     Checkpointing,
+    OverlappingCallbacks,
     StopOnNonFinite,
     StopOnSignal,
     TrainingLog,
@@ -171,15 +172,22 @@ class TrainingRun:
                 epochs=1,
                 steps_per_epoch=total_steps - start,
                 shuffle=False,
-                verbose=1 if self._shows_bar() else 0,
-                callbacks=[
-                    stop,
-                    BroadcastState(),
-                    StopOnNonFinite(first_step=start),
-                    *callbacks,
-                    log,
-                    checkpoints,
-                ],
+                callbacks=OverlappingCallbacks(
+                    [
+                        stop,
+                        BroadcastState(),
+                        StopOnNonFinite(first_step=start),
+                        *callbacks,
+                        log,
+                        checkpoints,
+                    ],
+                    add_history=True,
+                    add_progbar=self._shows_bar(),
+                    model=model,
+                    epochs=1,
+                    steps=total_steps - start,
+                    verbose=1,
+                ),
             )
         distributed.barrier()  # the first rank may be saving
         self._end(stop, export)

@@ -3,6 +3,9 @@
 from albert_keras.training.callbacks.broadcast_state import BroadcastState
 from albert_keras.training.callbacks.checkpointing import Checkpointing
 from albert_keras.training.callbacks.keep_best import KeepBest
+from albert_keras.training.callbacks.overlapping_callbacks import (
+    OverlappingCallbacks,
+)
 from albert_keras.training.callbacks.plateau_warning import PlateauWarning
 from albert_keras.training.callbacks.stop_on_non_finite import StopOnNonFinite
 from albert_keras.training.callbacks.stop_on_signal import (
@@ -17,6 +20,7 @@ __all__ = [
     "BroadcastState",
     "Checkpointing",
     "KeepBest",
+    "OverlappingCallbacks",
     "PlateauWarning",
     "StopOnNonFinite",
     "StopOnSignal",

@@ -4,9 +4,7 @@ import keras
 import numpy as np
 
 from albert_keras.training import distributed
-
-# Odd, so that ranks differ, and large, so that seeds stay far apart.
-_SEED_STEP = 0x9E3779B1
+from albert_keras.training.random_state import SEED_STEP, is_random_state
 
 
 class BroadcastState(keras.callbacks.Callback):
@@ -24,7 +22,7 @@ class BroadcastState(keras.callbacks.Callback):
         if distributed.rank() == 0:
             return
         for variable in variables:
-            if "seed_generator_state" in variable.path:
+            if is_random_state(variable):
                 state = keras.ops.convert_to_numpy(variable).astype("uint64")
-                state[0] += distributed.rank() * _SEED_STEP
+                state[0] += distributed.rank() * SEED_STEP
                 variable.assign((state % 2**32).astype(np.uint32))

@@ -35,6 +35,10 @@ class Checkpointing(keras.callbacks.Callback):
         self.step = self.saved_step = first_step
         self.arguments = dict(export=export, keep=keep, settings=settings)
 
+    def needs_update(self):
+        """See `OverlappingCallbacks`."""
+        return (self.step + 1) % self.frequency == 0
+
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         if self.step % self.frequency == 0:

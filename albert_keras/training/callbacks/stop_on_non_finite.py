@@ -11,7 +11,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
     """Raises as soon as a metric is infinite or not a number.
 
     Goes first in the list of callbacks, so that no checkpoint is written of
-    weights that are lost.
+    weights that are lost. Metrics that may still be computed (see
+    `OverlappingCallbacks`) are looked at an update later.
 
     Args:
         first_step: Updates done before this `fit`.
@@ -23,6 +24,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def __init__(self, first_step=0):
         super().__init__()
         self.step = first_step
+        self._unchecked = []
 
     def on_train_begin(self, logs=None):
         # Under loss scaling a gradient may overflow; the optimizer then
@@ -35,12 +37,24 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         logs = logs or {}
+        self._unchecked.append((self.step, logs))
+        done = all(isinstance(value, float) for value in logs.values())
+        self._check_all_but(0 if done else 1)
+
+    def on_train_end(self, logs=None):
+        self._check_all_but(0)
+
+    def _check_all_but(self, newest):
+        while len(self._unchecked) > newest:
+            self._check(*self._unchecked.pop(0))
+
+    def _check(self, step, logs):
         # Losses first: a norm that is no number follows from them.
         for name in sorted(logs, key=lambda name: ("norm" in name, name)):
-            value = logs[name]
-            if name not in self.ignored and not math.isfinite(float(value)):
+            value = float(logs[name])
+            if name not in self.ignored and not math.isfinite(value):
                 raise FloatingPointError(
-                    f"{name} is {float(value)} at update {self.step} on rank "
+                    f"{name} is {value} at update {step} on rank "
                     f"{distributed.rank()}. Go on from the last checkpoint "
                     "with a lower learning rate or a longer warm-up."
                 )

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from albert_keras.atomic_write import atomic_file
 from albert_keras.training import distributed
@@ -71,7 +70,10 @@ class TrainingLog(keras.callbacks.Callback):
         self._writer: Any = None
         if distributed.rank() == 0:
             self._open_csv()
-            self._writer = tf.summary.create_file_writer(str(self.tensorboard))
+            # TensorFlow's own writer would take a GPU's memory under JAX.
+            from tensorboard.summary import Writer
+
+            self._writer = Writer(str(self.tensorboard))
         if not self.first_step:
             first = [v for v in self.validations if v.first]
             if first:
@@ -84,10 +86,22 @@ class TrainingLog(keras.callbacks.Callback):
             self.seconds += now - self._clock
             self.timed_updates += 1
         self.step += 1
-        validations = [v for v in self.validations if v.is_due(self.step)]
+        validations = self._due_at(self.step)
         if validations or self.step % self.frequency == 0:
             self._log(validations)
         self._clock = time.perf_counter()
+
+    def needs_update(self):
+        """See `OverlappingCallbacks`; times are taken where it is done."""
+        step = self.step + 1
+        return (
+            self._clock is None
+            or step % self.frequency == 0
+            or bool(self._due_at(step))
+        )
+
+    def _due_at(self, step):
+        return [v for v in self.validations if v.is_due(step)]
 
     def on_train_end(self, logs=None):
         # A run that is told to stop has no time for a validation.
@@ -128,7 +142,7 @@ class TrainingLog(keras.callbacks.Callback):
             "updates_per_second": updates_per_second,
             "sequences_per_second": updates_per_second * self.rows_per_update,
             "tokens_per_second": tokens,
-            "tokens_per_second_per_rank": tokens / distributed.size(),
+            "tokens_per_second_per_rank": tokens / distributed.replicas(),
         }
 
     def _validated(self, validations):
@@ -141,9 +155,8 @@ class TrainingLog(keras.callbacks.Callback):
         self.written_step = self.step
         if self._file is None:
             return
-        with self._writer.as_default(step=self.step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, self.step)
         self._writer.flush()
         self._csv.writerow({"step": self.step, **values})
         self._file.flush()
