@@ -14,10 +14,12 @@ def step_of_backend():
         from albert_keras.training import tensorflow_step as step
     elif backend == "jax":
         from albert_keras.training import jax_step as step
+    elif backend == "torch":
+        from albert_keras.training import torch_step as step
     else:
         raise ImportError(
-            "albert_keras trains on the TensorFlow and JAX backends of "
-            f"Keras. Received: backend {backend!r}. Set KERAS_BACKEND to "
-            "'tensorflow' or 'jax'."
+            "albert_keras trains on the TensorFlow, JAX and PyTorch backends "
+            f"of Keras. Received: backend {backend!r}. Set KERAS_BACKEND to "
+            "'tensorflow', 'jax' or 'torch'."
         )
     return step

@@ -2,10 +2,10 @@
 
 A checkpoint is a directory `step-00000300` with `training_state.safetensors`
 (every variable of the model, random states included, and of the optimizer)
-and `training_state.json` (step, shape and type of
-each variable, checksum). It appears
-whole or not at all. With the step, a dataset that draws by step goes on as if
-there had been no interruption.
+and `training_state.json` (step, shape and type of each variable, checksum).
+It appears whole or not at all. With the step, a dataset that draws by step goes
+on as if there had been no interruption; on another backend of Keras it goes on
+too, but rounds and drops out otherwise.
 """
 
 import hashlib
@@ -57,6 +57,7 @@ def save_checkpoint(
             "step": int(step),
             "settings": settings or {},
             "optimizer": _optimizer_name(model.optimizer),
+            "backend": keras.config.backend(),
             "sha256": _sha256(temporary / STATE_FILE),
             "variables": {
                 key: _describe(variable) for key, variable in variables.items()
@@ -133,7 +134,7 @@ def restore_checkpoint(path, model, optimizer_state=True):
         )
     for key in [*variables, *stored]:
         expected = _describe(variables[key]) if key in variables else None
-        if stored.get(key) != expected:
+        if not _fits(stored.get(key), expected):
             raise ValueError(
                 f"The checkpoint {path} is of another model: "
                 f"variable {key} is {stored.get(key)} there and {expected} "
@@ -142,8 +143,23 @@ def restore_checkpoint(path, model, optimizer_state=True):
             )
     arrays = safetensors.numpy.load_file(path / STATE_FILE)
     for key, variable in variables.items():
+        shape_and_type = _describe(variable)
+        if stored[key] != shape_and_type:  # integers of another backend
+            arrays[key] = arrays[key].astype(shape_and_type[1])
         variable.assign(arrays[key])
+    _tell_other_backend(path, description.get("backend"))
     return description["step"]
+
+
+def _tell_other_backend(path, backend):
+    if backend not in (None, keras.config.backend()):
+        _logger.warning(
+            "%s was saved on the backend %s. On %s the run goes on with the "
+            "same weights and batches, but not bit for bit as it would have.",
+            path,
+            backend,
+            keras.config.backend(),
+        )
 
 
 def _variables(model):
@@ -169,6 +185,14 @@ def _describe(variable):
         list(variable.shape),
         keras.backend.standardize_dtype(variable.dtype),
     ]
+
+
+def _fits(stored, expected):
+    """Whether descriptions are of the same values, on whatever backend."""
+    if stored == expected or None in (stored, expected):
+        return stored == expected
+    shapes, types = zip(stored, expected, strict=True)
+    return shapes[0] == shapes[1] and all("int" in name for name in types)
 
 
 def _checkpoints(directory):

@@ -66,7 +66,7 @@ def train_step(model, state, data):
     with keras.StatelessScope(
         list(zip(optimizer.variables, optimizer_values, strict=True))
     ):
-        learning_rate = optimizer.learning_rate
+        learning_rate = keras.ops.convert_to_tensor(optimizer.learning_rate)
         scale = _loss_scale(optimizer)
     figures = {
         "learning_rate": learning_rate,
