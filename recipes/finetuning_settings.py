@@ -110,8 +110,8 @@ class FinetuningSettings:
     """Seed of the head's weights, of dropout and of the order of rows."""
 
     batch_size: int | None = None
-    """Rows in a micro-batch, on each rank; by default the paper's batch,
-    shared out."""
+    """Rows in a micro-batch, on each rank, under JAX on each of the machine's
+    devices; by default the paper's batch, shared out."""
 
     gradient_accumulation_steps: int = 1
     """Micro-batches in an update, on each rank."""
@@ -152,13 +152,14 @@ class FinetuningSettings:
     """Clipping of the gradient's global norm."""
 
     gradient_compression: Literal["none", "float16", "bfloat16"] = "none"
-    """Type in which gradients travel between ranks."""
+    """Type in which gradients travel between ranks or devices."""
 
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Types of the computation."""
 
     skip_xla: bool = False
-    """Do not compile with XLA (by default on GPUs only)."""
+    """Do not compile with XLA (TensorFlow does on GPUs only; JAX always, or
+    else it runs operation by operation)."""
 
     eager: bool = False
     """Run without a graph, to look for faults."""
@@ -166,7 +167,7 @@ class FinetuningSettings:
     # === Evaluation ===
 
     eval_batch_size: int = 32
-    """Rows of a batch in evaluation, on each rank."""
+    """Rows of a batch in evaluation, on each rank or device."""
 
     validation_frequency: int | None = None
     """Updates between two evaluations; by default a quarter of the run."""
@@ -257,7 +258,7 @@ class FinetuningSettings:
         if defaults.batch_size % shares:
             raise ValueError(
                 f"The task's batch of {defaults.batch_size} rows cannot be "
-                f"shared out among {num_ranks} ranks x "
+                f"shared out among {num_ranks} ranks or devices x "
                 f"{self.gradient_accumulation_steps} micro-batches. Pass "
                 "--batch_size, the rows of a micro-batch on each rank."
             )

@@ -107,7 +107,8 @@ class PretrainingSettings:
     """Seed of weights, dropout and batches."""
 
     batch_size: int = 32
-    """Sequences in a micro-batch, on each rank."""
+    """Sequences in a micro-batch, on each rank; under JAX, on each of the
+    machine's devices, all of which take part."""
 
     gradient_accumulation_steps: int = 1
     """Micro-batches in an update, on each rank."""
@@ -150,13 +151,14 @@ class PretrainingSettings:
     """Clipping of the gradient's global norm."""
 
     gradient_compression: Literal["none", "float16", "bfloat16"] = "none"
-    """Type in which gradients travel between ranks."""
+    """Type in which gradients travel between ranks or devices."""
 
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Types of the computation."""
 
     skip_xla: bool = False
-    """Do not compile with XLA (by default on GPUs only)."""
+    """Do not compile with XLA (TensorFlow does on GPUs only; JAX always, or
+    else it runs operation by operation)."""
 
     eager: bool = False
     """Run without a graph, to look for faults."""
@@ -224,7 +226,7 @@ class PretrainingSettings:
     micro-batches may, where the global batch stays the same."""
 
     def global_batch(self, num_ranks):
-        """Rows of an update on all ranks."""
+        """Rows of an update on all ranks, or devices."""
         return self.batch_size * self.gradient_accumulation_steps * num_ranks
 
     def tokens_per_update(self, num_ranks):

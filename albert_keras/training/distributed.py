@@ -1,4 +1,6 @@
-"""This process among the processes of a job, over Horovod's tensors.
+"""This process among the processes of a job, and its devices.
+
+Processes speak through Horovod's tensors; devices are Keras's.
 
 One process is rank 0 of 1, needs no Horovod, and every function here leaves
 what it is given as it is. `horovod.tensorflow.keras` is not used: it is

@@ -1,15 +1,20 @@
 """Logs, warnings and the stop on a loss that is no number."""
 
+import math
 import os
 import signal
 
 import keras
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import (
+    EventAccumulator,
+)
 
 from albert_keras.optimizers import Lamb
 from albert_keras.training.callbacks import (
     Checkpointing,
+    OverlappingCallbacks,
     PlateauWarning,
     StopOnNonFinite,
     StopOnSignal,
@@ -67,7 +72,9 @@ def test_rows_hold_means_since_the_last_row_and_validations(
         assert row["tokens_per_second"] == pytest.approx(
             96 * row["updates_per_second"]
         )
-    assert list((tmp_path / "tensorboard").iterdir())
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    shown = [event.step for event in board.Tensors("sop_loss")]
+    assert shown == [2, 4, 5]
 
 
 def test_a_resumed_log_drops_what_came_after_the_checkpoint(
@@ -203,3 +210,60 @@ def test_skipped_updates_are_counted(
     applied = int(pretraining_model.optimizer.iterations)
     assert applied < 3
     assert rows[-1]["skipped_updates"] == 3 - applied
+
+
+class Unfinished:
+    """A metric that is still computed; says when somebody waited for it."""
+
+    def __init__(self, value, waited_for):
+        self.value, self.waited_for = value, waited_for
+
+    def __float__(self):
+        self.waited_for.append(self.value)
+        return self.value
+
+
+def test_nothing_waits_for_an_update_unless_it_is_logged_or_saved(
+    model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(TrainingLog, "_log", lambda self, validations: None)
+    log = TrainingLog(tmp_path, 3, 96, 8)
+    callbacks = OverlappingCallbacks(
+        [
+            StopOnNonFinite(),
+            log,
+            Checkpointing(tmp_path, frequency=100),
+        ],
+        model=model,
+    )
+    waited_for, after = [], []
+    callbacks.on_train_begin()
+    for update in range(1, 7):
+        metric = Unfinished(float(update), waited_for)
+        callbacks.on_train_batch_end(update - 1, {"loss": metric})
+        after.append(set(waited_for))
+    log.on_train_end()
+    # The first compiles; 3 and 6 are logged; the others wait for the one
+    # before, which is done.
+    assert after == [
+        {1},
+        {1},
+        {1, 2, 3},
+        {1, 2, 3},
+        {1, 2, 3, 4},
+        {1, 2, 3, 4, 5, 6},
+    ]
+
+
+def test_a_loss_that_is_no_number_is_found_an_update_later_or_at_the_end(
+    model,
+):
+    stop = StopOnNonFinite(first_step=10)
+    stop.set_model(model)
+    stop.on_train_begin()
+    stop.on_train_batch_end(0, {"loss": Unfinished(math.nan, [])})
+    with pytest.raises(FloatingPointError, match="loss is nan at update 11"):
+        stop.on_train_batch_end(1, {"loss": Unfinished(1.0, [])})
+    stop.on_train_batch_end(2, {"loss": Unfinished(math.inf, [])})
+    with pytest.raises(FloatingPointError, match="loss is inf at update 13"):
+        stop.on_train_end()
