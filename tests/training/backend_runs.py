@@ -21,7 +21,8 @@ from albert_keras import AlbertForMaskedLM
 RECIPES = Path(__file__).parents[2] / "recipes"
 FLAGS = (
     "--load_from pretrained --max_seq_length 32 "
-    "--gradient_accumulation_steps 2 --learning_rate 0.01 --warmup_steps 2 --total_steps 20 "
+    "--gradient_accumulation_steps 2 --learning_rate 0.01 "
+    "--warmup_steps 2 --total_steps 20 "
     "--validation_steps 2 --log_frequency 1 --validation_frequency 10 "
     "--checkpoint_frequency 10 --hidden_dropout_prob 0"
 ).split()
