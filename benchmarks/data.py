@@ -213,6 +213,27 @@ def batches(options, store, drop):
 
 
 def report(options, results):
+    figures = summary(results)
+    show(options, results, figures)
+    if options.json:
+        document = {
+            "options": {
+                key: str(value)
+                for key, value in vars(options).items()
+                if key != "json"
+            },
+            **figures,
+            "rounds": results,
+            "memory_of_this_process": resource.getrusage(
+                resource.RUSAGE_SELF
+            ).ru_maxrss
+            / 1e3,
+        }
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def summary(results):
+    """Medians, and our speed by SentencePiece's in each round."""
     speed = {
         name: statistics.median(
             round_["tokens"] / round_["seconds"] for round_ in results[name]
@@ -228,14 +249,24 @@ def report(options, results):
         ]
         for unit in ("seconds", "core_seconds")
     )
+    return {
+        "tokens_a_second": speed,
+        "ratios": by_wall,
+        "ratios_of_core_seconds": by_core,
+        "load": os.getloadavg()[0],
+    }
+
+
+def show(options, results, figures):
+    speed = figures["tokens_a_second"]
+    by_wall, by_core = figures["ratios"], figures["ratios_of_core_seconds"]
     memory = max(r["megabytes_of_memory"] for r in results["prepare"])
     per_core = statistics.median(
         r["tokens"] / r["core_seconds"] for r in results["prepare"]
     )
-    load = os.getloadavg()[0]
     print(
         f"{options.megabytes:g} MB of text, {options.processes} processes on "
-        f"{os.cpu_count()} cores, load {load:.1f} at the end\n"
+        f"{os.cpu_count()} cores, load {figures['load']:.1f} at the end\n"
         f"SentencePiece alone   {speed['bare']:>12,.0f} tokens/s\n"
         f"text to store         {speed['prepare']:>12,.0f} tokens/s, ratio "
         f"{statistics.median(by_wall):.2f}, rounds {two_digits(by_wall)}\n"
@@ -259,24 +290,6 @@ def report(options, results):
             f"{options.length}; millions by round, in brackets a second of a "
             f"core: {', '.join(rounds)}"
         )
-    if options.json:
-        document = {
-            "options": {
-                key: str(value)
-                for key, value in vars(options).items()
-                if key != "json"
-            },
-            "tokens_a_second": speed,
-            "ratios": by_wall,
-            "ratios_of_core_seconds": by_core,
-            "load": load,
-            "rounds": results,
-            "memory_of_this_process": resource.getrusage(
-                resource.RUSAGE_SELF
-            ).ru_maxrss
-            / 1e3,
-        }
-        options.json.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def two_digits(numbers):

@@ -89,9 +89,6 @@ def work(options):
     rank = int(os.environ.get("HOROVOD_RANK", 0))
     core = rank + int(os.environ.get("FIRST_CORE", 0))
     os.sched_setaffinity(0, {core % os.cpu_count()})
-    import time
-
-    import keras
     import numpy as np
 
     from albert_keras import (
@@ -102,19 +99,6 @@ def work(options):
     from albert_keras.training import distributed
     from albert_keras.training.callbacks import BroadcastState
 
-    class Clock(keras.callbacks.Callback):
-        def __init__(self):
-            super().__init__()
-            self.ends, self.communication = [], []
-
-        def on_train_batch_end(self, batch, logs=None):
-            self.ends.append(time.perf_counter())
-            metrics = self.model.get_metrics_result()
-            self.communication.append(
-                float(metrics.get("communication_seconds", 0.0))
-            )
-            self.model.reset_metrics()
-
     distributed.initialize()
     model = AlbertForPretraining(AlbertBackbone.from_size(options.size))
     model.compile(
@@ -123,8 +107,39 @@ def work(options):
         gradient_compression=options.compression,
         jit_compile=False,
     )
-    rows, length = options.rows * options.accumulation, options.length
-    rng = np.random.default_rng(distributed.rank())
+    rows = options.rows * options.accumulation
+    inputs, labels, weights = random_rows(
+        distributed.rank(), rows, options.length
+    )
+    clock = make_clock()
+    model.fit(
+        inputs,
+        labels,
+        sample_weight=weights,
+        batch_size=rows,
+        epochs=options.updates + 2,
+        verbose=0,
+        callbacks=[BroadcastState(), clock],
+    )
+    seconds = statistics.median(np.diff(clock.ends)[1:].tolist())
+    communication = statistics.median(clock.communication[2:])
+    tokens = rows * options.length * distributed.size() / seconds
+    parameters = model.count_params()
+    if distributed.rank() == 0:
+        result = {
+            "seconds_per_update": seconds,
+            "tokens_per_second": tokens,
+            "communication_share": communication / seconds,
+            "gradient_bytes": parameters * (2 if options.compression else 4),
+        }
+        print("RESULT" + json.dumps(result), flush=True)
+
+
+def random_rows(seed, rows, length):
+    """Inputs, labels and weights of a batch, 15% of the pieces masked."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
     slots = round(0.15 * length)
     inputs = {
         "token_ids": rng.integers(5, 30000, (rows, length), "int32"),
@@ -140,28 +155,29 @@ def work(options):
         "mlm": np.ones((rows, slots), "float32"),
         "sop": np.ones(rows, "float32"),
     }
-    clock = Clock()
-    model.fit(
-        inputs,
-        labels,
-        sample_weight=weights,
-        batch_size=rows,
-        epochs=options.updates + 2,
-        verbose=0,
-        callbacks=[BroadcastState(), clock],
-    )
-    seconds = statistics.median(np.diff(clock.ends)[1:].tolist())
-    communication = statistics.median(clock.communication[2:])
-    tokens = rows * length * distributed.size() / seconds
-    parameters = model.count_params()
-    if distributed.rank() == 0:
-        result = {
-            "seconds_per_update": seconds,
-            "tokens_per_second": tokens,
-            "communication_share": communication / seconds,
-            "gradient_bytes": parameters * (2 if options.compression else 4),
-        }
-        print("RESULT" + json.dumps(result), flush=True)
+    return inputs, labels, weights
+
+
+def make_clock():
+    """A callback that notes when each update ended, and what it waited."""
+    import time
+
+    import keras
+
+    class Clock(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.ends, self.communication = [], []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.ends.append(time.perf_counter())
+            metrics = self.model.get_metrics_result()
+            self.communication.append(
+                float(metrics.get("communication_seconds", 0.0))
+            )
+            self.model.reset_metrics()
+
+    return Clock()
 
 
 def report(results, options):

@@ -90,6 +90,46 @@ def test_nothing_in_the_package_imports_the_recipes():
         assert not roots & {"recipes", "settings"}, path
 
 
+ROOT = PACKAGE.parent
+ALL_FILES = sorted(
+    path
+    for folder in ("albert_keras", "recipes", "benchmarks", "docker", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+)
+MAX_LINES = 400
+MAX_BODY = 60
+
+
+def long_functions(source):
+    """Name and length of each function whose body is too long.
+
+    The docstring does not count.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[ast.get_docstring(node) is not None :]
+            length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            if length > MAX_BODY:
+                yield node.name, length
+
+
+@pytest.mark.parametrize(
+    "path", ALL_FILES, ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_file_and_its_functions_are_read_without_scrolling_far(path):
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= MAX_LINES
+    assert list(long_functions(source)) == []
+
+
+def test_a_long_function_would_be_found():
+    body = "    pass\n" * (MAX_BODY + 1)
+    assert list(long_functions(f"def long():\n    'Doc.'\n{body}")) == [
+        ("long", MAX_BODY + 1)
+    ]
+    assert not list(long_functions(f"def fits():\n{body[9:]}"))
+
+
 def test_importing_the_package_loads_no_optional_part_and_is_quick():
     program = f"{PROGRAM}\nprint(json.dumps([optional, seconds]))"
     result = subprocess.run(
