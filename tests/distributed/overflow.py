@@ -1,8 +1,10 @@
 """Four updates in float16, with an overflow on the last rank in the second.
 
-    horovodrun --gloo -np 2 python -m tests.distributed.overflow OUT
+    horovodrun --gloo -np 2 python -m tests.distributed.overflow OUT 1 4xla
 
-Every rank writes its loss scales and weights to OUT-RANK.npz.
+Every rank writes its loss scales and weights to OUT.overflow-RANK.npz. The
+processes first do what `five_updates` does with the same arguments, to start
+once for both.
 """
 
 import sys
@@ -15,6 +17,7 @@ from albert_keras.optimizers import Lamb
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import BroadcastState
 from tests.batches import Batches, make_batch
+from tests.distributed import five_updates
 from tests.distributed.five_updates import CONFIG, share
 
 
@@ -42,8 +45,8 @@ class Recording(keras.callbacks.Callback):
         self.weights.append(self.model.get_weights()[0])
 
 
-def main(out):
-    distributed.initialize()
+def main(out, *splits):
+    five_updates.main(out, *splits)
     keras.utils.set_random_seed(0)
     backbone = AlbertBackbone.from_albert_config(CONFIG, dtype="mixed_float16")
     model = Overflowing(backbone)
@@ -59,7 +62,7 @@ def main(out):
         callbacks=[BroadcastState(), recording],
     )
     np.savez(
-        f"{out}-{distributed.rank()}.npz",
+        f"{out}.overflow-{distributed.rank()}.npz",
         scales=recording.scales,
         iterations=recording.iterations,
         weights=recording.weights,

@@ -1,6 +1,7 @@
 """A launched job is run: SageMaker's own driver, MPI ranks, this machine."""
 
 import re
+import shutil
 
 import pytest
 
@@ -69,13 +70,9 @@ def read_by(job, output):
     }
 
 
-def test_a_job_told_to_stop_is_gone_on_with_by_the_next(
-    launch, account, volume, capsys
-):
-    two_ranks = ["--processes_per_host", "2"]
-    job, folders = launch(*two_ranks)
+def run_until_told_to_stop(job, folders, metrics):
+    """Stops a job of one host, and returns the updates it had done."""
     first = start(job, folders, "algo-1")
-    metrics = volume / "runs" / "tiny" / "metrics.csv"
     try:
         wait_for(
             lambda: metrics.is_file() and len(read_metrics(metrics)) > 2, first
@@ -93,23 +90,52 @@ def test_a_job_told_to_stop_is_gone_on_with_by_the_next(
     assert stopped[0] in (ml / "output" / "failure").read_text()
     (checkpoint,) = (ml / "checkpoints").glob("step-*")
     assert checkpoint.name == f"step-{done:08d}"
+    return done
 
-    # The next job finds what SageMaker kept.
-    job, folders = launch(*two_ranks)
-    ml, kept = folders["algo-1"] / "ml", ml / "checkpoints"
-    (ml / "checkpoints").rmdir()
-    kept.rename(ml / "checkpoints")
-    second = start(job, folders, "algo-1")
+
+def run_on_two_hosts(job, folders):
+    """Runs a job to its end, and returns what the first host printed."""
+    containers = [start(job, folders, name) for name in folders]
     try:
-        output, _ = second.communicate(timeout=300)
+        container.connect(*containers)
+        output, _ = containers[0].communicate(timeout=300)
+        assert containers[0].returncode == 0, output
     finally:
-        end(second)
-    assert second.returncode == 0, output
+        for each in containers:
+            end(each)
+    assert "--host algo-1,algo-2 -np 1 " in output  # the driver's own
+    assert "2gpus-8globalbatch" in output
+    keys = [
+        next((folder / "scratch" / "etc" / "ssh").glob("*ed25519*.pub"))
+        for folder in folders.values()
+    ]
+    assert keys[0].read_text() != keys[1].read_text()
+    return output
+
+
+def test_a_job_told_to_stop_is_gone_on_with_by_the_next_on_two_hosts(
+    launch, account, volume, capsys
+):
+    metrics = volume / "runs" / "tiny" / "metrics.csv"
+    job, folders = launch("--processes_per_host", "2")
+    done = run_until_told_to_stop(job, folders, metrics)
+    kept = folders["algo-1"] / "ml" / "checkpoints"
+
+    # The next job finds what SageMaker kept, on every host.
+    hosts = ("algo-1", "algo-2")
+    job, folders = launch("--instance_count", "2", hosts=hosts)
+    for folder in folders.values():
+        (folder / "ml" / "checkpoints").rmdir()
+        shutil.copytree(kept, folder / "ml" / "checkpoints")
+    output = run_on_two_hosts(job, folders)
     assert f"Going on from update {done}." in output
-    assert (ml / "checkpoints" / f"step-{STEPS:08d}").is_dir()
-    assert not (ml / "output" / "failure").exists()
-    assert list((ml / "output" / "tensorboard").glob("events.*"))
-    for place in (ml / "model", volume / "runs" / "tiny" / "model"):
+    first, second = (folder / "ml" for folder in folders.values())
+    assert (first / "checkpoints" / f"step-{STEPS:08d}").is_dir()
+    # The first rank writes.
+    assert len(list((second / "checkpoints").iterdir())) == 1
+    assert not (first / "output" / "failure").exists()
+    assert list((first / "output" / "tensorboard").glob("events.*"))
+    for place in (first / "model", volume / "runs" / "tiny" / "model"):
         model = ak.AlbertForPretraining.from_pretrained(place)
         assert model.config.num_layers == ak.AlbertConfig.tiny().num_layers
 
@@ -126,31 +152,6 @@ def test_a_job_told_to_stop_is_gone_on_with_by_the_next(
         assert numbers[shown] == pytest.approx(logged, rel=1e-5), name
         assert logged
     assert "[1,1]<stdout>" not in output  # the other rank is silent
-
-
-def test_two_hosts_train_together(launch, volume):
-    hosts = ("algo-1", "algo-2")
-    job, folders = launch(
-        *("--instance_count", "2", "--total_steps", "4"), hosts=hosts
-    )
-    containers = [start(job, folders, name) for name in hosts]
-    try:
-        container.connect(*containers)
-        output, _ = containers[0].communicate(timeout=300)
-        assert containers[0].returncode == 0, output
-    finally:
-        for each in containers:
-            end(each)
-    assert "--host algo-1,algo-2 -np 1 " in output  # the driver's own
-    assert "2gpus-8globalbatch" in output
-    checkpoints = [folders[name] / "ml" / "checkpoints" for name in hosts]
-    assert (checkpoints[0] / "step-00000004").is_dir()
-    assert not list(checkpoints[1].iterdir())  # the first rank writes
-    keys = [
-        next((folders[name] / "scratch" / "etc" / "ssh").glob("*ed25519*.pub"))
-        for name in hosts
-    ]
-    assert keys[0].read_text() != keys[1].read_text()
 
 
 def test_a_job_that_has_no_ranks_yet_ends_at_once(launch, volume):

@@ -117,11 +117,6 @@ def test_a_resumed_run_ends_with_the_same_weights(
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_resuming_starts_anew_where_there_is_nothing(recipe, corpus, tmp_path):
-    run(recipe, corpus, tmp_path / "new", "--resume", "--total_steps", "1")
-    assert (tmp_path / "new" / "checkpoints" / "step-00000001").is_dir()
-
-
 def test_a_run_goes_on_from_pretrained_weights(
     recipe, corpus, finished, tmp_path
 ):
@@ -288,36 +283,32 @@ def test_the_saved_settings_start_the_same_run_again(
 def test_an_objective_that_is_skipped_leaves_its_head_alone(
     recipe, corpus, tmp_path, skipped, capsys
 ):
-    directories = [tmp_path / "start", tmp_path / "end"]
-    for directory, steps in zip(directories, (1, 3), strict=True):
-        run(
-            recipe,
-            corpus,
-            directory,
-            f"--skip_{skipped}",
-            "--total_steps",
-            str(steps),
-            "--warmup_steps",
-            "0",
-        )
+    flags = "--total_steps 3 --warmup_steps 0 --checkpoint_frequency 1"
+    run(recipe, corpus, tmp_path, f"--skip_{skipped}", *flags.split())
     assert f"postln-skip{skipped}-0.1dropout-unnamed" in capsys.readouterr().out
-    names = set(read_metrics(directories[1] / "metrics.csv")[-1])
+    names = set(read_metrics(tmp_path / "metrics.csv")[-1])
     assert not {name for name in names if skipped in name}
     assert {
         name for name in names if {"mlm": "sop"}.get(skipped, "mlm") in name
     }
-    start, end = map(AlbertForPretraining.from_pretrained, directories)
+    start, end = (
+        AlbertForPretraining.from_pretrained(
+            tmp_path / "checkpoints" / f"step-0000000{step}"
+        )
+        for step in (1, 3)
+    )
     heads = {"mlm": "mlm_head", "sop": "sop_head"}
     for name, head in heads.items():
         one, other = (getattr(m, head).get_weights()[0] for m in (start, end))
         assert np.array_equal(one, other) == (name == skipped)
 
 
-def test_checkpoints_may_go_elsewhere_and_are_not_overwritten(
+def test_checkpoints_may_go_elsewhere_where_resuming_starts_anew_at_first(
     recipe, corpus, tmp_path
 ):
     kept = tmp_path / "kept"
-    run(recipe, corpus, tmp_path / "a", "--checkpoint_dir", str(kept))
+    elsewhere = ["--checkpoint_dir", str(kept)]
+    run(recipe, corpus, tmp_path / "a", *elsewhere, "--resume")
     assert (kept / "step-00000006").is_dir()
     assert not (tmp_path / "a" / "checkpoints").exists()
     with pytest.raises(SystemExit, match="already holds checkpoints"):
