@@ -15,12 +15,7 @@ from albert_keras.atomic_write import atomic_directory, atomic_file
 from albert_keras.data.example_batches import Examples, TrainingBatches
 from albert_keras.evaluation.curves import Panel, plot_curves
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
-from albert_keras.optimizers import (
-    Lamb,
-    WarmupPolynomialDecay,
-    adamw,
-    layer_wise_factors,
-)
+from albert_keras.optimizers import layer_wise_factors
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import KeepBest, Validation
 from albert_keras.training.callbacks.training_log import (
@@ -28,6 +23,7 @@ from albert_keras.training.callbacks.training_log import (
     read_metrics,
 )
 from albert_keras.training.training_run import TrainingRun
+from compiling import compile_model
 from finetuning_settings import TaskDefaults
 
 DATA_REPORT = "data_report.json"
@@ -100,7 +96,7 @@ def finetune(settings, task):
         **settings.dropouts(task.defaults),
     )
     check_length(task.training, model)
-    compile_model(settings, task.defaults, plan, model)
+    compile_for(settings, task.defaults, plan, model)
     run.start(model)
     if distributed.rank() == 0:
         write_json(run.directory.path / DATA_REPORT, task.report)
@@ -153,35 +149,17 @@ def make_batches(settings, examples, plan):
     )
 
 
-def compile_model(settings, defaults, plan, model):
+def compile_for(settings, defaults, plan, model):
     """Compiles with the schedule and the optimizer of the settings."""
-    schedule = WarmupPolynomialDecay(
+    compile_model(
+        settings,
+        model,
         settings.peak_learning_rate(defaults),
         plan.warmup_steps,
         plan.total_steps,
-        settings.end_learning_rate,
-        settings.learning_rate_decay_power,
-    )
-    shared = dict(
-        learning_rate=schedule,
-        weight_decay=settings.weight_decay,
-        epsilon=settings.epsilon,
-        global_clipnorm=settings.max_grad_norm,
         learning_rate_factors=layer_wise_factors(
             model.config.num_groups, settings.layer_wise_learning_rate_decay
         ),
-    )
-    if settings.optimizer == "lamb":
-        optimizer = Lamb(**shared)
-    else:
-        optimizer = adamw(model.trainable_variables, **shared)
-    compression = settings.gradient_compression
-    model.compile(
-        optimizer,
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        gradient_compression=None if compression == "none" else compression,
-        run_eagerly=settings.eager,
-        jit_compile=False if settings.skip_xla or settings.eager else "auto",
     )
 
 

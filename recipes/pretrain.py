@@ -22,7 +22,6 @@ from albert_keras.data import (
     TokenStore,
 )
 from albert_keras.evaluation.curves import plot_curves, pretraining_panels
-from albert_keras.optimizers import Lamb, WarmupPolynomialDecay, adamw
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import PlateauWarning, Validation
 from albert_keras.training.callbacks.training_log import (
@@ -36,7 +35,9 @@ from albert_keras.training.checkpoint import (
 from albert_keras.training.run_directory import CHECKPOINTS
 from albert_keras.training.sagemaker_container import SageMakerContainer
 from albert_keras.training.training_run import TrainingRun
-from settings import PretrainingSettings, run_recipe
+from compiling import compile_model
+from pretraining_settings import PretrainingSettings
+from settings import run_recipe
 from squad_score import squad_validation
 
 
@@ -178,13 +179,13 @@ def make_model(settings, store):
     check_model(settings, store, model.config)
     model.card.update(make_card(settings, store))
     leave_out_objectives(settings, model)
-    compression = settings.gradient_compression
-    model.compile(
-        make_optimizer(settings, model),
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        gradient_compression=None if compression == "none" else compression,
-        run_eagerly=settings.eager,
-        jit_compile=False if settings.skip_xla or settings.eager else "auto",
+    compile_model(
+        settings,
+        model,
+        settings.peak_learning_rate(distributed.replicas()),
+        settings.warmup(),
+        settings.total_steps,
+        **optimizer_arguments(settings),
     )
     return model
 
@@ -203,25 +204,12 @@ def leave_out_objectives(settings, model):
     model.sop_head.trainable = not settings.skip_sop
 
 
-def make_optimizer(settings, model):
-    schedule = WarmupPolynomialDecay(
-        peak_learning_rate=settings.peak_learning_rate(distributed.replicas()),
-        warmup_steps=settings.warmup(),
-        total_steps=settings.total_steps,
-        end_learning_rate=settings.end_learning_rate,
-        power=settings.learning_rate_decay_power,
-    )
-    shared = dict(
-        learning_rate=schedule,
-        weight_decay=settings.weight_decay,
-        beta_1=settings.beta_1,
-        beta_2=settings.beta_2,
-        epsilon=settings.epsilon,
-        global_clipnorm=settings.max_grad_norm,
-    )
+def optimizer_arguments(settings):
+    """What pretraining alone can tell its optimizer."""
+    betas = {"beta_1": settings.beta_1, "beta_2": settings.beta_2}
     if settings.optimizer == "lamb":
-        return Lamb(bias_correction=settings.bias_correction, **shared)
-    return adamw(model.trainable_variables, **shared)
+        return {**betas, "bias_correction": settings.bias_correction}
+    return betas
 
 
 def name_of(settings):

@@ -15,9 +15,10 @@ import dataclasses
 from typing import ClassVar
 
 from albert_keras.launching.estimate import Workload
+from pretraining_settings import PretrainingSettings
 from sagemaker_launch import launch
 from sagemaker_settings import SageMakerSettings
-from settings import PretrainingSettings, run_recipe
+from settings import run_recipe
 
 
 @dataclasses.dataclass(frozen=True)

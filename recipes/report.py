@@ -22,7 +22,8 @@ from albert_keras.evaluation.run_report import write_report
 from albert_keras.training.checkpoint import newest_checkpoint
 from albert_keras.training.run_directory import MODEL, RunDirectory
 from pretrain import make_validation
-from settings import PretrainingSettings, run_recipe
+from pretraining_settings import PretrainingSettings
+from settings import run_recipe
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from albert_keras.training.callbacks import (
 )
 from albert_keras.training.random_state import seeded
 from finetune_squad import make_evaluation, make_windows
-from finetuning import check_length, compile_model, make_batches
+from finetuning import check_length, compile_for, make_batches
 from finetuning_settings import SQUAD_DEFAULTS, SquadSettings
 from settings import parse_settings
 
@@ -49,7 +49,7 @@ class SquadScore:
     def __call__(self, pretraining_model):
         """The metrics; None where the run was told to stop meanwhile."""
         model = self._copy(pretraining_model)
-        compile_model(self.settings, self.defaults, self.plan, model)
+        compile_for(self.settings, self.defaults, self.plan, model)
         stop = StopOnSignal()
         try:
             model.fit(

@@ -12,10 +12,12 @@ from tests.squad_files import write_squad
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 SHARED_BY_RECIPES = {
+    "compiling",
     "evaluating",
     "finetuning",
     "finetuning_settings",
     "predecessor_flags",
+    "pretraining_settings",
     "progress",
     "sagemaker_launch",
     "sagemaker_settings",

@@ -1,5 +1,7 @@
 """What to do with text that cannot be read."""
 
+from albert_keras.data.text_lines import not_utf8
+
 
 class BadText:
     """Fails at the first bad text, or counts and skips it.
@@ -26,8 +28,4 @@ class BadText:
 
     def report_line(self, path, number, cause):
         """As `report`, of a line that is not UTF-8."""
-        self.report(
-            f"{path} is not UTF-8 text: line {number}, {cause}. "
-            f"Convert it first: iconv -f latin1 -t utf-8 {path}.",
-            cause,
-        )
+        self.report(not_utf8(path, number, cause), cause)

@@ -26,8 +26,13 @@ def read_lines(path, remedy="Pass the path of another file."):
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                raise ValueError(
-                    f"{path} is not UTF-8 text: line {number}, {error}. "
-                    f"Convert it first: iconv -f latin1 -t utf-8 {path}"
-                ) from error
+                raise ValueError(not_utf8(path, number, error)) from error
             yield number, text.removesuffix("\n").removesuffix("\r")
+
+
+def not_utf8(path, number, error):
+    """What to tell about a line that cannot be decoded."""
+    return (
+        f"{path} is not UTF-8 text: line {number}, {error}. "
+        f"Convert it first: iconv -f latin1 -t utf-8 {path}."
+    )

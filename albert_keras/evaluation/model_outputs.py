@@ -6,6 +6,17 @@ from albert_keras.data.example_batches import EvaluationBatches
 from albert_keras.training import distributed
 
 
+def batches_of_this_rank(examples, batch_size, **kwargs):
+    """The `EvaluationBatches` of this rank's share, for all its devices."""
+    return EvaluationBatches(
+        examples,
+        batch_size * distributed.devices(),
+        rank=distributed.rank(),
+        size=distributed.size(),
+        **kwargs,
+    )
+
+
 def predict_rows(
     model, examples, batch_size=32, progress=None, pick=lambda logits: logits
 ):
@@ -21,12 +32,7 @@ def predict_rows(
     Returns:
         A list of N arrays, on every rank.
     """
-    batches = EvaluationBatches(
-        examples,
-        batch_size * distributed.devices(),
-        rank=distributed.rank(),
-        size=distributed.size(),
-    )
+    batches = batches_of_this_rank(examples, batch_size)
     own = {}
     for indices, _, outputs in batches.predict(model, progress):
         logits = np.asarray(outputs["logits"], "float32")

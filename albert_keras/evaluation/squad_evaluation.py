@@ -1,6 +1,6 @@
 """A model's answers to the questions of a SQuAD file, and their scores."""
 
-from albert_keras.data.example_batches import EvaluationBatches
+from albert_keras.evaluation.model_outputs import batches_of_this_rank
 from albert_keras.evaluation.span_decoding import SpanDecoder, SquadPredictions
 from albert_keras.evaluation.squad_metrics import squad_metrics
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
@@ -82,12 +82,8 @@ def answer(
         padding_multiple: See `EvaluationBatches`.
         **decoding: `n_best` and `max_answer_length` of `SpanDecoder`.
     """
-    batches = EvaluationBatches(
-        windows,
-        batch_size * distributed.devices(),
-        rank=distributed.rank(),
-        size=distributed.size(),
-        padding_multiple=padding_multiple,
+    batches = batches_of_this_rank(
+        windows, batch_size, padding_multiple=padding_multiple
     )
     decoder = SpanDecoder(windows, **decoding)
     for indices, _, outputs in batches.predict(model, progress):

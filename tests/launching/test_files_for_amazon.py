@@ -174,7 +174,7 @@ def test_the_command_of_the_mpi_job_is_one_of_the_recipe(recipe):
     start = command.index("/opt/albert_keras/recipes/pretrain.py")
     settings = recipe("settings")
     parsed = settings.parse_settings(
-        settings.PretrainingSettings, command[start + 1 :]
+        recipe("pretraining_settings").PretrainingSettings, command[start + 1 :]
     )
     ranks = int(command[command.index("-np") + 1])
     assert ranks == 8 * replicas["Worker"]["replicas"]

@@ -155,10 +155,10 @@ def test_hyperparameters_arrive_as_the_recipes_own_settings(
     from common.utils import hyperparameters_to_cli_args
 
     argv = hyperparameters_to_cli_args(hyperparameters)
-    settings = recipe("settings")
-    arrived = settings.parse_settings(settings.PretrainingSettings, argv)
+    settings_class = recipe("pretraining_settings").PretrainingSettings
+    arrived = recipe("settings").parse_settings(settings_class, argv)
     volume = "/opt/ml/input/data/training"
-    expected = settings.PretrainingSettings(
+    expected = settings_class(
         data_dir=f"{volume}/corpus",
         output_dir=f"{volume}/runs/albert-2026",
         checkpoint_dir=f"{volume}/ck",

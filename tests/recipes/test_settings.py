@@ -11,7 +11,7 @@ REQUIRED = ["--data_dir", "d", "--output_dir", "o"]
 def parse(recipe):
     settings = recipe("settings")
     return lambda argv: settings.parse_settings(
-        settings.PretrainingSettings, argv
+        recipe("pretraining_settings").PretrainingSettings, argv
     )
 
 
@@ -67,7 +67,9 @@ def test_every_setting_has_a_sentence_in_the_help(parse, recipe, capsys):
     with pytest.raises(SystemExit):
         parse(["--help"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    fields = dataclasses.fields(recipe("settings").PretrainingSettings)
+    fields = dataclasses.fields(
+        recipe("pretraining_settings").PretrainingSettings
+    )
     for field in fields:
         assert f"--{field.name}" in shown
     assert shown.count("(default:") == len(fields) - 2

@@ -369,7 +369,8 @@ def test_the_configuration_of_a_recipe(folder, recipe, content, capsys):
     required = "--data_dir d --output_dir o".split()
     try:
         settings.parse_settings(
-            settings.PretrainingSettings, ["--config", str(path), *required]
+            recipe("pretraining_settings").PretrainingSettings,
+            ["--config", str(path), *required],
         )
     except SystemExit as stop:
         said = f"{stop} {capsys.readouterr().err}"

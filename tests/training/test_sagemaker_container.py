@@ -58,7 +58,10 @@ def test_a_recipe_that_fails_leaves_its_reason(container, recipe, tmp_path):
     argv = ["--data_dir", "d", "--output_dir", "o"]
     with pytest.raises(RuntimeError):
         settings.run_recipe(
-            "pretrain", fail, settings.PretrainingSettings, argv
+            "pretrain",
+            fail,
+            recipe("pretraining_settings").PretrainingSettings,
+            argv,
         )
     assert container.failure.read_text() == (
         "pretrain: RuntimeError: out of memory"
