@@ -5,6 +5,10 @@ import math
 import keras
 from keras import ops
 
+from albert_keras.layers.flash_attention import (
+    flash_attention,
+    has_flash_attention,
+)
 from albert_keras.layers.initializers import albert_initializer
 
 
@@ -63,6 +67,10 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, x, attention_bias=None, training=False):
         q, k, v = (self._split_heads(y) for y in self._project(x))
+        drops = training and self.dropout
+        if has_flash_attention(self.compute_dtype) and not drops:
+            context = flash_attention(q, k, v, attention_bias)
+            return self.output_projection(context)
         scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))  # (B, N, T, T)
         # The softmax is taken in float32 whatever the compute type.
         scores = ops.cast(scores, "float32") / math.sqrt(self.head_dim)
