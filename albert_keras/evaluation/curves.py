@@ -107,12 +107,20 @@ def curves_svg(panel, rows_of_runs):
         for number, rows in enumerate(rows_of_runs):
             colour = colour_of(number)
             training = panel.points(rows)
-            axis.plot(*_columns(training), color=colour, alpha=0.55, lw=1.2)
+            axis.plot(
+                *_columns(training),
+                color=colour,
+                alpha=0.55,
+                lw=1.2,
+                marker="." if len(training) == 1 else None,  # no line
+            )
             validation = panel.points(rows, VALIDATION)
             axis.plot(*_columns(validation), color=colour, marker="o", ms=3.5)
         for level in panel.levels.values():
             axis.axhline(level, ls="--", c="gray", lw=1)
         axis.set_xlabel("updates")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.ticklabel_format(axis="y", useOffset=False)
         axis.grid(alpha=0.3)
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None})

@@ -93,8 +93,8 @@ def _validation_cell(panel, rows):
     # Of losses the least is the best, of scores the most.
     better = min if "loss" in panel.metric else max
     step, best = better(points, key=lambda point: point[1])
-    if step == points[-1][0]:
-        return points[-1][1], "the best"
+    if best == points[-1][1]:
+        return best, "the best"
     return points[-1][1], f"best {number_text(best)} at update {step:,}"
 
 

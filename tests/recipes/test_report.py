@@ -218,13 +218,14 @@ def test_what_is_not_there_any_more_is_said_and_the_rest_is_shown(
 def test_a_fine_tuning_run_shows_its_scores(tmp_path, report):
     (tmp_path / "settings.yaml").write_text('pretrained: "runs/tiny"\n')
     (tmp_path / "metrics.csv").write_text(
-        "step,loss,learning_rate,val_f1\n2,1.5,0.1,\n4,1.25,0.05,40\n"
-        "6,1.125,0,38\n"
+        "step,loss,learning_rate,val_f1,val_exact\n2,1.5,0.1,,\n"
+        "4,1.25,0.05,40,30\n6,1.125,0,38,30\n"
     )
     (tmp_path / "eval_metrics.json").write_text('{"f1": 38, "exact": 30}')
     page = Page(report(tmp_path))
-    assert page.figures == ["loss", "learning_rate", "f1"]
+    assert page.figures == ["loss", "learning_rate", "exact", "f1"]
     assert page.table["f1, validation"] == ["38 best 40 at update 4"]
+    assert page.table["exact, validation"] == ["30 the best"]
     assert page.table["Loss"] == ["1.125 last"]
     assert page.table["exact"] == ["30"]
     assert "Fine-tuning, 6 updates" in " ".join(page.text.split())
