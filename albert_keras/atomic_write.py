@@ -4,11 +4,13 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 
 @contextlib.contextmanager
-def atomic_directory(target):
+def atomic_directory(target: str | Path) -> Iterator[Path]:
     """Yields a new directory that becomes `target` if the block succeeds.
 
     It is written beside the target under a temporary name, synced to disk
@@ -34,7 +36,9 @@ def atomic_directory(target):
 
 
 @contextlib.contextmanager
-def atomic_file(target, mode="w", **kwargs):
+def atomic_file(
+    target: str | Path, mode: str = "w", **kwargs: Any
+) -> Iterator[IO]:
     """Yields a new file that replaces `target` if the block succeeds."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """The shape of an ALBERT model as one validated value."""
 
 import dataclasses
+from typing import Any
 
 ACTIVATIONS = ("gelu_tanh", "gelu", "relu")
 
@@ -80,12 +81,12 @@ class AlbertConfig:
                 f"Received: {self.activation!r}."
             )
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """All fields as a dictionary that JSON can hold."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values: dict[str, Any]) -> "AlbertConfig":
         """The configuration of `to_dict()`; unknown keys are refused."""
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
@@ -97,7 +98,9 @@ class AlbertConfig:
         return cls(**values)
 
     @classmethod
-    def from_size(cls, size, version=2, **overrides):
+    def from_size(
+        cls, size: str, version: int = 2, **overrides: Any
+    ) -> "AlbertConfig":
         """A named size, with any field replaced by keyword.
 
         Args:
@@ -123,27 +126,27 @@ class AlbertConfig:
         return cls(**{**values, **overrides})
 
     @classmethod
-    def base(cls, version=2, **overrides):
+    def base(cls, version: int = 2, **overrides: Any) -> "AlbertConfig":
         return cls.from_size("base", version, **overrides)
 
     @classmethod
-    def large(cls, version=2, **overrides):
+    def large(cls, version: int = 2, **overrides: Any) -> "AlbertConfig":
         return cls.from_size("large", version, **overrides)
 
     @classmethod
-    def xlarge(cls, version=2, **overrides):
+    def xlarge(cls, version: int = 2, **overrides: Any) -> "AlbertConfig":
         return cls.from_size("xlarge", version, **overrides)
 
     @classmethod
-    def xxlarge(cls, version=2, **overrides):
+    def xxlarge(cls, version: int = 2, **overrides: Any) -> "AlbertConfig":
         return cls.from_size("xxlarge", version, **overrides)
 
     @classmethod
-    def small(cls, version=2, **overrides):
+    def small(cls, version: int = 2, **overrides: Any) -> "AlbertConfig":
         return cls.from_size("small", version, **overrides)
 
     @classmethod
-    def tiny(cls, version=2, **overrides):
+    def tiny(cls, version: int = 2, **overrides: Any) -> "AlbertConfig":
         return cls.from_size("tiny", version, **overrides)
 
 

@@ -1,9 +1,12 @@
 """Names that a file gives of others, which must be beside it."""
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 
-def inside_directory(directory, name, source):
+def inside_directory(
+    directory: str | Path, name: Any, source: str | Path
+) -> Path:
     """The path of what a file names, within a directory.
 
     By the names alone: links are followed, since hubs' caches consist of

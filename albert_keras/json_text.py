@@ -2,12 +2,13 @@
 
 import json
 import re
+from typing import Any
 
 # Half of a surrogate pair, which is no character, can be escaped in JSON.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse_json(text):
+def parse_json(text: str) -> Any:
     """The value of a JSON text.
 
     Args:

@@ -2,10 +2,12 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 
 from albert_keras.atomic_write import atomic_directory
+from albert_keras.config import AlbertConfig
 from albert_keras.conversion import (
     google_checkpoint,
     huggingface,
@@ -13,7 +15,10 @@ from albert_keras.conversion import (
     keras_hub,
 )
 from albert_keras.conversion.model_card import CARD_FILE, model_card
-from albert_keras.conversion.pretrained_parts import check_arguments
+from albert_keras.conversion.pretrained_parts import (
+    PretrainedParts,
+    check_arguments,
+)
 
 # Each has `recognizes(directory)`, `read(directory)`, `read_tokenizer(
 # directory)`, `check(parts)`, `write(directory, parts)` and `FILES`.
@@ -27,7 +32,7 @@ _WITHOUT_CLASS_NAMES = ("google", "keras_hub")
 _logger = logging.getLogger(__name__)
 
 
-def format_of(directory):
+def format_of(directory: str | Path) -> str | None:
     """Name of a directory's format; None if it is of none.
 
     Raises:
@@ -40,7 +45,7 @@ def format_of(directory):
     return None
 
 
-def read_pretrained(directory):
+def read_pretrained(directory: str | Path) -> PretrainedParts:
     """The `PretrainedParts` in a directory of any format.
 
     Raises:
@@ -61,7 +66,7 @@ def read_pretrained(directory):
     return parts
 
 
-def read_tokenizer(directory):
+def read_tokenizer(directory: str | Path) -> dict[str, Any]:
     """Vocabulary (bytes or None) and settings of a directory.
 
     Returns:
@@ -76,7 +81,9 @@ def read_tokenizer(directory):
     return FORMATS[name].read_tokenizer(directory)
 
 
-def write_pretrained(directory, parts, format="keras"):
+def write_pretrained(
+    directory: str | Path, parts: PretrainedParts, format: str = "keras"
+) -> None:
     """Writes a directory in a format, whole or not at all.
 
     Args:
@@ -102,7 +109,9 @@ def write_pretrained(directory, parts, format="keras"):
     _report_head_epsilon(directory, parts, format)
 
 
-def write_files(directory, parts, format):
+def write_files(
+    directory: str | Path, parts: PretrainedParts, format: str
+) -> list[str]:
     """Adds a model's files to a directory; returns what had no place."""
     dropped = FORMATS[format].write(Path(directory), parts)
     if format in _WITHOUT_CLASS_NAMES and parts.arguments.get("class_names"):
@@ -130,7 +139,9 @@ def _report_head_epsilon(directory, parts, format):
         )
 
 
-def check_writable(directory, parts, format):
+def check_writable(
+    directory: str | Path, parts: PretrainedParts, format: str
+) -> None:
     """Raises what `write_pretrained` would raise, before it writes."""
     if format not in FORMATS:
         raise ValueError(
@@ -148,7 +159,9 @@ def check_writable(directory, parts, format):
     check_replaceable(directory)
 
 
-def check_vocabulary(vocabulary, config, source):
+def check_vocabulary(
+    vocabulary: bytes, config: AlbertConfig, source: str | Path
+) -> None:
     """Raises unless a vocabulary has as many pieces as the token table."""
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=vocabulary)
@@ -165,7 +178,7 @@ def check_vocabulary(vocabulary, config, source):
         )
 
 
-def check_replaceable(directory):
+def check_replaceable(directory: str | Path) -> None:
     """Raises unless a directory is new, or holds a pretrained model alone."""
     directory = Path(directory)
     if not directory.exists():
@@ -181,7 +194,7 @@ def check_replaceable(directory):
         )
 
 
-def unknown_directory(directory):
+def unknown_directory(directory: Path) -> str:
     """What to tell about a directory that is of no known format."""
     contents = "There is no such directory."
     if directory.is_dir():

@@ -7,10 +7,13 @@ does not need it.
 """
 
 import contextlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
 
+from albert_keras.config import AlbertConfig
 from albert_keras.conversion.pretrained_parts import (
     TF1_FIELDS,
     PretrainedParts,
@@ -39,11 +42,11 @@ _ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu"}
 _OPTIMIZER_SLOTS = ("/adam_m", "/adam_v")
 
 
-def recognizes(directory):
+def recognizes(directory: Path) -> bool:
     return (directory / CONFIG_FILE).is_file()
 
 
-def read(directory):
+def read(directory: Path) -> PretrainedParts:
     config = read_config(directory / CONFIG_FILE)
     prefix = find_checkpoint(directory)
     with _explained(prefix):
@@ -71,14 +74,14 @@ def read(directory):
     )
 
 
-def read_config(path):
+def read_config(path: Path) -> AlbertConfig:
     values = read_json(path)
     if "vocab_size" not in values:
         raise ValueError(f"{path} is no ALBERT configuration: no vocab_size.")
     return config_from_values(path, values, TF1_FIELDS, _ACTIVATIONS, "gelu")
 
 
-def find_checkpoint(directory):
+def find_checkpoint(directory: Path) -> Path:
     """The checkpoint's prefix: `model.ckpt-best`, or the only one there is.
 
     Raises:
@@ -102,7 +105,7 @@ def find_checkpoint(directory):
     return prefixes[0]
 
 
-def read_tokenizer(directory):
+def read_tokenizer(directory: Path) -> dict[str, Any]:
     candidates = [directory / VOCABULARY_FILE]
     if not candidates[0].is_file():
         candidates = sorted(directory.glob("*.model"))
@@ -110,7 +113,7 @@ def read_tokenizer(directory):
     return {"vocabulary": vocabulary, "tokenizer": {}}
 
 
-def check(parts):
+def check(parts: PretrainedParts) -> None:
     """Raises if Google's model could not compute what this one computes."""
     config = parts.config
     if config.activation not in _ACTIVATIONS.values():
@@ -127,10 +130,10 @@ def check(parts):
         )
 
 
-def write(directory, parts):
+def write(directory: Path, parts: PretrainedParts) -> list[str]:
     """Returns the names of weights that the format has no place for."""
     arrays, dropped = to_stored("google", parts.config, parts.weights)
-    arrays["global_step"] = np.int64(parts.card.get("updates") or 0)
+    arrays["global_step"] = np.array(parts.card.get("updates") or 0, "int64")
     names = sorted(arrays)
     raw_ops = _tensorflow().raw_ops
     raw_ops.SaveV2(

@@ -1,5 +1,9 @@
 """Hugging Face's format: `config.json`, `model.safetensors`, `spiece.model`."""
 
+from pathlib import Path
+from typing import Any
+
+from albert_keras.config import AlbertConfig
 from albert_keras.conversion.huggingface_tokenizer import (
     read_tokenizer,
     write_tokenizer,
@@ -64,12 +68,12 @@ _IGNORED = {
 }
 
 
-def recognizes(directory):
+def recognizes(directory: Path) -> bool:
     path = directory / CONFIG_FILE
     return path.is_file() and "registered_name" not in read_json(path)
 
 
-def read(directory):
+def read(directory: Path) -> PretrainedParts:
     path = directory / CONFIG_FILE
     values = read_json(path)
     config = read_config(path, values)
@@ -96,7 +100,7 @@ def read(directory):
     )
 
 
-def read_config(path, values):
+def read_config(path: Path, values: dict[str, Any]) -> AlbertConfig:
     kind = values.get("model_type")
     if kind != "albert":
         raise ValueError(
@@ -111,7 +115,7 @@ def read_config(path, values):
     return config_from_values(path, values, _FIELDS, _ACTIVATIONS, "gelu_new")
 
 
-def find_weights(directory):
+def find_weights(directory: Path) -> list[Path]:
     """The safetensors files, one or many.
 
     Raises:
@@ -144,11 +148,11 @@ def find_weights(directory):
     )
 
 
-def check(parts):
+def check(parts: PretrainedParts) -> None:
     """Raises if Hugging Face's model could not compute the same."""
 
 
-def write(directory, parts):
+def write(directory: Path, parts: PretrainedParts) -> list[str]:
     """Returns the names of weights that the format has no place for."""
     weights = dict(parts.weights)
     pooler = [name for name in weights if name.startswith("backbone/pooler/")]

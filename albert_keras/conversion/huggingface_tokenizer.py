@@ -6,10 +6,16 @@ symbols such as "." for special tokens, so that most sentences get other ids.
 """
 
 import base64
+from pathlib import Path
+from typing import Any
 
 import sentencepiece
 
-from albert_keras.conversion.pretrained_parts import read_json, write_json
+from albert_keras.conversion.pretrained_parts import (
+    PretrainedParts,
+    read_json,
+    write_json,
+)
 
 VOCABULARY_FILE = "spiece.model"
 TOKENIZER_FILE = "tokenizer.json"
@@ -34,7 +40,7 @@ _METASPACE = {
 }
 
 
-def read_tokenizer(directory):
+def read_tokenizer(directory: Path) -> dict[str, Any]:
     """Vocabulary and settings; None where there is no SentencePiece file."""
     path = directory / VOCABULARY_FILE
     settings = {}
@@ -50,9 +56,10 @@ def read_tokenizer(directory):
     }
 
 
-def write_tokenizer(directory, parts):
+def write_tokenizer(directory: Path, parts: PretrainedParts) -> None:
     """Writes the three files."""
-    (directory / VOCABULARY_FILE).write_bytes(parts.vocabulary)
+    vocabulary = parts.vocabulary or b""
+    (directory / VOCABULARY_FILE).write_bytes(vocabulary)
     settings = {
         "do_lower_case": parts.tokenizer.get("lowercase", True),
         "keep_accents": not parts.tokenizer.get("remove_accents", True),
@@ -69,11 +76,13 @@ def write_tokenizer(directory, parts):
     )
     write_json(
         directory / TOKENIZER_FILE,
-        tokenizer_values(parts.vocabulary, **settings),
+        tokenizer_values(vocabulary, **settings),
     )
 
 
-def tokenizer_values(vocabulary, do_lower_case=True, keep_accents=False):
+def tokenizer_values(
+    vocabulary: bytes, do_lower_case: bool = True, keep_accents: bool = False
+) -> dict[str, Any]:
     """What `tokenizer.json` holds, for a SentencePiece unigram model.
 
     Args:
@@ -111,7 +120,7 @@ def tokenizer_values(vocabulary, do_lower_case=True, keep_accents=False):
     }
 
 
-def precompiled_charsmap(vocabulary):
+def precompiled_charsmap(vocabulary: bytes) -> bytes:
     """SentencePiece's own normalization, out of the bytes of a model.
 
     ModelProto's field 3 is the NormalizerSpec, whose field 2 is the map. The

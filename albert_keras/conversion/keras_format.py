@@ -6,6 +6,9 @@
 text is prepared for it.
 """
 
+from pathlib import Path
+from typing import Any
+
 from albert_keras.config import AlbertConfig
 from albert_keras.conversion.pretrained_parts import (
     PretrainedParts,
@@ -32,11 +35,11 @@ _TOKENIZER_SETTINGS = {
 FILES = (CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE, TOKENIZER_FILE)
 
 
-def recognizes(directory):
+def recognizes(directory: Path) -> bool:
     return (directory / CONFIG_FILE).is_file()
 
 
-def read(directory):
+def read(directory: Path) -> PretrainedParts:
     path = directory / CONFIG_FILE
     description = read_json(path)
     if not isinstance(description.get("config"), dict):
@@ -61,7 +64,7 @@ def read(directory):
     )
 
 
-def read_tokenizer(directory):
+def read_tokenizer(directory: Path) -> dict[str, Any]:
     vocabulary = directory / VOCABULARY_FILE
     settings = directory / TOKENIZER_FILE
     return {
@@ -83,16 +86,18 @@ def _read_settings(path):
     return settings
 
 
-def write_tokenizer(directory, vocabulary, settings):
+def write_tokenizer(
+    directory: Path, vocabulary: bytes, settings: dict[str, Any]
+) -> None:
     (directory / VOCABULARY_FILE).write_bytes(vocabulary)
     write_json(directory / TOKENIZER_FILE, settings)
 
 
-def check(parts):
+def check(parts: PretrainedParts) -> None:
     """Holds every model."""
 
 
-def write(directory, parts):
+def write(directory: Path, parts: PretrainedParts) -> list[str]:
     """Returns the names of weights that the format has no place for: none."""
     write_safetensors(directory / WEIGHTS_FILE, parts.weights)
     description = {

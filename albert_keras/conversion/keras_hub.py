@@ -5,10 +5,13 @@ it is of a task `task.json` and `task.weights.h5` of the heads.
 """
 
 import collections
+from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
 
+from albert_keras.config import AlbertConfig
 from albert_keras.conversion.pretrained_parts import (
     PretrainedParts,
     config_from,
@@ -60,12 +63,12 @@ _TASKS = {
 }
 
 
-def recognizes(directory):
+def recognizes(directory: Path) -> bool:
     path = directory / CONFIG_FILE
     return path.is_file() and "registered_name" in read_json(path)
 
 
-def read(directory):
+def read(directory: Path) -> PretrainedParts:
     path = directory / CONFIG_FILE
     config = read_config(path)
     task = _task_name(directory)
@@ -114,7 +117,7 @@ def _parts(model, config, directory):
     )
 
 
-def read_config(path):
+def read_config(path: Path) -> AlbertConfig:
     description = read_json(path)
     kind = description.get("class_name")
     if kind != "AlbertBackbone":
@@ -137,7 +140,7 @@ def read_config(path):
     return config_from(path, {**fields, "activation": "gelu_tanh"})
 
 
-def check_shapes(path, config):
+def check_shapes(path: Path, config: AlbertConfig) -> None:
     """Raises unless a weight file has the backbone's arrays and no others.
 
     KerasHub loads what it finds by place, and leaves what is missing at its
@@ -172,13 +175,13 @@ def check_shapes(path, config):
         )
 
 
-def read_tokenizer(directory):
+def read_tokenizer(directory: Path) -> dict[str, Any]:
     path = directory / VOCABULARY_FILE
     vocabulary = path.read_bytes() if path.is_file() else None
     return {"vocabulary": vocabulary, "tokenizer": {}}
 
 
-def check(parts):
+def check(parts: PretrainedParts) -> None:
     """Raises if KerasHub's model could not compute the same."""
     config = parts.config
     if config.activation != "gelu_tanh":
@@ -194,7 +197,7 @@ def check(parts):
     _keras_hub()
 
 
-def write(directory, parts):
+def write(directory: Path, parts: PretrainedParts) -> list[str]:
     """Returns the names of weights that the format has no place for."""
     keras_hub = _keras_hub()
     arrays, dropped = to_stored("keras_hub", parts.config, parts.weights)

@@ -2,6 +2,8 @@
 
 import json
 
+from albert_keras.conversion.pretrained_parts import PretrainedParts
+
 CARD_FILE = "README.md"
 # Fields of the metadata, in the Hugging Face Hub's terms.
 _METADATA = ("license", "language", "datasets", "base_model")
@@ -21,7 +23,7 @@ _LIBRARIES = {
 }
 
 
-def model_card(parts, format):
+def model_card(parts: PretrainedParts, format: str) -> str:
     """The text of a model card.
 
     Args:

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,11 +68,11 @@ class PretrainedParts:
     left_over: tuple[str, ...] = ()
 
     @property
-    def num_parameters(self):
+    def num_parameters(self) -> int:
         return sum(array.size for array in self.weights.values())
 
 
-def model_class_of(weights):
+def model_class_of(weights: Iterable[str]) -> str:
     """Name of the class that has the heads of some weights.
 
     Args:
@@ -88,7 +90,7 @@ def model_class_of(weights):
     return "AlbertBackbone"
 
 
-def read_json(path):
+def read_json(path: str | Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
@@ -111,13 +113,15 @@ def read_json(path):
     return values
 
 
-def write_json(path, values):
+def write_json(path: str | Path, values: Any) -> None:
     """Writes an object as a JSON file that people can read."""
     text = json.dumps(values, indent=2, ensure_ascii=False)
     Path(path).write_text(text + "\n", encoding="utf-8")
 
 
-def object_in(path, values, key):
+def object_in(
+    path: str | Path, values: dict[str, Any], key: str
+) -> dict[str, Any]:
     """The object under a key of a JSON object, empty if there is none.
 
     Raises:
@@ -132,7 +136,7 @@ def object_in(path, values, key):
     return value
 
 
-def check_arguments(source, arguments):
+def check_arguments(source: str | Path, arguments: dict[str, Any]) -> None:
     """Raises unless the arguments of a class that were read are possible.
 
     Those of classes that this package does not know are not looked at.
@@ -168,7 +172,7 @@ _ARGUMENTS = {
 }
 
 
-def config_from(path, fields):
+def config_from(path: str | Path, fields: dict[str, Any]) -> AlbertConfig:
     """An `AlbertConfig` of fields read from a file.
 
     Raises:
@@ -180,7 +184,13 @@ def config_from(path, fields):
         raise ValueError(f"{path}: {error}") from error
 
 
-def config_from_values(path, values, fields, activations, activation):
+def config_from_values(
+    path: str | Path,
+    values: dict[str, Any],
+    fields: dict[str, tuple[str, Any]],
+    activations: dict[str, str],
+    activation: str,
+) -> AlbertConfig:
     """An `AlbertConfig` from another system's configuration file.
 
     Args:

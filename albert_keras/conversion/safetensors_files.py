@@ -1,6 +1,8 @@
 """Arrays in safetensors files, which hold no code."""
 
 import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import ml_dtypes  # noqa: F401 (registers bfloat16 with NumPy)
 import numpy as np
@@ -9,7 +11,9 @@ from safetensors import SafetensorError, safe_open
 
 
 @contextlib.contextmanager
-def read_safetensors(paths):
+def read_safetensors(
+    paths: Iterable[Path],
+) -> Iterator[tuple[dict[str, tuple[int, ...]], Callable[[str], np.ndarray]]]:
     """Yields the shapes in files by name, and a function that reads one.
 
     Args:
@@ -41,7 +45,11 @@ def read_safetensors(paths):
         yield shapes, read
 
 
-def write_safetensors(path, arrays, metadata=None):
+def write_safetensors(
+    path: str | Path,
+    arrays: dict[str, np.ndarray],
+    metadata: dict[str, str] | None = None,
+) -> None:
     """Writes arrays by name."""
     contiguous = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
     safetensors.numpy.save_file(contiguous, path, metadata=metadata)

@@ -5,6 +5,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from albert_keras.conversion import (
@@ -20,7 +21,7 @@ _ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 
 @contextlib.contextmanager
-def local_directory(source):
+def local_directory(source: str | Path) -> Iterator[Path]:
     """Yields a local directory for what names a pretrained model.
 
     Args:
@@ -46,7 +47,7 @@ def local_directory(source):
         yield newest_model(path)
 
 
-def newest_model(directory):
+def newest_model(directory: Path) -> Path:
     """The directory, or of a run's directory its newest whole checkpoint.
 
     A run whose checkpoints are elsewhere has its last model in `model`.

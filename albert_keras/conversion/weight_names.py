@@ -15,6 +15,8 @@ N is `num_heads` and d = H / N; the head is the slow index.
 
 import dataclasses
 
+from albert_keras.config import AlbertConfig
+
 V, E, H = "vocabulary_size", "embedding_dim", "hidden_dim"
 INTERMEDIATE, CLASSES = "intermediate_dim", "num_classes"
 POSITIONS, SEGMENTS = "max_sequence_length", "num_segments"
@@ -259,7 +261,7 @@ HEADS = {
 }
 
 
-def weights_of(config):
+def weights_of(config: AlbertConfig) -> list[Weight]:
     """Every weight that a model of a configuration can have.
 
     Args:

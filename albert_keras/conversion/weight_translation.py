@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from albert_keras.config import AlbertConfig
 from albert_keras.conversion.weight_names import (
     BLOCK,
     stored_shape,
@@ -63,7 +64,9 @@ def from_stored(format, config, shapes, read, path, ignored=()):
     return weights, tuple(sorted(left_over))
 
 
-def to_stored(format, config, weights):
+def to_stored(
+    format: str, config: AlbertConfig, weights: dict[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], list[str]]:
     """A format's arrays from this package's weights.
 
     Returns:

@@ -1,5 +1,7 @@
 """What to do with text that cannot be read."""
 
+from pathlib import Path
+
 from albert_keras.data.text_lines import not_utf8
 
 
@@ -13,11 +15,11 @@ class BadText:
         count: How many were skipped.
     """
 
-    def __init__(self, skip=False):
+    def __init__(self, skip: bool = False) -> None:
         self.skip = skip
         self.count = 0
 
-    def report(self, message, cause=None):
+    def report(self, message: str, cause: Exception | None = None) -> None:
         """Raises a `ValueError` with the message, or counts."""
         if not self.skip:
             raise ValueError(
@@ -26,6 +28,8 @@ class BadText:
             ) from cause
         self.count += 1
 
-    def report_line(self, path, number, cause):
+    def report_line(
+        self, path: str | Path, number: int, cause: Exception
+    ) -> None:
         """As `report`, of a line that is not UTF-8."""
         self.report(not_utf8(path, number, cause), cause)

@@ -97,7 +97,7 @@ def lay_out_slices(segments, tokenizer, width):
     }
 
 
-def cut_longest_first(lengths, room):
+def cut_longest_first(lengths: np.ndarray, room: int) -> np.ndarray:
     """How much of each segment stays so that a row has room.
 
     The longer one loses first, then both in turn, the second on a tie.

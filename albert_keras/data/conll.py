@@ -24,7 +24,7 @@ class ConllSentence:
     line: int
 
     @property
-    def words(self):
+    def words(self) -> list[str]:
         """The first columns."""
         return [row[0] for row in self.rows]
 
@@ -44,22 +44,22 @@ class Conll:
     has_tags: bool = True
 
     @property
-    def tags(self):
+    def tags(self) -> list[list[str]]:
         """The tags of each sentence, in lists."""
         return [[row[-1] for row in s.rows] for s in self.sentences]
 
     @property
-    def tag_names(self):
+    def tag_names(self) -> tuple[str, ...]:
         """The different tags, sorted, "O" first."""
         names = {tag for tags in self.tags for tag in tags}
         return tuple(sorted(names, key=lambda name: (name != "O", name)))
 
     @property
-    def num_words(self):
+    def num_words(self) -> int:
         return sum(len(sentence.rows) for sentence in self.sentences)
 
 
-def read_conll(path, has_tags=True):
+def read_conll(path: str | Path, has_tags: bool = True) -> Conll:
     """Reads a file with a word a line, blank lines between sentences.
 
     The first column is the word, the last its tag; what is in between is

@@ -11,8 +11,9 @@ import contextlib
 import fcntl
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from albert_keras.atomic_write import atomic_directory, atomic_file
 from albert_keras.data.corpus_plan import (
@@ -36,20 +37,20 @@ _PATIENCE = 10.0  # seconds for the processes of a killed run to end
 
 
 def prepare_corpus(
-    inputs,
-    output_dir,
-    vocabulary=None,
-    vocabulary_size=30000,
-    vocabulary_sentences=200_000,
-    character_coverage=0.99995,
-    validation_share=0.05,
-    seed=0,
-    workers=2,
-    overwrite=False,
-    parts_dir=None,
+    inputs: str | Path | Sequence[str | Path],
+    output_dir: str | Path,
+    vocabulary: str | Path | None = None,
+    vocabulary_size: int = 30000,
+    vocabulary_sentences: int = 200_000,
+    character_coverage: float = 0.99995,
+    validation_share: float = 0.05,
+    seed: int = 0,
+    workers: int = 2,
+    overwrite: bool = False,
+    parts_dir: str | Path | None = None,
     progress: Callable | None = None,
-    **text_settings,
-):
+    **text_settings: Any,
+) -> dict[str, Any]:
     """Makes a directory that `TokenStore` reads.
 
     The same call after an interruption goes on where it stopped.
@@ -98,18 +99,18 @@ def prepare_corpus(
 
 @contextlib.contextmanager
 def prepare_parts(
-    inputs,
-    parts_dir,
-    vocabulary=None,
-    vocabulary_size=30000,
-    vocabulary_sentences=200_000,
-    character_coverage=0.99995,
-    seed=0,
-    workers=2,
-    progress=None,
-    is_shared=False,
-    **text_settings,
-):
+    inputs: str | Path | Sequence[str | Path],
+    parts_dir: str | Path,
+    vocabulary: str | Path | None = None,
+    vocabulary_size: int = 30000,
+    vocabulary_sentences: int = 200_000,
+    character_coverage: float = 0.99995,
+    seed: int = 0,
+    workers: int = 2,
+    progress: Callable | None = None,
+    is_shared: bool = False,
+    **text_settings: Any,
+) -> Iterator[CorpusPlan]:
     """Yields the plan of a corpus, its vocabulary at hand.
 
     Args:
@@ -151,7 +152,13 @@ def prepare_parts(
         yield plan
 
 
-def encode_task(plan, task_index, task_count, workers, progress=None):
+def encode_task(
+    plan: CorpusPlan,
+    task_index: int,
+    task_count: int,
+    workers: int,
+    progress: Callable | None = None,
+) -> None:
     """Encodes the stretches of one of several tasks, what is left of them."""
     numbers = plan.numbers_of_task(task_index, task_count)
     jobs = [
@@ -163,7 +170,13 @@ def encode_task(plan, task_index, task_count, workers, progress=None):
     run_jobs(plan, jobs, workers, advance)
 
 
-def merge_parts(plan, output_dir, validation_share, seed, progress=None):
+def merge_parts(
+    plan: CorpusPlan,
+    output_dir: str | Path,
+    validation_share: float,
+    seed: int,
+    progress: Callable | None = None,
+) -> dict[str, Any]:
     """Puts the shards together, removes them, and returns the manifest."""
     output_dir = Path(output_dir)
     encoder = PieceEncoder(
@@ -190,12 +203,12 @@ def merge_parts(plan, output_dir, validation_share, seed, progress=None):
     return manifest
 
 
-def default_parts(output_dir):
+def default_parts(output_dir: str | Path) -> Path:
     output_dir = Path(output_dir)
     return output_dir.with_name(f"{output_dir.name}.parts")
 
 
-def check_share(validation_share):
+def check_share(validation_share: float) -> None:
     if not 0 < validation_share < 1:
         raise ValueError(
             "`validation_share` must be above 0 and below 1. "
@@ -203,8 +216,9 @@ def check_share(validation_share):
         )
 
 
-def check_free(output_dir, overwrite):
+def check_free(output_dir: str | Path, overwrite: bool) -> None:
     """Raises where the output directory holds something to keep."""
+    output_dir = Path(output_dir)
     if output_dir.is_file():
         raise ValueError(f"{output_dir} is a file. Pass a directory.")
     if not output_dir.exists() or not any(output_dir.iterdir()):

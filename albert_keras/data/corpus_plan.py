@@ -10,7 +10,9 @@ import fnmatch
 import json
 import shutil
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from albert_keras.atomic_write import atomic_file
 from albert_keras.data.documents import cut_into_stretches
@@ -71,10 +73,10 @@ class TextSettings:
         object.__setattr__(self, "sentence_rows", tuple(self.sentence_rows))
 
     @property
-    def shard_bytes(self):
+    def shard_bytes(self) -> int:
         return int(self.shard_megabytes * 1e6)
 
-    def rows_of(self, path):
+    def rows_of(self, path: str) -> int:
         """How many rows of a file make a document."""
         matches = (fnmatch.fnmatch(path, p) for p in self.sentence_rows)
         return self.rows_per_document if any(matches) else 1
@@ -93,14 +95,14 @@ class CorpusPlan:
 
     lock = None
 
-    def __init__(self, directory, record):
+    def __init__(self, directory: str | Path, record: dict[str, Any]) -> None:
         self.directory = Path(directory)
         self.record = record
         self.settings = TextSettings(**record["settings"])
         self.stretches = [Stretch(*fields) for fields in record["stretches"]]
 
     @classmethod
-    def load(cls, directory):
+    def load(cls, directory: str | Path) -> "CorpusPlan | None":
         """The plan that an earlier run wrote; None where there is none.
 
         Raises:
@@ -118,7 +120,13 @@ class CorpusPlan:
             ) from error
 
     @classmethod
-    def begin(cls, directory, files, settings, vocabulary):
+    def begin(
+        cls,
+        directory: str | Path,
+        files: Sequence[Path],
+        settings: TextSettings,
+        vocabulary: Any,
+    ) -> "CorpusPlan":
         """A new plan, or the one that is there if it is the same.
 
         Args:
@@ -157,25 +165,25 @@ class CorpusPlan:
         return plan
 
     @property
-    def vocabulary(self):
+    def vocabulary(self) -> Path:
         return self.directory / VOCABULARY_FILE
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Bytes of all files."""
         return sum(file["bytes"] for file in self.record["files"])
 
-    def numbers_of_task(self, task_index, task_count):
+    def numbers_of_task(self, task_index: int, task_count: int) -> range:
         """The stretches of one of several tasks, evenly."""
         return range(task_index, len(self.stretches), task_count)
 
     # === Finished shards ===
 
-    def shard_directory(self, number, part):
+    def shard_directory(self, number: int, part: int) -> Path:
         """Where a shard of a stretch goes."""
         return self.directory / "shards" / f"{number:06d}-{part:04d}"
 
-    def finished(self, number):
+    def finished(self, number: int) -> list[dict[str, Any]]:
         """What the finished shards of a stretch tell of themselves."""
         records = []
         while True:
@@ -184,11 +192,11 @@ class CorpusPlan:
                 return records
             records.append(parse_json(path.read_text("utf-8")))
 
-    def is_finished(self, number):
+    def is_finished(self, number: int) -> bool:
         records = self.finished(number)
         return bool(records) and records[-1]["is_last"]
 
-    def remove(self):
+    def remove(self) -> None:
         """Removes the folder of the parts, in one moment for who looks."""
         self.directory.rename(self._removed)
         shutil.rmtree(self._removed)
@@ -197,7 +205,7 @@ class CorpusPlan:
     def _removed(self):
         return self.directory.with_name(f".tmp-{self.directory.name}")
 
-    def remove_unfinished(self):
+    def remove_unfinished(self) -> None:
         """Removes what a killed process left half written or removed."""
         shutil.rmtree(self._removed, ignore_errors=True)
         for place in (self.directory, self.directory / "shards"):

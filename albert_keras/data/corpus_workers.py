@@ -12,8 +12,10 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from albert_keras.data.corpus_plan import CorpusPlan
 from albert_keras.data.shard_encoding import run_job
 
 _PACKAGE = Path(__file__).parents[1]
@@ -31,7 +33,7 @@ importlib.import_module(module).main()
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def light_command(module, *arguments):
+def light_command(module: str, *arguments: str) -> list[str]:
     """A command that runs `main()` of a module without importing Keras.
 
     Args:
@@ -41,7 +43,12 @@ def light_command(module, *arguments):
     return [sys.executable, "-c", _PROGRAM, str(_PACKAGE), module, *arguments]
 
 
-def run_jobs(plan, jobs, workers, on_bytes):
+def run_jobs(
+    plan: CorpusPlan,
+    jobs: Sequence,
+    workers: int,
+    on_bytes: Callable[[int], None],
+) -> None:
     """Runs jobs in processes; in this one where there is one job or worker.
 
     Args:

@@ -7,7 +7,8 @@ wherever it is cut.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from albert_keras.data import (
     json_lines,
@@ -17,6 +18,7 @@ from albert_keras.data import (
 )
 from albert_keras.data.bad_text import BadText
 from albert_keras.data.sentence_splitting import sentence_splitter
+from albert_keras.data.stretch import Stretch
 from albert_keras.data.text_files import format_suffix
 
 # Each has `stretches(path, size)`, `records(stretch, on_bytes, bad_text)`,
@@ -29,7 +31,7 @@ _FORMATS = {
 }
 
 
-def cut_into_stretches(path, size):
+def cut_into_stretches(path: str | Path, size: int | None) -> list[Stretch]:
     """Stretches of a file, of about so many bytes each.
 
     Packed files are one, except dumps of Wikipedia of many streams.
@@ -38,12 +40,12 @@ def cut_into_stretches(path, size):
 
 
 def read_paragraphs(
-    stretch,
+    stretch: Stretch,
     on_bytes: Callable[[int], None] = lambda count: None,
-    bad_text=None,
-    skip=0,
-    rows_per_document=1,
-):
+    bad_text: BadText | None = None,
+    skip: int = 0,
+    rows_per_document: int = 1,
+) -> Iterator[list[str]]:
     """Yields the documents of a stretch, each a list of paragraphs.
 
     Args:
@@ -68,7 +70,11 @@ def read_paragraphs(
         yield [paragraph for text in texts for paragraph in text]
 
 
-def read_documents(path, on_bytes=lambda count: None, language=None):
+def read_documents(
+    path: str | Path,
+    on_bytes: Callable[[int], None] = lambda count: None,
+    language: str | None = None,
+) -> Iterator[list[str]]:
     """Yields the documents of a file, each a list of sentences.
 
     In plain text, a line is a paragraph or a sentence and a blank line or

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import zipfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -40,28 +41,28 @@ class EncodedTexts:
         return len(self.bounds) - 1
 
     @property
-    def lengths(self):
+    def lengths(self) -> np.ndarray:
         """Number of pieces of each text, int64 `(N,)`."""
         return np.diff(self.bounds)
 
-    def ids_of(self, index):
+    def ids_of(self, index: int) -> np.ndarray:
         """Ids of a text, int32."""
         return self.ids[self.bounds[index] : self.bounds[index + 1]]
 
-    def offsets_of(self, index):
+    def offsets_of(self, index: int) -> np.ndarray:
         """Offsets of a text's pieces, int32 `(n, 2)`."""
         assert self.offsets is not None
         return self.offsets[self.bounds[index] : self.bounds[index + 1]]
 
 
 def encode_texts(
-    tokenizer,
-    texts,
-    offsets=False,
-    source=None,
-    workers=None,
-    progress=None,
-):
+    tokenizer: AlbertTokenizer,
+    texts: Sequence[str],
+    offsets: bool = False,
+    source: str | Path | None = None,
+    workers: int | None = None,
+    progress: Callable | None = None,
+) -> EncodedTexts:
     """Ids of texts, from the cache where they were encoded before.
 
     The cache is a file beside `source`, named after a hash of the texts, the

@@ -1,5 +1,8 @@
 """Batches of examples of different lengths, for training and evaluation."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -22,7 +25,7 @@ class Examples:
     def __len__(self):
         return len(self.lengths)
 
-    def batch(self, indices, width):
+    def batch(self, indices: np.ndarray, width: int) -> tuple:
         """Rows as arrays.
 
         Args:
@@ -95,26 +98,26 @@ class TrainingBatches(_Batches):
 
     def __init__(
         self,
-        examples,
-        batch_size,
-        seed=0,
-        rank=0,
-        size=1,
-        first_step=0,
-        group_by_length=False,
-        padding_multiple=32,
-        **kwargs,
-    ):
+        examples: Examples,
+        batch_size: int,
+        seed: int = 0,
+        rank: int = 0,
+        size: int = 1,
+        first_step: int = 0,
+        group_by_length: bool = False,
+        padding_multiple: int = 32,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             examples, batch_size, rank, size, padding_multiple, **kwargs
         )
         self.seed = seed
         self.first_step = first_step
         self.group_by_length = group_by_length
-        self._pool = None
+        self._pool: tuple[int, np.ndarray] | None = None
 
     @property
-    def steps_per_pass(self):
+    def steps_per_pass(self) -> float:
         """Steps in which each example comes once, a fraction."""
         return len(self.examples) / (self.batch_size * self.size)
 
@@ -122,7 +125,7 @@ class TrainingBatches(_Batches):
         indices = self.indices(self.first_step + index)
         return self.examples.batch(indices, self.width(indices))
 
-    def indices(self, step):
+    def indices(self, step: int) -> np.ndarray:
         """The examples of this rank in a step, counted from the start."""
         rows = self.batch_size * self.size
         if self.group_by_length:
@@ -162,13 +165,13 @@ class EvaluationBatches(_Batches):
 
     def __init__(
         self,
-        examples,
-        batch_size,
-        rank=0,
-        size=1,
-        padding_multiple=32,
-        **kwargs,
-    ):
+        examples: Examples,
+        batch_size: int,
+        rank: int = 0,
+        size: int = 1,
+        padding_multiple: int = 32,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             examples, batch_size, rank, size, padding_multiple, **kwargs
         )
@@ -176,10 +179,10 @@ class EvaluationBatches(_Batches):
         self.order = longest_first[rank::size]
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int:
         return -(-len(self.order) // self.batch_size)
 
-    def indices(self, index):
+    def indices(self, index: int) -> np.ndarray:
         """The examples of a batch."""
         start = index * self.batch_size
         return self.order[start : start + self.batch_size]
@@ -188,7 +191,9 @@ class EvaluationBatches(_Batches):
         indices = self.indices(index)
         return self.examples.batch(indices, self.width(indices))
 
-    def predict(self, model, progress=None):
+    def predict(
+        self, model: Any, progress: Callable[[int], None] | None = None
+    ) -> Iterator[tuple]:
         """Yields the model's outputs, batch by batch.
 
         Args:

@@ -12,7 +12,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 FLOATS, INTEGERS = 2, 3
 
 
-def read_features(message):
+def read_features(message: bytes) -> dict[str, tuple[int, bytes]]:
     """The features of an Example, still encoded.
 
     Args:
@@ -25,7 +25,7 @@ def read_features(message):
     Raises:
         ValueError: If it is no such message.
     """
-    found = {}
+    found: dict[str, tuple[int, bytes]] = {}
     try:
         for field, features in _fields(message):
             if field != 1:
@@ -38,13 +38,15 @@ def read_features(message):
                     else:
                         ((kind, values),) = _fields(value)
                         data = b"".join(v for _, v in _fields(values))
+                if name is None or kind is None:
+                    raise ValueError("a feature has no name or no values")
                 found[name] = (kind, data)
     except (IndexError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"is no tf.train.Example: {error}") from error
     return found
 
 
-def write_features(features):
+def write_features(features: dict[str, np.ndarray]) -> bytes:
     """An Example's bytes.
 
     Args:
@@ -62,7 +64,7 @@ def write_features(features):
     return _field(1, b"".join(entries))
 
 
-def decode_varints(data):
+def decode_varints(data: bytes) -> np.ndarray:
     """int64 values of packed integers.
 
     Raises:
@@ -83,12 +85,12 @@ def decode_varints(data):
     return np.add.reduceat(parts, starts).astype("int64")
 
 
-def count_varints(data):
+def count_varints(data: bytes) -> int:
     """How many integers packed data holds."""
     return int((np.frombuffer(data, "uint8") < 0x80).sum())
 
 
-def encode_varints(values):
+def encode_varints(values: np.ndarray) -> bytes:
     """Packed bytes of integers `(N,)`."""
     values = np.asarray(values).astype("int64").astype("uint64")
     if not values.size:

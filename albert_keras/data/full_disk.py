@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
+from collections.abc import Iterator
+from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
-def full_disk_explained(directory):
+def full_disk_explained(directory: str | Path) -> Iterator[None]:
     """Turns the error of a full disk into a `ValueError` with the remedy.
 
     Args:

@@ -50,7 +50,7 @@ class GlueTask:
             object.__setattr__(self, "test_files", files)
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         """Outputs of the model; 1 for regression."""
         return len(self.classes) or 1
 
@@ -141,7 +141,9 @@ class GlueRows:
         return len(self.indices)
 
 
-def read_glue(task, path, split="train"):
+def read_glue(
+    task: GlueTask, path: str | Path, split: str = "train"
+) -> GlueRows:
     """Reads an official file of a task.
 
     Quotes are text like any other. Each row must have as many columns as the

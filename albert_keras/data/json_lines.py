@@ -1,6 +1,10 @@
 """JSON lines: each line is a document, the string under `text`."""
 
+from collections.abc import Callable, Iterator
+
+from albert_keras.data.bad_text import BadText
 from albert_keras.data.stretch import (
+    Stretch,
     byte_stretches,
     count_lines,
     end_of,
@@ -12,7 +16,9 @@ from albert_keras.json_text import parse_json
 stretches = byte_stretches
 
 
-def records(stretch, on_bytes, bad_text):
+def records(
+    stretch: Stretch, on_bytes: Callable[[int], None], bad_text: BadText
+) -> Iterator[tuple]:
     """The lines that begin in a stretch, with what locates them."""
     end = end_of(stretch)
     for number, (position, line) in enumerate(lines_of(stretch, on_bytes), 1):
@@ -22,7 +28,7 @@ def records(stretch, on_bytes, bad_text):
             yield stretch.path, position, number, line
 
 
-def paragraphs(record, bad_text):
+def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
     """The lines of a document's text; none where it is skipped."""
     path, position, number, line = record
     try:

@@ -51,7 +51,7 @@ class LabelledTexts(Examples):
         self.cut = np.flatnonzero((self._kept < whole).any(axis=0))
         self.lengths = self._kept.sum(axis=0) + num_special
 
-    def batch(self, indices, width):
+    def batch(self, indices: np.ndarray, width: int) -> tuple:
         segments = [
             (self._encoded.ids, starts[indices], lengths[indices])
             for starts, lengths in zip(self._starts, self._kept, strict=True)

@@ -1,14 +1,16 @@
 """Parquet, as Hugging Face's data sets have it: a document a row."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from albert_keras.data.bad_text import BadText
 from albert_keras.data.stretch import Stretch
 
 _COLUMN = "text"
 _ROWS_AT_ONCE = 256
 
 
-def stretches(path, size):
+def stretches(path: str | Path, size: int | None) -> list[Stretch]:
     """Runs of row groups, of so many bytes in memory at least."""
     file = _open(path)
     groups = file.metadata.num_row_groups
@@ -23,7 +25,9 @@ def stretches(path, size):
     return found
 
 
-def records(stretch, on_bytes, bad_text):
+def records(
+    stretch: Stretch, on_bytes: Callable[[int], None], bad_text: BadText
+) -> Iterator[tuple]:
     """The texts of the rows, with their number."""
     file = _open(stretch.path)
     share = Path(stretch.path).stat().st_size / max(file.metadata.num_rows, 1)
@@ -38,7 +42,7 @@ def records(stretch, on_bytes, bad_text):
             on_bytes(int(counted) - int(before))
 
 
-def paragraphs(record, bad_text):
+def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
     """The lines of a row's text; none where it is skipped."""
     path, number, text = record
     if isinstance(text, str):

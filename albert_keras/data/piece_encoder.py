@@ -7,6 +7,8 @@ SentencePiece and NumPy alone, so that those processes start quickly.
 import functools
 import hashlib
 import itertools
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import sentencepiece
@@ -38,12 +40,12 @@ class PieceEncoder:
 
     def __init__(
         self,
-        model_proto,
-        lowercase=True,
-        remove_accents=True,
-        unify_quotes=False,
-        path="the vocabulary",
-    ):
+        model_proto: bytes,
+        lowercase: bool = True,
+        remove_accents: bool = True,
+        unify_quotes: bool = False,
+        path: str | Path = "the vocabulary",
+    ) -> None:
         self.model_proto = model_proto
         self.normalization = {
             "lowercase": lowercase,
@@ -65,15 +67,17 @@ class PieceEncoder:
             for name, piece in SPECIAL_PIECES.items()
         }
 
-    def sha256(self):
+    def sha256(self) -> str:
         """Fingerprint of the model."""
         return hashlib.sha256(self.model_proto).hexdigest()
 
-    def normalize(self, texts):
+    def normalize(self, texts: Sequence[str]) -> list[str]:
         """`normalize_text` of each."""
         return [normalize_text(text, **self.normalization) for text in texts]
 
-    def encode(self, texts, num_threads=1):
+    def encode(
+        self, texts: Sequence[str], num_threads: int = 1
+    ) -> list[list[int]]:
         """Ids of each text.
 
         Args:
@@ -88,7 +92,9 @@ class PieceEncoder:
         )
         return [self._cut_digit_commas(ids) for ids in encoded]
 
-    def encode_flat(self, normalized):
+    def encode_flat(
+        self, normalized: list[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Ids of texts as one array, without a Python integer for each.
 
         Args:

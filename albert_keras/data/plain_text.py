@@ -1,6 +1,7 @@
 """Plain text: a line is a paragraph, a blank line ends a document."""
 
 import re
+from pathlib import Path
 
 from albert_keras.data.stretch import (
     byte_stretches,
@@ -27,7 +28,7 @@ def paragraphs(record, bad_text):
     return record
 
 
-def document_begin(path, position):
+def document_begin(path: str | Path, position: int) -> int:
     """Where the first document at or behind a position begins.
 
     A document may begin behind a blank line, if what is before it is no

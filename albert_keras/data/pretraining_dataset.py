@@ -1,5 +1,8 @@
 """Batches for pretraining, drawn from a token store."""
 
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -53,21 +56,21 @@ class PretrainingDataset(keras.utils.PyDataset):
 
     def __init__(
         self,
-        store,
-        sequence_length,
-        batch_size,
-        split="train",
-        max_predictions=None,
-        masked_lm_prob=0.15,
-        max_ngram=3,
-        short_sequence_prob=0.1,
-        seed=0,
-        rank=0,
-        size=1,
-        first_step=0,
-        num_steps=None,
-        **kwargs,
-    ):
+        store: TokenStore | str | Path,
+        sequence_length: int,
+        batch_size: int,
+        split: str = "train",
+        max_predictions: int | None = None,
+        masked_lm_prob: float = 0.15,
+        max_ngram: int = 3,
+        short_sequence_prob: float = 0.1,
+        seed: int = 0,
+        rank: int = 0,
+        size: int = 1,
+        first_step: int = 0,
+        num_steps: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not isinstance(store, TokenStore):
             store = TokenStore(store)
@@ -121,18 +124,18 @@ class PretrainingDataset(keras.utils.PyDataset):
             )
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int | None:
         return self.num_steps
 
     @property
-    def steps_per_pass(self):
+    def steps_per_pass(self) -> float:
         """Steps in which each sequence comes once, a fraction."""
         return len(self.sequences) / (self.batch_size * self.size)
 
     def __getitem__(self, index):
         return self.batch(self.first_step + index)
 
-    def batch(self, step):
+    def batch(self, step: int) -> tuple[dict[str, np.ndarray], ...]:
         """The batch of a step, counted from the start of training."""
         first_row = (step * self.size + self.rank) * self.batch_size
         return self.rows(np.arange(first_row, first_row + self.batch_size))

@@ -6,6 +6,10 @@ drawn once and stay. Read as batches like those of `PretrainingDataset`, and
 written from them.
 """
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -62,15 +66,15 @@ class PretrainingRecords(keras.utils.PyDataset):
 
     def __init__(
         self,
-        files,
-        batch_size,
-        seed=0,
-        rank=0,
-        size=1,
-        first_step=0,
-        num_steps=None,
-        **kwargs,
-    ):
+        files: str | Path | Sequence[str | Path],
+        batch_size: int,
+        seed: int = 0,
+        rank: int = 0,
+        size: int = 1,
+        first_step: int = 0,
+        num_steps: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not 0 <= rank < size:
             raise ValueError(
@@ -95,18 +99,18 @@ class PretrainingRecords(keras.utils.PyDataset):
         return int(self._ends[-1])
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int | None:
         return self.num_steps
 
     @property
-    def steps_per_pass(self):
+    def steps_per_pass(self) -> float:
         """Steps in which each record comes once, a fraction."""
         return len(self) / (self.batch_size * self.size)
 
     def __getitem__(self, index):
         return self.batch(self.first_step + index)
 
-    def batch(self, step):
+    def batch(self, step: int) -> tuple[dict[str, np.ndarray], ...]:
         """The batch of a step, counted from the start of training."""
         first = (step * self.size + self.rank) * self.batch_size
         passes, positions = np.divmod(
@@ -164,7 +168,12 @@ class PretrainingRecords(keras.utils.PyDataset):
         return f"{file.name}, record {place}"
 
 
-def write_pretraining_records(path, dataset, steps, compression=None):
+def write_pretraining_records(
+    path: str | Path,
+    dataset: Any,
+    steps: Iterable[int],
+    compression: str | None = None,
+) -> int:
     """Writes batches of a dataset as Google's TFRecords.
 
     Args:

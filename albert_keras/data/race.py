@@ -4,6 +4,7 @@ Lai et al. 2017, arXiv:1704.04683.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from albert_keras.data.text_lines import read_lines
@@ -50,7 +51,12 @@ class Race:
     path: str = ""
 
 
-def read_race(data_dir, split, levels=LEVELS, labelled=True):
+def read_race(
+    data_dir: str | Path,
+    split: str,
+    levels: Sequence[str] = LEVELS,
+    labelled: bool = True,
+) -> Race:
     """Reads a split of RACE.
 
     Args:

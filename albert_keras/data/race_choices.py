@@ -1,11 +1,14 @@
 """RACE's questions with each of their options, as the model reads them."""
 
+from typing import Any
+
 import numpy as np
 
 from albert_keras.data.batch_layout import lay_out_slices
 from albert_keras.data.encoded_texts import encode_texts
 from albert_keras.data.example_batches import Examples
-from albert_keras.data.race import LETTERS
+from albert_keras.data.race import LETTERS, Race
+from albert_keras.data.tokenizer import AlbertTokenizer
 
 
 class RaceChoices(Examples):
@@ -36,12 +39,12 @@ class RaceChoices(Examples):
 
     def __init__(
         self,
-        race,
-        tokenizer,
-        max_seq_length=512,
-        max_choice_length=128,
-        **kwargs,
-    ):
+        race: Race,
+        tokenizer: AlbertTokenizer,
+        max_seq_length: int = 512,
+        max_choice_length: int = 128,
+        **kwargs: Any,
+    ) -> None:
         if max_choice_length < 1 or max_seq_length < max_choice_length + 4:
             raise ValueError(
                 "`max_seq_length` must leave room for the passage beside a "
@@ -78,7 +81,7 @@ class RaceChoices(Examples):
         total = self._passage_length + self._choice_length + 3
         self.lengths = total.max(axis=1)
 
-    def batch(self, indices, width):
+    def batch(self, indices: np.ndarray, width: int) -> tuple:
         num_choices = len(LETTERS)
         starts = self._passages.bounds[self._passage[indices]]
         inputs = lay_out_slices(
@@ -104,7 +107,7 @@ class RaceChoices(Examples):
         return inputs, None if self.labels is None else self.labels[indices]
 
 
-def choice_text(question, option):
+def choice_text(question: str, option: str) -> str:
     """The option in place of "_" in the question, or behind it."""
     if "_" in question:
         return question.replace("_", option)

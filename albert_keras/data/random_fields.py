@@ -6,13 +6,14 @@ larger batch see the same numbers.
 """
 
 import zlib
+from typing import Any
 
 import numpy as np
 
 _GOLDEN = 0x9E3779B97F4A7C15
 
 
-def uniform(seed, stream, rows, columns):
+def uniform(seed: int, stream: str, rows: Any, columns: int) -> np.ndarray:
     """Independent uniform numbers for a grid.
 
     Args:
@@ -28,7 +29,7 @@ def uniform(seed, stream, rows, columns):
     return uniform_at(seed, stream, rows, np.arange(columns)[None, :])
 
 
-def uniform_at(seed, stream, rows, columns):
+def uniform_at(seed: int, stream: str, rows: Any, columns: Any) -> np.ndarray:
     """The numbers of a grid at some places only.
 
     Args:

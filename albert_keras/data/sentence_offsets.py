@@ -5,6 +5,8 @@ others how far behind it they begin, which fits 16 bits as long as no sentence
 has more than 1,000 tokens; longer ones are stored as several.
 """
 
+from typing import Any, Literal
+
 import numpy as np
 
 BLOCK = 64
@@ -19,7 +21,7 @@ class SentenceOffsets:
         steps: How far behind its base each is, uint16 `(N,)`.
     """
 
-    def __init__(self, bases, steps):
+    def __init__(self, bases: np.ndarray, steps: np.ndarray) -> None:
         self.bases = bases
         self.steps = steps
 
@@ -36,7 +38,9 @@ class SentenceOffsets:
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self[:], dtype)
 
-    def searchsorted(self, positions, side="left"):
+    def searchsorted(
+        self, positions: Any, side: Literal["left", "right"] = "left"
+    ) -> np.ndarray:
         """As `numpy.ndarray.searchsorted`, for an array of positions."""
         positions = np.asarray(positions)
         is_before = np.less if side == "left" else np.less_equal

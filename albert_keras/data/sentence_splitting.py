@@ -1,6 +1,7 @@
 """Paragraphs to sentences."""
 
 import re
+from collections.abc import Callable
 
 # A sentence ends after ., ! or ?, closing quotes and brackets, and white
 # space, if what follows begins like a sentence.
@@ -22,7 +23,9 @@ _AFTER_OPENING = re.compile(r"[\s(\[\"']")
 _LONGEST = 40  # how far back the last word is looked for
 
 
-def sentence_splitter(language=None):
+def sentence_splitter(
+    language: str | None = None,
+) -> Callable[[str], list[str]]:
     """A function from a paragraph to its sentences.
 
     Args:
@@ -51,7 +54,7 @@ def sentence_splitter(language=None):
     return split
 
 
-def split_sentences(paragraph):
+def split_sentences(paragraph: str) -> list[str]:
     """Splits a paragraph into sentences by punctuation and capitals.
 
     A plain rule for languages that write so: an end mark, white space and

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 
 from albert_keras.data import duplicates
+from albert_keras.data.piece_encoder import PieceEncoder
 from albert_keras.data.token_shard import read_array
 from albert_keras.data.token_store_writer import TokenStoreWriter
 
@@ -146,7 +147,7 @@ def _most_common(counter, number):
     return [list(item) for item in itertools.islice(ordered, number)]
 
 
-def longest_pieces(encoder, number):
+def longest_pieces(encoder: PieceEncoder, number: int) -> list[str]:
     """The longest pieces of a vocabulary, which show what it was made of."""
     processor = encoder.processor
     pieces = (

@@ -13,7 +13,7 @@ SPECIAL_PIECES = {
 _TYPED = re.compile(r"\s*(\[MASK\])|(\[CLS\]|\[SEP\]|<pad>|<unk>)")
 
 
-def split_special_pieces(text):
+def split_special_pieces(text: str) -> list[tuple[str | None, int, int]]:
     """Cuts a text at the special pieces that are typed in it.
 
     Args:

@@ -56,7 +56,7 @@ class Squad:
     has_answers: bool = True
 
 
-def read_squad(path):
+def read_squad(path: str | Path) -> Squad:
     """Reads a file in the official format.
 
     Args:

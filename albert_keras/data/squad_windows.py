@@ -1,10 +1,14 @@
 """Questions with windows of their paragraphs, as the model reads them."""
 
+from typing import Any
+
 import numpy as np
 
 from albert_keras.data.batch_layout import lay_out_slices
 from albert_keras.data.encoded_texts import encode_texts
 from albert_keras.data.example_batches import Examples
+from albert_keras.data.squad import Squad
+from albert_keras.data.tokenizer import AlbertTokenizer
 
 
 class SquadWindows(Examples):
@@ -47,14 +51,14 @@ class SquadWindows(Examples):
 
     def __init__(
         self,
-        squad,
-        tokenizer,
-        max_seq_length=384,
-        doc_stride=128,
-        max_query_length=64,
-        training=False,
-        **kwargs,
-    ):
+        squad: Squad,
+        tokenizer: AlbertTokenizer,
+        max_seq_length: int = 384,
+        doc_stride: int = 128,
+        max_query_length: int = 64,
+        training: bool = False,
+        **kwargs: Any,
+    ) -> None:
         if max_query_length < 1 or max_seq_length < max_query_length + 4:
             raise ValueError(
                 "`max_seq_length` must leave room for the text beside a "
@@ -97,7 +101,7 @@ class SquadWindows(Examples):
         """Position in its row of each window's first piece."""
         return self._question_length[self.question] + 2
 
-    def text_of(self, window, first, last):
+    def text_of(self, window: int, first: int, last: int) -> str:
         """The stretch of the paragraph that some pieces of it are made of.
 
         Args:
@@ -112,7 +116,7 @@ class SquadWindows(Examples):
         text = self.squad.paragraphs[paragraph]
         return text[offsets[first, 0] : offsets[last, 1]]
 
-    def batch(self, indices, width):
+    def batch(self, indices: np.ndarray, width: int) -> tuple:
         question = self.question[indices]
         question_length = self._question_length[question]
         paragraph = self._paragraph[question]

@@ -1,5 +1,8 @@
 """Datasets one after another: short sequences first, then long ones."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -33,7 +36,12 @@ class StagedDataset(keras.utils.PyDataset):
     # Tells the trainer that shapes differ from batch to batch.
     varies_in_length = True
 
-    def __init__(self, stages, first_step=0, **kwargs):
+    def __init__(
+        self,
+        stages: Sequence[tuple[Any, int | None]],
+        first_step: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         steps = [count for _, count in stages]
         if not stages or any(not count for count in steps[:-1]):
@@ -43,22 +51,23 @@ class StagedDataset(keras.utils.PyDataset):
             )
         self.datasets = [dataset for dataset, _ in stages]
         self.first_step = first_step
-        self._begins = np.cumsum([0, *steps[:-1]])
-        self._end = None if steps[-1] is None else sum(steps)
+        self._begins = np.cumsum([0, *(n for n in steps[:-1] if n)])
+        last = steps[-1]
+        self._end = None if last is None else int(self._begins[-1]) + last
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int | None:
         return None if self._end is None else self._end - self.first_step
 
     @property
-    def steps_per_pass(self):
+    def steps_per_pass(self) -> float:
         """Steps of a pass over the text, in the last stage."""
         return self.datasets[-1].steps_per_pass
 
     def __getitem__(self, index):
         return self.batch(self.first_step + index)
 
-    def batch(self, step):
+    def batch(self, step: int) -> tuple:
         """The batch of a step, counted from the start of training."""
         stage = int(np.searchsorted(self._begins, step, "right")) - 1
         return self.datasets[stage].batch(step - int(self._begins[stage]))

@@ -1,5 +1,8 @@
 """`store.json`: what a token store holds."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from albert_keras.data.sentence_offsets import BLOCK
@@ -25,7 +28,7 @@ _FIELDS = {
 }
 
 
-def read_manifest(directory):
+def read_manifest(directory: Path) -> dict[str, Any]:
     """The manifest of a store, checked.
 
     Raises:

@@ -1,6 +1,7 @@
 """A part of a file, read by one process."""
 
 import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from albert_keras.data.text_files import COMPRESSIONS, read_lines
@@ -20,7 +21,9 @@ class Stretch:
     end: int
 
 
-def byte_stretches(path, size, undivided=COMPRESSIONS):
+def byte_stretches(
+    path: str | Path, size: int | None, undivided: Sequence[str] = COMPRESSIONS
+) -> list[Stretch]:
     """Stretches of so many bytes.
 
     Args:
@@ -37,7 +40,9 @@ def byte_stretches(path, size, undivided=COMPRESSIONS):
     ]
 
 
-def lines_of(stretch, on_bytes):
+def lines_of(
+    stretch: Stretch, on_bytes: Callable[[int], None]
+) -> Iterator[tuple[int, bytes]]:
     """(position, line) from the first line that begins in a stretch on.
 
     The end is the caller's: what begins in a stretch may end behind it.
@@ -50,7 +55,7 @@ def lines_of(stretch, on_bytes):
     yield from lines
 
 
-def end_of(stretch):
+def end_of(stretch: Stretch) -> int | None:
     """The stretch's end; None where it is that of the file, or packed."""
     path = Path(stretch.path)
     if path.suffix in COMPRESSIONS or stretch.end >= path.stat().st_size:
@@ -58,7 +63,7 @@ def end_of(stretch):
     return stretch.end
 
 
-def count_lines(path, position):
+def count_lines(path: str | Path, position: int) -> int:
     """Number of line ends before a position of a file."""
     count = 0
     with open(path, "rb") as file:

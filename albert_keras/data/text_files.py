@@ -4,14 +4,16 @@ import bz2
 import glob
 import gzip
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 COMPRESSIONS = (".gz", ".bz2", ".zst")
 _LINES_BETWEEN_REPORTS = 200
 _BLOCK = 1 << 20
 
 
-def find_files(patterns):
+def find_files(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
     """The files that paths and glob patterns name, sorted, each once.
 
     Args:
@@ -55,7 +57,7 @@ def _matches(pattern):
                     yield path
 
 
-def format_suffix(path):
+def format_suffix(path: str | Path) -> str:
     """The suffix that tells the format, that of the packing left out."""
     path = Path(path)
     if path.suffix in COMPRESSIONS:
@@ -63,7 +65,11 @@ def format_suffix(path):
     return path.suffix.lower()
 
 
-def read_lines(path, begin=0, on_bytes=lambda count: None):
+def read_lines(
+    path: str | Path,
+    begin: int = 0,
+    on_bytes: Callable[[int], None] = lambda count: None,
+) -> Iterator[tuple[int, bytes]]:
     """The lines of a file as bytes, unpacked.
 
     Args:
@@ -96,7 +102,9 @@ def read_lines(path, begin=0, on_bytes=lambda count: None):
             on_bytes((raw.tell() if is_packed else position) - reported)
 
 
-def read_frames(file, position, new_unpacker):
+def read_frames(
+    file: IO[bytes], position: int, new_unpacker: Callable[[], Any]
+) -> Iterator[tuple[int, bytes]]:
     """Unpacks streams that follow one another in a file.
 
     Args:
@@ -123,7 +131,9 @@ def read_frames(file, position, new_unpacker):
         raise EOFError("the last stream has no end")
 
 
-def lines_of_frames(frames):
+def lines_of_frames(
+    frames: Iterable[tuple[int, bytes]],
+) -> Iterator[tuple[int, bytes]]:
     """(where the stream of its first byte begins, line), from blocks."""
     rest, begin = b"", 0
     for position, data in frames:
@@ -138,7 +148,7 @@ def lines_of_frames(frames):
         yield begin, rest
 
 
-def damage(path, place, error):
+def damage(path: str | Path, place: str, error: Exception) -> ValueError:
     """The error for a packed file that cannot be unpacked."""
     return ValueError(
         f"{path} is damaged or cut short behind {place}: {error}. Fetch or "

@@ -1,9 +1,12 @@
 """Lines of UTF-8 files, with their numbers."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 
-def read_lines(path, remedy="Pass the path of another file."):
+def read_lines(
+    path: str | Path, remedy: str = "Pass the path of another file."
+) -> Iterator[tuple[int, str]]:
     """Yields (number from 1, line without its end) of a UTF-8 file.
 
     A line ends with a line feed, before which a carriage return is left out,
@@ -30,7 +33,7 @@ def read_lines(path, remedy="Pass the path of another file."):
             yield number, text.removesuffix("\n").removesuffix("\r")
 
 
-def not_utf8(path, number, error):
+def not_utf8(path: str | Path, number: int, error: Exception) -> str:
     """What to tell about a line that cannot be decoded."""
     return (
         f"{path} is not UTF-8 text: line {number}, {error}. "

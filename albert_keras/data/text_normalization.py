@@ -14,8 +14,11 @@ _DROP_COMBINING = dict.fromkeys(
 
 
 def normalize_text(
-    text, lowercase=True, remove_accents=True, unify_quotes=False
-):
+    text: str,
+    lowercase: bool = True,
+    remove_accents: bool = True,
+    unify_quotes: bool = False,
+) -> str:
     """Collapses white space, removes accents and lowercases.
 
     As in Google's release: white space runs become one space and the ends
@@ -44,8 +47,11 @@ def normalize_text(
 
 
 def normalize_with_spans(
-    text, lowercase=True, remove_accents=True, unify_quotes=False
-):
+    text: str,
+    lowercase: bool = True,
+    remove_accents: bool = True,
+    unify_quotes: bool = False,
+) -> tuple[str, list[tuple[int, int]]]:
     """`normalize_text`, and where each character comes from.
 
     Args:

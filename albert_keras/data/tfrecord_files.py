@@ -13,8 +13,9 @@ import shutil
 import struct
 import tempfile
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class TFRecordFile:
         ValueError: If it is empty, damaged or no TFRecord file.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.name = str(path)
         if not Path(path).stat().st_size:
             raise ValueError(f"{self.name} is empty. Leave it out.")
@@ -126,7 +127,9 @@ def _unpack(file, compression, target):
 
 
 @contextlib.contextmanager
-def tfrecord_writer(path, compression=None):
+def tfrecord_writer(
+    path: str | Path, compression: str | None = None
+) -> Iterator[Callable[[bytes], None]]:
     """Yields a function that writes a record; the file appears whole.
 
     Args:
@@ -134,7 +137,7 @@ def tfrecord_writer(path, compression=None):
         compression: None or "gzip".
     """
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(atomic_file(path, "wb"))
+        file: Any = stack.enter_context(atomic_file(path, "wb"))
         if compression == "gzip":
             file = stack.enter_context(
                 gzip.GzipFile(fileobj=file, mode="wb", mtime=0)
@@ -150,7 +153,7 @@ def tfrecord_writer(path, compression=None):
         yield write
 
 
-def masked_checksum(data):
+def masked_checksum(data: bytes) -> int:
     """CRC-32C, rotated and shifted as TFRecord files have it."""
     try:
         import google_crc32c

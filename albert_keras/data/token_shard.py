@@ -23,7 +23,7 @@ ARRAYS = {
 }
 
 
-def token_dtype(vocabulary_size):
+def token_dtype(vocabulary_size: int) -> str:
     """The smallest type that holds the ids."""
     return "uint16" if vocabulary_size <= 1 << 16 else "uint32"
 

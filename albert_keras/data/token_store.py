@@ -40,7 +40,7 @@ class TokenStore:
             than when it was written, or the vocabulary is another.
     """
 
-    def __init__(self, directory):
+    def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         self.manifest = read_manifest(self.directory)
         for name, expected in self.manifest["files"].items():
@@ -59,14 +59,14 @@ class TokenStore:
         self.document_offsets = self._map("documents.bin", OFFSETS)
 
     @property
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         return self.manifest["vocabulary_size"]
 
     @property
-    def unigram_entropy(self):
+    def unigram_entropy(self) -> float:
         return self.manifest["unigram_entropy"]
 
-    def documents(self, split):
+    def documents(self, split: str) -> np.ndarray:
         """Indices of the documents of a split.
 
         Args:
@@ -98,7 +98,7 @@ class TokenStore:
             )
         return chosen
 
-    def verify(self):
+    def verify(self) -> None:
         """Reads all files and compares their checksums.
 
         Raises:
@@ -116,7 +116,7 @@ class TokenStore:
                     "the corpus again."
                 )
 
-    def check_vocabulary(self, tokenizer):
+    def check_vocabulary(self, tokenizer: AlbertTokenizer) -> None:
         """Raises unless the store was made with this vocabulary."""
         if tokenizer.sha256() != self.manifest["vocabulary_sha256"]:
             raise ValueError(

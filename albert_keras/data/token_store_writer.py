@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class TokenStoreWriter:
         encoder: The `PieceEncoder` of the ids, saved along.
     """
 
-    def __init__(self, directory, encoder):
+    def __init__(self, directory: str | Path, encoder: Any) -> None:
         self.directory = Path(directory)
         self.encoder = encoder
         self.dtype = token_dtype(encoder.vocabulary_size)
@@ -48,14 +49,19 @@ class TokenStoreWriter:
             file.close()
 
     @property
-    def num_tokens(self):
+    def num_tokens(self) -> int:
         return self._offsets.num_tokens
 
     @property
-    def num_sentences(self):
+    def num_sentences(self) -> int:
         return self._offsets.num_sentences
 
-    def add(self, tokens, sentence_lengths, document_lengths):
+    def add(
+        self,
+        tokens: np.ndarray,
+        sentence_lengths: np.ndarray,
+        document_lengths: np.ndarray,
+    ) -> None:
         """Adds documents.
 
         Args:
@@ -70,7 +76,13 @@ class TokenStoreWriter:
         self._counts += np.bincount(tokens, minlength=len(self._counts))
         self.num_documents += len(document_lengths)
 
-    def finish(self, validation_share, seed, report, settings):
+    def finish(
+        self,
+        validation_share: float,
+        seed: int,
+        report: dict[str, Any],
+        settings: dict[str, Any],
+    ) -> dict[str, Any]:
         """Ends the store and writes its manifest, which it returns.
 
         Args:
@@ -133,7 +145,7 @@ class TokenStoreWriter:
         self._hashes[name].update(data)
 
 
-def unigram_entropy(counts):
+def unigram_entropy(counts: np.ndarray) -> float:
     """-sum p ln p over the frequencies of ids, in nats."""
     counts = np.asarray(counts, "float64")
     p = counts[counts > 0] / max(counts.sum(), 1)

@@ -1,10 +1,15 @@
 """Words in pieces with a tag each, as the model reads them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from albert_keras.data.batch_layout import lay_out_slices
+from albert_keras.data.conll import Conll
 from albert_keras.data.encoded_texts import encode_texts
 from albert_keras.data.example_batches import Examples
+from albert_keras.data.tokenizer import AlbertTokenizer
 
 
 class TokenWindows(Examples):
@@ -39,8 +44,13 @@ class TokenWindows(Examples):
     """
 
     def __init__(
-        self, conll, tag_names, tokenizer, max_seq_length=128, **kwargs
-    ):
+        self,
+        conll: Conll,
+        tag_names: Sequence[str],
+        tokenizer: AlbertTokenizer,
+        max_seq_length: int = 128,
+        **kwargs: Any,
+    ) -> None:
         if max_seq_length < 3:
             raise ValueError(
                 "`max_seq_length` must leave room for words beside two "
@@ -66,7 +76,7 @@ class TokenWindows(Examples):
         self._label_words([(number, row[-1]) for number, row in lines])
         self._cut_into_windows(room)
 
-    def batch(self, indices, width):
+    def batch(self, indices: np.ndarray, width: int) -> tuple:
         start, end = self._begins[self._words[indices].T]
         inputs = lay_out_slices(
             [(self._ids, start, end - start)], self.tokenizer, width

@@ -1,6 +1,8 @@
 """ALBERT's tokenizer: SentencePiece with the rule for digits and commas."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 
@@ -46,20 +48,35 @@ class AlbertTokenizer:
     ```
     """
 
+    # Ids of the special pieces, see `SPECIAL_PIECES`.
+    pad_id: int
+    unknown_id: int
+    cls_id: int
+    sep_id: int
+    mask_id: int
+
     def __init__(
-        self, vocabulary, lowercase=True, remove_accents=True, style="google"
-    ):
+        self,
+        vocabulary: str | Path | bytes,
+        lowercase: bool = True,
+        remove_accents: bool = True,
+        style: str = "google",
+    ) -> None:
         if style not in STYLES:
             raise ValueError(
                 f"`style` must be one of {STYLES}. Received: {style!r}."
             )
-        is_bytes = isinstance(vocabulary, bytes)
-        self.path = "the vocabulary" if is_bytes else Path(vocabulary)
+        self.path: str | Path
+        if isinstance(vocabulary, bytes):
+            self.path, model_proto = "the vocabulary", vocabulary
+        else:
+            self.path = Path(vocabulary)
+            model_proto = _read(self.path)
         self.lowercase = lowercase
         self.remove_accents = remove_accents
         self.style = style
         self.encoder = PieceEncoder(
-            vocabulary if is_bytes else _read(self.path),
+            model_proto,
             lowercase,
             remove_accents,
             unify_quotes=style == "huggingface",
@@ -71,7 +88,9 @@ class AlbertTokenizer:
         self._blank = {}
 
     @classmethod
-    def from_pretrained(cls, source, **kwargs):
+    def from_pretrained(
+        cls, source: str | Path, **kwargs: Any
+    ) -> "AlbertTokenizer":
         """The tokenizer of a pretrained model.
 
         Args:
@@ -97,11 +116,11 @@ class AlbertTokenizer:
             )
         return cls(found["vocabulary"], **{**found["tokenizer"], **kwargs})
 
-    def write_pretrained(self, directory):
+    def write_pretrained(self, directory: str | Path) -> None:
         """Writes vocabulary and settings into an existing directory."""
         write_tokenizer(Path(directory), self.model_proto, self.settings())
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """The arguments beside the vocabulary."""
         return {
             "lowercase": self.lowercase,
@@ -110,30 +129,32 @@ class AlbertTokenizer:
         }
 
     @property
-    def model_proto(self):
+    def model_proto(self) -> bytes:
         return self.encoder.model_proto
 
     @property
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         return self.encoder.vocabulary_size
 
     @property
-    def special_ids(self):
+    def special_ids(self) -> tuple[int, ...]:
         return tuple(self.encoder.special_ids.values())
 
-    def sha256(self):
+    def sha256(self) -> str:
         """Fingerprint of the vocabulary file."""
         return self.encoder.sha256()
 
-    def id_to_piece(self, token_id):
+    def id_to_piece(self, token_id: int) -> str:
         return self._processor.id_to_piece(int(token_id))
 
-    def piece_to_id(self, piece):
+    def piece_to_id(self, piece: str) -> int:
         return self._processor.piece_to_id(piece)
 
     # === Text to ids ===
 
-    def encode(self, texts, num_threads=1):
+    def encode(
+        self, texts: Sequence[str], num_threads: int = 1
+    ) -> list[list[int]]:
         """Ids of each text, without special tokens around it.
 
         Args:
@@ -147,7 +168,9 @@ class AlbertTokenizer:
             return self._encode_between_special_pieces(texts, num_threads)
         return self.encoder.encode(texts, num_threads)
 
-    def encode_with_offsets(self, texts):
+    def encode_with_offsets(
+        self, texts: Sequence[str]
+    ) -> list[tuple[list[int], list[tuple[int, int]]]]:
         """Ids of each text, and where in the text each comes from.
 
         Args:
@@ -162,10 +185,9 @@ class AlbertTokenizer:
         """
         return [self._encode_one_with_offsets(text) for text in texts]
 
-    def decode(self, token_ids):
+    def decode(self, token_ids: Iterable[int]) -> str:
         """The text of ids, special tokens left out."""
-        special = set(self.special_ids)
-        special.discard(self.encoder.special_ids["unknown_id"])
+        special = set(self.special_ids) - {self.unknown_id}
         ids = [int(i) for i in token_ids if int(i) not in special]
         return self._processor.decode(ids)
 
@@ -248,7 +270,7 @@ class AlbertTokenizer:
         ]
 
     def _encode_one_with_offsets(self, text):
-        stretches = [(None, 0, len(text))]
+        stretches: list[tuple[str | None, int, int]] = [(None, 0, len(text))]
         if self.style == "huggingface":
             stretches = split_special_pieces(text)
         ids, offsets = [], []

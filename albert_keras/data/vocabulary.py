@@ -2,6 +2,8 @@
 
 import io
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
 import sentencepiece
 
@@ -14,14 +16,14 @@ _ALONE = ("(", ")", '"', "-", ".", "\N{EN DASH}", "£", "€")
 
 
 def train_vocabulary(
-    sentences,
-    path,
-    vocabulary_size=30000,
-    character_coverage=0.99995,
-    input_sentence_size=10_000_000,
-    seed=0,
-    num_threads=2,
-):
+    sentences: Iterable[str],
+    path: str | Path,
+    vocabulary_size: int = 30000,
+    character_coverage: float = 0.99995,
+    input_sentence_size: int = 10_000_000,
+    seed: int = 0,
+    num_threads: int = 2,
+) -> None:
     """Trains a vocabulary on normalized sentences and writes it.
 
     Args:

@@ -2,6 +2,7 @@
 
 import string
 import unicodedata
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ _SCRIPTS_WITHOUT_SPACES = (
 )
 
 
-def word_starts(tokenizer):
+def word_starts(tokenizer: Any) -> np.ndarray:
     """For each id of an `AlbertTokenizer`, whether its piece begins a word.
 
     Returns:
@@ -37,7 +38,7 @@ def word_starts(tokenizer):
     )
 
 
-def starts_word(piece):
+def starts_word(piece: str) -> bool:
     """Whether a piece begins a unit of whole-word masking.
 
     A piece continues the previous word if it has no word-start marker and

@@ -7,10 +7,12 @@ templates, tables, references, pictures and redirects are left out.
 
 import bz2
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from albert_keras.data.stretch import byte_stretches, end_of, lines_of
+from albert_keras.data.bad_text import BadText
+from albert_keras.data.stretch import Stretch, byte_stretches, end_of, lines_of
 from albert_keras.data.text_files import damage, lines_of_frames, read_frames
 
 _PACKED_WHOLE = (".gz", ".zst")
@@ -24,13 +26,16 @@ _EMPTY_BRACKETS = re.compile(r"\s?\([\s,;:]*\)")
 _MARKUP_LINE = re.compile(r"^([*#:;|!{}]|\s*$)")
 
 
-def stretches(path, size):
+def stretches(path: str | Path, size: int | None) -> list[Stretch]:
     """Runs of bytes; a stream or page belongs to where it begins."""
     return byte_stretches(path, size, undivided=_PACKED_WHOLE)
 
 
-def records(stretch, on_bytes, bad_text):
+def records(
+    stretch: Stretch, on_bytes: Callable[[int], None], bad_text: BadText
+) -> Iterator[tuple]:
     """The articles that begin in a stretch, as XML with their line."""
+    end: int | None
     if _is_bzip2(stretch.path):
         lines, end = _lines_of_streams(stretch, on_bytes), stretch.end
     else:
@@ -49,7 +54,7 @@ def records(stretch, on_bytes, bad_text):
                 page = None
 
 
-def paragraphs(record, bad_text):
+def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
     """The lines of an article's text; none where it has none."""
     path, number, xml = record
     try:
@@ -65,10 +70,11 @@ def paragraphs(record, bad_text):
     if page.findtext("ns") != "0" or page.find("redirect") is not None:
         return []
     text = page.findtext("revision/text")
-    return [page.findtext("title"), *running_text(text)] if text else []
+    title = page.findtext("title") or ""
+    return [title, *running_text(text)] if text else []
 
 
-def running_text(wikitext):
+def running_text(wikitext: str) -> list[str]:
     """The paragraphs and headings of a page's markup."""
     code = _parser().parse(wikitext)
     for node in code.filter(recursive=False):

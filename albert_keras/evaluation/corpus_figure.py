@@ -1,11 +1,14 @@
 """Figures of a corpus: how long sentences, documents and sequences are."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
-def plot_lengths(store, sequences, sequence_length, path):
+def plot_lengths(
+    store: Any, sequences: Any, sequence_length: int, path: str | Path
+) -> Path:
     """Draws histograms of lengths in tokens.
 
     Args:

@@ -1,11 +1,12 @@
 """Filling in `[MASK]`ed pieces."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from keras import ops
 
-from albert_keras.data.tokenizer import WORD_START
+from albert_keras.data.tokenizer import WORD_START, AlbertTokenizer
 
 MASK = "[MASK]"
 
@@ -18,7 +19,9 @@ class Fill:
     probability: float
 
 
-def fill_masks(model, tokenizer, text, top=5):
+def fill_masks(
+    model: Any, tokenizer: AlbertTokenizer, text: str, top: int = 5
+) -> list[list[Fill]]:
     """The likeliest pieces for each `[MASK]` in a text.
 
     Args:

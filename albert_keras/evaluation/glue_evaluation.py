@@ -1,10 +1,12 @@
 """A model's scores on GLUE, and its predictions for the benchmark."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from albert_keras.atomic_write import atomic_file
+from albert_keras.data.glue import GlueTask
 from albert_keras.evaluation.glue_metrics import glue_metrics
 from albert_keras.evaluation.model_outputs import predict_rows
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
@@ -26,18 +28,20 @@ class GlueEvaluation(TaskEvaluation):
         predictions: Class ids or scores by development set, of the last call.
     """
 
-    def __init__(self, task, dev_sets, batch_size=32):
+    def __init__(
+        self, task: GlueTask, dev_sets: dict[str, Any], batch_size: int = 32
+    ) -> None:
         self.task = task
         self.dev_sets = dev_sets
         self.batch_size = batch_size
         self.predictions = {}
 
     @property
-    def metric(self):
+    def metric(self) -> str:
         return self.task.metrics[0]
 
     @property
-    def metrics(self):
+    def metrics(self) -> tuple[str, ...]:
         ends = [f"_{end}" for end in self.dev_sets if end]
         return tuple(
             f"{name}{end}" for end in ("", *ends) for name in self.task.metrics
@@ -63,7 +67,7 @@ class GlueEvaluation(TaskEvaluation):
             for name, score in scores.items()
         }
 
-    def write_predictions(self, directory):
+    def write_predictions(self, directory: Path) -> None:
         for end, (rows, _) in self.dev_sets.items():
             write_predictions(
                 Path(directory) / predictions_file(rows.path),
@@ -81,7 +85,7 @@ def glue_predictions(task, model, examples, batch_size=32, progress=None):
     return logits.argmax(axis=-1) if task.classes else logits[:, 0]
 
 
-def predictions_file(path):
+def predictions_file(path: Path) -> str:
     """Name of the file with the predictions for a development set."""
     return f"{Path(path).stem}_predictions.tsv"
 

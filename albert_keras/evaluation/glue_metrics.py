@@ -3,12 +3,16 @@
 As fractions; the benchmark shows them times a hundred.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy import stats
 from sklearn import metrics
 
 
-def glue_metrics(task, labels, predictions):
+def glue_metrics(
+    task: Any, labels: np.ndarray, predictions: np.ndarray
+) -> dict[str, float]:
     """The scores of predictions.
 
     Args:
@@ -26,24 +30,24 @@ def glue_metrics(task, labels, predictions):
     }
 
 
-def f1(labels, predictions):
+def f1(labels: np.ndarray, predictions: np.ndarray) -> float:
     """F1 of the class 1; 0 where nothing is or is said to be of it."""
     return metrics.f1_score(labels, predictions, zero_division=0.0)
 
 
-def matthews(labels, predictions):
+def matthews(labels: np.ndarray, predictions: np.ndarray) -> float:
     """Matthews' correlation; 0 where either is constant."""
     if np.ptp(labels) == 0 or np.ptp(predictions) == 0:
         return 0.0
     return metrics.matthews_corrcoef(labels, predictions)
 
 
-def pearson(labels, predictions):
+def pearson(labels: np.ndarray, predictions: np.ndarray) -> float:
     """Pearson's correlation; 0 where either is constant."""
     return _correlation(stats.pearsonr, labels, predictions)
 
 
-def spearman(labels, predictions):
+def spearman(labels: np.ndarray, predictions: np.ndarray) -> float:
     """Spearman's rank correlation; 0 where either is constant."""
     return _correlation(stats.spearmanr, labels, predictions)
 

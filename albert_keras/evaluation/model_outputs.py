@@ -1,12 +1,17 @@
 """What a model says of each example, on every rank."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-from albert_keras.data.example_batches import EvaluationBatches
+from albert_keras.data.example_batches import EvaluationBatches, Examples
 from albert_keras.training import distributed
 
 
-def batches_of_this_rank(examples, batch_size, **kwargs):
+def batches_of_this_rank(
+    examples: Examples, batch_size: int, **kwargs: Any
+) -> EvaluationBatches:
     """The `EvaluationBatches` of this rank's share, for all its devices."""
     return EvaluationBatches(
         examples,
@@ -18,8 +23,12 @@ def batches_of_this_rank(examples, batch_size, **kwargs):
 
 
 def predict_rows(
-    model, examples, batch_size=32, progress=None, pick=lambda logits: logits
-):
+    model: Any,
+    examples: Examples,
+    batch_size: int = 32,
+    progress: Callable[[int], None] | None = None,
+    pick: Callable[[np.ndarray], np.ndarray] = lambda logits: logits,
+) -> list[np.ndarray]:
     """Predicts for each example, the ranks sharing the work.
 
     Args:

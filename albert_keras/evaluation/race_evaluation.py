@@ -32,7 +32,7 @@ class RaceEvaluation(TaskEvaluation):
         self.predictions = None
 
     @property
-    def metrics(self):
+    def metrics(self) -> tuple[str, ...]:
         found = [name for name in LEVELS if name in self.choices.race.levels]
         return ("accuracy", *(f"accuracy_{level}" for level in found))
 
@@ -50,7 +50,7 @@ class RaceEvaluation(TaskEvaluation):
                 results[f"accuracy_{level}"] = float(share)
         return results
 
-    def write_predictions(self, directory):
+    def write_predictions(self, directory: Path) -> None:
         write_predictions(directory, self.choices.race, self.predictions)
 
 

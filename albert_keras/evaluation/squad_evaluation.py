@@ -1,5 +1,7 @@
 """A model's answers to the questions of a SQuAD file, and their scores."""
 
+from pathlib import Path
+
 from albert_keras.evaluation.model_outputs import batches_of_this_rank
 from albert_keras.evaluation.span_decoding import SpanDecoder, SquadPredictions
 from albert_keras.evaluation.squad_metrics import squad_metrics
@@ -40,7 +42,7 @@ class SquadEvaluation(TaskEvaluation):
         self.predictions: SquadPredictions | None = None
 
     @property
-    def metrics(self):
+    def metrics(self) -> tuple[str, ...]:
         if self.windows.squad.version == "1.1":
             return ("exact_match", "f1")
         names = ("exact", "f1", "best_exact", "best_f1")
@@ -58,7 +60,7 @@ class SquadEvaluation(TaskEvaluation):
             self.threshold,
         )
 
-    def write_predictions(self, directory):
+    def write_predictions(self, directory: Path) -> None:
         if self.predictions is None:
             raise ValueError("There are no predictions: call first.")
         self.predictions.write(directory, self.threshold)

@@ -13,9 +13,11 @@ import functools
 import json
 import re
 import string
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from albert_keras.data.squad import read_squad
+from albert_keras.data.squad import Squad, read_squad
 from albert_keras.json_text import parse_json
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -23,19 +25,19 @@ _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 @functools.lru_cache(maxsize=1 << 18)
-def normalize_answer(text):
+def normalize_answer(text: str) -> str:
     """Lower case, without punctuation, articles and needless white space."""
     text = text.lower().translate(_WITHOUT_PUNCTUATION)
     return " ".join(_ARTICLES.sub(" ", text).split())
 
 
-def exact_score(gold, predicted):
+def exact_score(gold: str, predicted: str) -> float:
     """1 where both are equal once normalized, else 0."""
     return int(normalize_answer(gold) == normalize_answer(predicted))
 
 
 @functools.lru_cache(maxsize=1 << 18)
-def f1_score(gold, predicted, empty_counts=True):
+def f1_score(gold: str, predicted: str, empty_counts: bool = True) -> float:
     """Harmonic mean of precision and recall of the words.
 
     Args:
@@ -46,20 +48,25 @@ def f1_score(gold, predicted, empty_counts=True):
     Returns:
         From 0 to 1.
     """
-    gold = normalize_answer(gold).split()
-    predicted = normalize_answer(predicted).split()
-    if empty_counts and not (gold and predicted):
-        return int(gold == predicted)
-    common = collections.Counter(gold) & collections.Counter(predicted)
+    words = normalize_answer(gold).split()
+    found = normalize_answer(predicted).split()
+    if empty_counts and not (words and found):
+        return int(words == found)
+    common = collections.Counter(words) & collections.Counter(found)
     num_same = sum(common.values())
     if num_same == 0:
         return 0
-    precision = 1.0 * num_same / len(predicted)
-    recall = 1.0 * num_same / len(gold)
+    precision = 1.0 * num_same / len(found)
+    recall = 1.0 * num_same / len(words)
     return (2 * precision * recall) / (precision + recall)
 
 
-def squad_metrics(squad, predictions, null_odds=None, threshold=1.0):
+def squad_metrics(
+    squad: Squad,
+    predictions: dict[str, str],
+    null_odds: dict[str, float] | None = None,
+    threshold: float = 1.0,
+) -> dict[str, Any]:
     """The metrics of the version that the data is of.
 
     Args:
@@ -90,9 +97,11 @@ def squad_metrics(squad, predictions, null_odds=None, threshold=1.0):
     return metrics_version_2(squad, predictions, null_odds, threshold)
 
 
-def metrics_version_1(squad, predictions):
+def metrics_version_1(
+    squad: Squad, predictions: dict[str, str]
+) -> dict[str, Any]:
     """`exact_match` and `f1` by the rules of version 1.1."""
-    exact = f1 = 0
+    exact = f1 = 0.0
     # One after another: `sum` of floats rounds otherwise from Python 3.12 on.
     for question in squad.questions:
         if question.id not in predictions:
@@ -105,7 +114,12 @@ def metrics_version_1(squad, predictions):
     return {"exact_match": 100.0 * exact / total, "f1": 100.0 * f1 / total}
 
 
-def metrics_version_2(squad, predictions, null_odds=None, threshold=1.0):
+def metrics_version_2(
+    squad: Squad,
+    predictions: dict[str, str],
+    null_odds: dict[str, float] | None = None,
+    threshold: float = 1.0,
+) -> dict[str, Any]:
     """The metrics by the rules of version 2.0, see `squad_metrics`."""
     answerable = {q.id: bool(q.answers) for q in squad.questions}
     exact, f1 = _raw_scores(squad, predictions)
@@ -131,7 +145,12 @@ def metrics_version_2(squad, predictions, null_odds=None, threshold=1.0):
     return metrics
 
 
-def best_threshold(scores, predictions, null_odds, answerable):
+def best_threshold(
+    scores: dict[str, float],
+    predictions: dict[str, str],
+    null_odds: dict[str, float],
+    answerable: dict[str, bool],
+) -> tuple[float, float]:
     """The threshold of the null odds that gives the highest score.
 
     Args:
@@ -143,7 +162,7 @@ def best_threshold(scores, predictions, null_odds, answerable):
         (percentage, threshold).
     """
     # All unanswered at first; then one more is answered at each step.
-    score = best = sum(not value for value in answerable.values())
+    score = best = float(sum(not value for value in answerable.values()))
     threshold = 0.0
     for key in sorted(null_odds, key=lambda key: null_odds[key]):
         if key not in scores:
@@ -188,7 +207,7 @@ def _check_complete(squad, values, what):
         )
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Prints the metrics of prediction files as JSON."""
     parser = argparse.ArgumentParser(
         description="SQuAD's metrics, as the official scripts compute them."

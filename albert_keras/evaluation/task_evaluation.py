@@ -1,7 +1,9 @@
 """What the evaluations of fine-tuned models have in common."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from albert_keras.atomic_write import atomic_file
 
@@ -41,13 +43,15 @@ class TaskEvaluation:
         self.results = self.evaluate(model, progress)
         return self.results
 
-    def evaluate(self, model, progress):
+    def evaluate(
+        self, model: Any, progress: Callable[[int], None] | None
+    ) -> dict[str, Any]:
         raise NotImplementedError
 
-    def write_predictions(self, directory):
+    def write_predictions(self, directory: Path) -> None:
         raise NotImplementedError
 
-    def write(self, directory):
+    def write(self, directory: str | Path) -> None:
         """Writes predictions and metrics of the last call to a directory."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)

@@ -38,11 +38,11 @@ class TokenEvaluation(TaskEvaluation):
         self.has_entities = all(map(_CHUNK_TAG.fullmatch, tags))
 
     @property
-    def metric(self):
+    def metric(self) -> str:
         return "f1" if self.has_entities else "accuracy"
 
     @property
-    def metrics(self):
+    def metrics(self) -> tuple[str, ...]:
         if self.has_entities:
             return ("f1", "precision", "recall", "accuracy")
         return ("accuracy",)
@@ -57,7 +57,7 @@ class TokenEvaluation(TaskEvaluation):
             return {"accuracy": accuracy}
         return {**entity_scores(right, self.predictions), "accuracy": accuracy}
 
-    def write_predictions(self, directory):
+    def write_predictions(self, directory: Path) -> None:
         write_predictions(directory, self.windows.conll, self.predictions)
 
 

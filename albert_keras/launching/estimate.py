@@ -31,7 +31,7 @@ class Workload:
     model_size: str | None = None
 
     @property
-    def tokens(self):
+    def tokens(self) -> int:
         """Tokens of all updates, padding included."""
         return self.updates * self.rows * self.length
 

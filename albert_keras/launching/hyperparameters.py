@@ -7,6 +7,7 @@ value`, after it went through JSON and through a shell.
 import dataclasses
 import json
 from pathlib import PurePosixPath
+from typing import Any
 
 from albert_keras.training.sagemaker_container import SageMakerContainer
 
@@ -18,7 +19,7 @@ MAX_CHARACTERS = 2500
 _FILES = (".json", ".yaml", ".model", ".tar.gz", ".tgz", ".tar")
 
 
-def to_hyperparameters(settings, settings_class):
+def to_hyperparameters(settings: Any, settings_class: type) -> dict[str, str]:
     """The fields of a recipe's settings as hyperparameters.
 
     Args:

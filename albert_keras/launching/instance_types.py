@@ -71,7 +71,7 @@ class InstanceType:
     gpu_memory: int = 0
 
     @property
-    def short_name(self):
+    def short_name(self) -> str:
         """`p3dn`, `p316`, `p548`, as a part of a job's name."""
         _, family, size = self.name.split(".")
         short = family + (size.removesuffix("xlarge") or "1")
@@ -95,7 +95,7 @@ INSTANCE_TYPES = {
 }
 
 
-def instance_type(name):
+def instance_type(name: str) -> InstanceType:
     """The instance type of a name.
 
     Raises:

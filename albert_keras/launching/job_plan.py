@@ -64,7 +64,7 @@ class JobPlan:
     tags: tuple = ()
 
     @property
-    def num_ranks(self):
+    def num_ranks(self) -> int:
         """Ranks of the whole job."""
         return self.instance_count * self.processes_per_host
 
@@ -82,7 +82,7 @@ class JobPlan:
             *("-x", "PYTHONPATH"),
         )
 
-    def location(self, part):
+    def location(self, part: str) -> str:
         """Where in S3 a part of the results goes, such as `checkpoints`."""
         return f"s3://{self.bucket}/{self.prefix}/{part}"
 
@@ -92,7 +92,7 @@ class JobPlan:
         return [*volume, *self.s3_channels]
 
 
-def accumulation_for(global_batch, batch_size, num_ranks):
+def accumulation_for(global_batch: int, batch_size: int, num_ranks: int) -> int:
     """Micro-batches of an update, for a global batch on so many ranks.
 
     Raises:

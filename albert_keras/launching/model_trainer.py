@@ -1,6 +1,7 @@
 """From a plan to a job, by SageMaker's Python SDK 3."""
 
 import secrets
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,11 +26,12 @@ from sagemaker.train import ModelTrainer
 from sagemaker.train.distributed import MPI
 
 from albert_keras.launching.hyperparameters import CHANNEL
+from albert_keras.launching.job_plan import JobPlan
 from albert_keras.launching.offline_session import OfflineSession
 from albert_keras.launching.source_code import staged_source
 
 
-def training_request(plan):
+def training_request(plan: JobPlan) -> dict[str, Any]:
     """The CreateTrainingJob request of a plan, without any call to Amazon.
 
     Args:
@@ -45,7 +47,7 @@ def training_request(plan):
         return trainer._create_training_job_args(boto3=True)
 
 
-def launch(plan, wait=False):
+def launch(plan: JobPlan, wait: bool = False) -> str:
     """Uploads the code and starts the job.
 
     Args:

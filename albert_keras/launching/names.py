@@ -48,7 +48,7 @@ _RULES = {
 _REGISTRY = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9\-]+)\.amazonaws\.com")
 
 
-def check_name(kind, flag, value):
+def check_name(kind: str, flag: str, value: str) -> None:
     """Raises a `ValueError` where the service would refuse a value.
 
     Args:

@@ -23,7 +23,7 @@ class OfflineSession(Session):
         boto_session.events.register("before-call", _refuse)
         super().__init__(boto_session=boto_session, default_bucket=bucket)
 
-    def default_bucket(self):
+    def default_bucket(self) -> str:
         return self._default_bucket_name_override
 
     def upload_data(self, path, bucket, key_prefix, **kwargs):

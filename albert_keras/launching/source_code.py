@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 # Hidden files and keys, what can be made again, what a job does not run, and
@@ -25,7 +26,9 @@ JOB_SECRET = "job_secret"
 
 
 @contextlib.contextmanager
-def staged_source(source_dir, entry_point, secret):
+def staged_source(
+    source_dir: str | Path, entry_point: str, secret: str
+) -> Iterator[Path]:
     """Yields a directory with what to upload.
 
     Beside the code it holds the secret from which the hosts of a job derive

@@ -4,8 +4,10 @@ import math
 
 
 def square_root_scaling(
-    global_batch, reference_rate=0.00176, reference_batch=4096
-):
+    global_batch: int,
+    reference_rate: float = 0.00176,
+    reference_batch: int = 4096,
+) -> float:
     """LAMB's rule: the peak rate grows with the root of the batch.
 
     Args:

@@ -1,5 +1,7 @@
 """Linear warm-up, then polynomial decay."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -32,13 +34,13 @@ class WarmupPolynomialDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        peak_learning_rate=0.00176,
-        warmup_steps=3125,
-        total_steps=125000,
-        end_learning_rate=0.0,
-        power=1.0,
-        name="warmup_polynomial_decay",
-    ):
+        peak_learning_rate: float = 0.00176,
+        warmup_steps: int = 3125,
+        total_steps: int = 125000,
+        end_learning_rate: float = 0.0,
+        power: float = 1.0,
+        name: str = "warmup_polynomial_decay",
+    ) -> None:
         super().__init__()
         if not 0 <= warmup_steps < total_steps:
             raise ValueError(
@@ -71,7 +73,7 @@ class WarmupPolynomialDecay(keras.optimizers.schedules.LearningRateSchedule):
         decayed = end + (peak - end) * ops.power(remaining, self.power)
         return ops.where(step < self.warmup_steps, warm, decayed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "peak_learning_rate": self.peak_learning_rate,
             "warmup_steps": self.warmup_steps,

@@ -12,7 +12,9 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,8 +29,13 @@ _logger = logging.getLogger(__name__)
 
 
 def save_checkpoint(
-    directory, model, step, export=None, keep=None, settings=None
-):
+    directory: str | Path,
+    model: Any,
+    step: int,
+    export: Callable[[Path], None] | None = None,
+    keep: int | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Path:
     """Writes a checkpoint of a compiled model.
 
     Args:
@@ -74,18 +81,18 @@ def save_checkpoint(
     return path
 
 
-def remove_unfinished(directory):
+def remove_unfinished(directory: str | Path) -> None:
     """Removes what a process that was killed while saving left behind."""
     for path in Path(directory).glob(".tmp-step-*"):
         shutil.rmtree(path)
 
 
-def checkpoint_settings(path):
+def checkpoint_settings(path: str | Path) -> dict[str, Any]:
     """The settings that a checkpoint was saved with."""
     return _read_description(path).get("settings", {})
 
 
-def newest_checkpoint(directory):
+def newest_checkpoint(directory: str | Path) -> Path | None:
     """The newest whole checkpoint, or None.
 
     Damaged ones are stepped over with a warning.
@@ -102,7 +109,9 @@ def newest_checkpoint(directory):
     return None
 
 
-def restore_checkpoint(path, model, optimizer_state=True):
+def restore_checkpoint(
+    path: str | Path, model: Any, optimizer_state: bool = True
+) -> int:
     """Puts a checkpoint's values into a compiled model.
 
     Everything is checked before anything is assigned.

@@ -10,6 +10,7 @@ written for Keras 2 (horovod/horovod#4290).
 import os
 import sys
 import traceback
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -23,7 +24,7 @@ _STALL_SECONDS = "1800"
 _horovod: Any = None
 
 
-def initialize():
+def initialize() -> None:
     """Joins the processes of the job, which a launcher started.
 
     Pins one GPU to each process, and shares the cores of a host among its
@@ -70,22 +71,22 @@ def initialize():
     sys.excepthook = _end_job
 
 
-def rank():
+def rank() -> int:
     """Number of this process in the job, from 0."""
     return _horovod.rank() if _horovod else 0
 
 
-def size():
+def size() -> int:
     """Number of processes in the job."""
     return _horovod.size() if _horovod else 1
 
 
-def local_rank():
+def local_rank() -> int:
     """Number of this process on its host, from 0."""
     return _horovod.local_rank() if _horovod else 0
 
 
-def devices():
+def devices() -> int:
     """Devices that share the rows of each batch of this process.
 
     As many as Keras's distribution has, which `initialize` sets on the JAX
@@ -95,7 +96,7 @@ def devices():
     return 1 if distribution is None else distribution.device_mesh.shape[0]
 
 
-def replicas():
+def replicas() -> int:
     """Devices that share the rows of each update, of all ranks."""
     return size() * devices()
 
@@ -138,21 +139,21 @@ def broadcast_variables(variables):
         variable.assign(value)
 
 
-def broadcast_object(value):
+def broadcast_object(value: Any) -> Any:
     """The first rank's value, which must be picklable, on every rank."""
     if size() == 1:
         return value
     return _horovod.broadcast_object(value, root_rank=0)
 
 
-def gather_objects(value):
+def gather_objects(value: Any) -> list:
     """The values of all ranks, which must be picklable, in their order."""
     if size() == 1:
         return [value]
     return _horovod.allgather_object(value)
 
 
-def sum_numbers(numbers):
+def sum_numbers(numbers: Iterable[float]) -> list[float]:
     """The sums over all ranks of a list of numbers, as floats."""
     if size() == 1:
         return list(numbers)
@@ -164,12 +165,12 @@ def sum_numbers(numbers):
     return summed.numpy().tolist()
 
 
-def barrier():
+def barrier() -> None:
     """Waits until every rank is here."""
     sum_numbers([0.0])
 
 
-def on_first_rank(function):
+def on_first_rank(function: Callable[[], Any]) -> Any:
     """Calls a function on rank 0, and hands its result to every rank.
 
     A `ValueError` of it is raised on every rank.
@@ -188,7 +189,7 @@ def on_first_rank(function):
     return result
 
 
-def first_rank_first(function):
+def first_rank_first(function: Callable[[], Any]) -> Any:
     """Calls a function on rank 0 and then on all others.
 
     For what they find in a cache that the first one fills. A `ValueError` of
@@ -199,7 +200,7 @@ def first_rank_first(function):
     return results[0] if results else function()
 
 
-def say(text):
+def say(text: str) -> None:
     """Prints, on the first rank only."""
     if rank() == 0:
         print(text, flush=True)

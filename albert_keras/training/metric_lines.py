@@ -3,7 +3,7 @@
 _NUMBER = r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)"
 
 
-def metric_line(step, metrics):
+def metric_line(step: int, metrics: dict[str, float]) -> str:
     """`step=10 loss=9.13 mlm_loss=8.44 ...`, as SageMaker's logs are read.
 
     Args:
@@ -14,7 +14,7 @@ def metric_line(step, metrics):
     return " ".join([f"step={step}", *values])
 
 
-def metric_pattern(name):
+def metric_pattern(name: str) -> str:
     """A regular expression whose one group is the metric's number.
 
     It does not find `loss` in `mlm_loss` or in `val_loss`, and leaves out

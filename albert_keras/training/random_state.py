@@ -2,6 +2,8 @@
 
 import contextlib
 import random
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +18,7 @@ def is_random_state(variable):
 
 
 @contextlib.contextmanager
-def seeded(seed):
+def seeded(seed: Any) -> Iterator[None]:
     """Seeds Python's and NumPy's generators, and puts them back afterwards.
 
     Keras seeds the initializers and the dropout of layers that are made inside

@@ -1,7 +1,9 @@
 """The output directory of a run."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from albert_keras.atomic_write import atomic_file
 from albert_keras.json_text import parse_json
@@ -23,7 +25,9 @@ class RunDirectory:
             directory.
     """
 
-    def __init__(self, path, checkpoints=None):
+    def __init__(
+        self, path: str | Path, checkpoints: str | Path | None = None
+    ) -> None:
         self.path = Path(path)
         kept = SageMakerContainer().checkpoints
         if checkpoints is None and kept.is_dir():
@@ -31,7 +35,7 @@ class RunDirectory:
         self.checkpoints = Path(checkpoints or self.path / CHECKPOINTS)
         self.settings_path = self.path / SETTINGS_FILE
 
-    def places_for_the_model(self):
+    def places_for_the_model(self) -> list[Path]:
         """Directories that the finished model goes to, beside its checkpoint.
 
         A run whose checkpoints are elsewhere gets the model into `model`, and
@@ -45,7 +49,12 @@ class RunDirectory:
             places.append(container.model)
         return places
 
-    def check(self, settings, resume, may_change=()):
+    def check(
+        self,
+        settings: dict[str, Any],
+        resume: bool,
+        may_change: Collection[str] = (),
+    ) -> None:
         """Raises unless the directory is free, or holds this run to resume.
 
         Args:
@@ -75,7 +84,7 @@ class RunDirectory:
             self.path, self.read_settings(), settings, may_change
         )
 
-    def write_settings(self, settings):
+    def write_settings(self, settings: dict[str, Any]) -> None:
         """Records the settings, which claims the directory.
 
         One `name: value` a line, values as JSON, which is YAML: the file
@@ -85,7 +94,7 @@ class RunDirectory:
             for name, value in settings.items():
                 file.write(f"{name}: {json.dumps(value)}\n")
 
-    def read_settings(self):
+    def read_settings(self) -> dict[str, Any]:
         """What `write_settings` recorded.
 
         Raises:
@@ -101,7 +110,12 @@ class RunDirectory:
             ) from error
 
 
-def check_same_settings(source, earlier, now, may_change=()):
+def check_same_settings(
+    source: str | Path,
+    earlier: dict[str, Any],
+    now: dict[str, Any],
+    may_change: Collection[str] = (),
+) -> None:
     """Raises where a run's settings are not those that it was started with.
 
     Args:

@@ -4,6 +4,8 @@ import datetime
 import importlib.metadata
 import json
 import platform
+from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -25,7 +27,7 @@ _DISTRIBUTIONS = (
 )
 
 
-def add_start(directory, first_step):
+def add_start(directory: Path, first_step: int) -> None:
     """Adds a start to the run's `starts.json`.
 
     Args:
@@ -38,7 +40,7 @@ def add_start(directory, first_step):
         json.dump([*starts, describe_start(first_step)], file, indent=2)
 
 
-def read_starts(directory):
+def read_starts(directory: Path) -> list[dict[str, Any]]:
     """The starts of a run, none where it was not recorded.
 
     Raises:
@@ -59,7 +61,7 @@ def read_starts(directory):
         ) from error
 
 
-def describe_start(first_step):
+def describe_start(first_step: int) -> dict[str, Any]:
     """Time (UTC), updates done, ranks, machine and versions of now."""
     now = datetime.datetime.now(datetime.timezone.utc)
     return {

@@ -27,7 +27,7 @@ class SageMakerContainer:
         failure: A text there is the job's failure reason.
     """
 
-    def __init__(self, root=None):
+    def __init__(self, root: str | Path | None = None) -> None:
         self.root = Path(root or os.environ.get(ROOT_VARIABLE) or "/opt/ml")
         self.checkpoints = self.root / "checkpoints"
         self.model = self.root / "model"
@@ -36,7 +36,7 @@ class SageMakerContainer:
         self.failure = self.root / "output" / "failure"
 
     @property
-    def runs_a_job(self):
+    def runs_a_job(self) -> bool:
         """Whether this process is in the container of a training job.
 
         `/opt/ml` alone is also in SageMaker's notebooks.
@@ -44,11 +44,11 @@ class SageMakerContainer:
         config = self.root / "input" / "config" / "resourceconfig.json"
         return config.is_file()
 
-    def channel(self, name):
+    def channel(self, name: str) -> Path:
         """Where an input channel is mounted or copied to."""
         return self.root / "input" / "data" / name
 
-    def report_failure(self, reason):
+    def report_failure(self, reason: str) -> None:
         """Gives the job a failure reason, unless it has one already.
 
         The first rank to fail says why; the others only follow it. Outside

@@ -3,6 +3,9 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import (
@@ -52,7 +55,7 @@ class TrainingRun:
             another run.
     """
 
-    def __init__(self, settings, rows_per_update):
+    def __init__(self, settings: Any, rows_per_update: int) -> None:
         self.settings = settings
         self.rows_per_update = rows_per_update
         # As JSON gives it back, tuples as lists, to compare when resuming.
@@ -68,7 +71,7 @@ class TrainingRun:
             )
         )
 
-    def start(self, model, load=None):
+    def start(self, model: Any, load: Callable[[], int] | None = None) -> int:
         """Claims the directory and restores the newest checkpoint in it.
 
         On the first rank; `BroadcastState` gives the others what it has.
@@ -120,15 +123,15 @@ class TrainingRun:
 
     def fit(
         self,
-        model,
-        training,
-        total_steps,
-        name,
-        tokens_per_row,
-        validations=(),
-        export=None,
-        callbacks=(),
-    ):
+        model: Any,
+        training: Any,
+        total_steps: int,
+        name: str,
+        tokens_per_row: int,
+        validations: Sequence[Any] = (),
+        export: Callable[[Path], None] | None = None,
+        callbacks: Sequence[Any] = (),
+    ) -> None:
         """Trains until `total_steps`, or until told to stop.
 
         Args:

@@ -1,5 +1,7 @@
 """The running metrics of training and evaluation."""
 
+from typing import Any
+
 import keras
 
 from albert_keras.metrics import LastValue
@@ -65,7 +67,7 @@ class UpdateMetrics:
                     sums[name] / total, sample_weight=total
                 )
 
-    def set_last(self, **values):
+    def set_last(self, **values: Any) -> None:
         """Sets `learning_rate`, `gradient_norm` and `weight_norm`."""
         for name, value in values.items():
             self.last_values[name].update_state(value)
@@ -96,7 +98,7 @@ class UpdateMetrics:
         losses = [c * results[name] for name, c in self.coefficients.items()]
         return {"loss": sum(losses), **results}
 
-    def results(self):
+    def results(self) -> dict[str, Any]:
         last = {name: m.result() for name, m in self.last_values.items()}
         if self.communication is not None:
             last["communication_seconds"] = self.communication.result()

@@ -1,11 +1,15 @@
 """Logging to Weights & Biases, where it is asked for and logged in."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 _logger = logging.getLogger(__name__)
 
 
-def start_wandb(project, name, settings):
+def start_wandb(
+    project: str, name: str, settings: dict[str, Any]
+) -> Callable[[int, dict[str, float]], None] | None:
     """Starts a run at Weights & Biases.
 
     Args:

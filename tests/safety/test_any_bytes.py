@@ -149,6 +149,7 @@ def test_json_lines(folder, content):
 
 @few_hundred_examples
 @hypothesis.given(content=contents(PAGE))
+@hypothesis.example(content=PAGE.replace(b"<title>A</title>\n", b""))
 def test_a_dump_of_wikipedia(folder, content):
     path = folder / "dump.xml"
     reads_or_refuses(lambda: list(read_documents(path)), path, content)
@@ -230,7 +231,10 @@ def test_a_record_with_the_right_checksums(folder, record, data):
     removed = data.draw(st.sampled_from([None, *features]))
     features.pop(removed, None)
     message = data.draw(
-        st.binary() | cut_up(whole) | st.just(write_features(features))
+        st.binary()
+        | cut_up(whole)
+        | st.just(write_features(features))
+        | st.just(b"\n\x02\n\x00")  # a feature without name and values
     )
     header = struct.pack("<Q", len(message))
     content = b"".join(

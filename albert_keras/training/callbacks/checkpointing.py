@@ -1,5 +1,9 @@
 """Saves checkpoints while training."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import keras
 
 from albert_keras.training import distributed
@@ -22,18 +26,20 @@ class Checkpointing(keras.callbacks.Callback):
 
     def __init__(
         self,
-        directory,
-        frequency,
-        first_step=0,
-        export=None,
-        keep=None,
-        settings=None,
-    ):
+        directory: str | Path,
+        frequency: int,
+        first_step: int = 0,
+        export: Callable[[Path], None] | None = None,
+        keep: int | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.directory = directory
         self.frequency = frequency
         self.step = self.saved_step = first_step
-        self.arguments = dict(export=export, keep=keep, settings=settings)
+        self.arguments: dict[str, Any] = dict(
+            export=export, keep=keep, settings=settings
+        )
 
     def needs_update(self):
         """See `OverlappingCallbacks`."""
@@ -48,7 +54,7 @@ class Checkpointing(keras.callbacks.Callback):
         if self.step != self.saved_step:
             self.save()
 
-    def save(self):
+    def save(self) -> None:
         self.saved_step = self.step
         if distributed.rank() == 0:
             save_checkpoint(

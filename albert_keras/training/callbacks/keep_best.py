@@ -1,5 +1,7 @@
 """Keeps the model with the best score, and tells when to stop early."""
 
+from collections.abc import Callable, Sequence
+
 
 class KeepBest:
     """Called with each evaluation, see `TrainingLog`'s `on_validation`.
@@ -16,7 +18,13 @@ class KeepBest:
         best_step, best: The best evaluation so far, None before the first.
     """
 
-    def __init__(self, metric, save, patience=None, earlier=()):
+    def __init__(
+        self,
+        metric: str,
+        save: Callable[[], None],
+        patience: int | None = None,
+        earlier: Sequence[tuple[int, float]] = (),
+    ) -> None:
         self.metric = metric
         self.save = save
         self.patience = patience
@@ -26,7 +34,7 @@ class KeepBest:
             self._count(step, score)
 
     @property
-    def should_stop(self):
+    def should_stop(self) -> bool:
         """Whether the patience is at its end."""
         return (
             self.patience is not None and self.without_better >= self.patience

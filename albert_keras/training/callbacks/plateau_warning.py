@@ -22,7 +22,12 @@ class PlateauWarning:
         metric: Name of the loss.
     """
 
-    def __init__(self, unigram_entropy, warmup_steps, metric="mlm_loss"):
+    def __init__(
+        self,
+        unigram_entropy: float,
+        warmup_steps: int,
+        metric: str = "mlm_loss",
+    ) -> None:
         self.unigram_entropy = unigram_entropy
         self.warmup_steps = warmup_steps
         self.metric = metric

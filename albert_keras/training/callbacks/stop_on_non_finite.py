@@ -21,7 +21,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         FloatingPointError: Names the metric, the update and the rank.
     """
 
-    def __init__(self, first_step=0):
+    def __init__(self, first_step: int = 0) -> None:
         super().__init__()
         self.step = first_step
         self._unchecked = []

@@ -1,6 +1,7 @@
 """Ends a run in good order when it is told to go."""
 
 import signal
+from collections.abc import Sequence
 
 import keras
 
@@ -27,7 +28,11 @@ class StopOnSignal(keras.callbacks.Callback):
         stopped: Whether the run was stopped by a signal.
     """
 
-    def __init__(self, signals=(signal.SIGTERM, signal.SIGINT), first_step=0):
+    def __init__(
+        self,
+        signals: Sequence[int] = (signal.SIGTERM, signal.SIGINT),
+        first_step: int = 0,
+    ) -> None:
         super().__init__()
         self.signals = signals
         self.step = first_step

@@ -2,6 +2,7 @@
 
 import csv
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,15 @@ class TrainingLog(keras.callbacks.Callback):
 
     def __init__(
         self,
-        directory,
-        frequency,
-        tokens_per_update,
-        rows_per_update,
-        validations=(),
-        first_step=0,
-        on_row=None,
-        tensorboard=None,
-    ):
+        directory: str | Path,
+        frequency: int,
+        tokens_per_update: int,
+        rows_per_update: int,
+        validations: Sequence[Any] = (),
+        first_step: int = 0,
+        on_row: Callable[[int, dict[str, float]], None] | None = None,
+        tensorboard: str | Path | None = None,
+    ) -> None:
         super().__init__()
         self.path = Path(directory) / METRICS_FILE
         self.tensorboard = Path(tensorboard or Path(directory) / TENSORBOARD)
@@ -59,7 +60,7 @@ class TrainingLog(keras.callbacks.Callback):
         self.validations = validations
         self.step = self.first_step = first_step
         self.on_row = on_row
-        self.written_step = None
+        self.written_step: int | None = None
         self.seconds, self.timed_updates = 0.0, 0
 
     def on_train_begin(self, logs=None):
@@ -192,7 +193,7 @@ class TrainingLog(keras.callbacks.Callback):
         self._csv = csv.DictWriter(self._file, columns, restval="")
 
 
-def read_metrics(path):
+def read_metrics(path: str | Path) -> list[dict[str, Any]]:
     """The rows of a `metrics.csv` by step, empty cells left out.
 
     Raises:

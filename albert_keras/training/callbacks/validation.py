@@ -26,11 +26,11 @@ class Validation:
     report: Callable | None = None
     _done_at: int | None = None
 
-    def is_due(self, step, at_end=False):
+    def is_due(self, step: int, at_end: bool = False) -> bool:
         """Whether it is time for it."""
         return self._done_at != step and (at_end or step % self.frequency == 0)
 
-    def run(self, step):
+    def run(self, step: int) -> dict[str, float]:
         """Measures, and returns what is to be logged, by column."""
         metrics = self.measure()
         if metrics is None:
