@@ -58,11 +58,11 @@ def read_pretrained(directory: str | Path) -> PretrainedParts:
     if name is None:
         raise ValueError(unknown_directory(directory))
     parts = FORMATS[name].read(directory)
-    check_arguments(directory, parts.arguments)
     if parts.vocabulary is not None:
         check_vocabulary(parts.vocabulary, parts.config, directory)
     if "classifier/bias" in parts.weights:
         parts.arguments["num_classes"] = len(parts.weights["classifier/bias"])
+    check_arguments(directory, parts.arguments)
     return parts
 
 

@@ -147,6 +147,12 @@ def check_arguments(source: str | Path, arguments: dict[str, Any]) -> None:
                 f"{source} is damaged: {name!r} of the model is "
                 f"{value!r:.80}. Save or copy the model again."
             )
+    names, count = arguments.get("class_names"), arguments.get("num_classes")
+    if names and count and len(set(names)) != count:
+        raise ValueError(
+            f"{source} is damaged: 'class_names' must be {count} different "
+            f"names, one for each class. Received: {names!r:.80}."
+        )
 
 
 def _is_number(value):

@@ -286,6 +286,19 @@ def test_the_configuration_of_a_model(models, format, data):
         path.write_bytes(whole)
 
 
+def test_names_of_other_classes_are_refused_by_the_name_of_the_model(models):
+    path = models / "keras" / "albert_keras.json"
+    whole = path.read_bytes()
+    description = json.loads(whole)
+    description["arguments"]["class_names"] = ["yes"]
+    try:
+        path.write_bytes(encoded(description))
+        with pytest.raises(ValueError, match="keras.*2 different names"):
+            load_model(path.parent)
+    finally:
+        path.write_bytes(whole)
+
+
 @few_hundred_examples
 @hypothesis.given(data=st.data())
 def test_the_weights_of_a_model(models, data):
