@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from keras import ops
 
+from albert_keras.kernels import kernels_for_classes
 from albert_keras.metrics import (
     binary_accuracy,
     span_exact,
@@ -62,10 +63,7 @@ def sparse_cross_entropy(labels, logits):
     Returns:
         `log sum_j exp(logits_j) - logits_label`, shape `(...)`, in nats.
     """
-    logits = ops.cast(logits, "float32")
-    return ops.sparse_categorical_crossentropy(
-        labels, logits, from_logits=True, axis=-1
-    )
+    return kernels_for_classes(logits).sparse_cross_entropy(labels, logits)
 
 
 def masked_language_modeling(name="mlm", output="mlm_logits"):

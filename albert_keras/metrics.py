@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from albert_keras.kernels import kernels_for_classes
+
 
 def sparse_accuracy(labels, logits):
     """1.0 where the highest logit is the label's, else 0.0.
@@ -14,10 +16,7 @@ def sparse_accuracy(labels, logits):
     Returns:
         float32 `(...)`.
     """
-    predictions = ops.argmax(logits, axis=-1)
-    return ops.cast(
-        ops.equal(predictions, ops.cast(labels, predictions.dtype)), "float32"
-    )
+    return kernels_for_classes(logits).sparse_accuracy(labels, logits)
 
 
 def binary_accuracy(labels, logits):

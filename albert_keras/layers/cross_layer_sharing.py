@@ -12,7 +12,8 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
     Layer l uses the blocks of group floor(l G / L), one after another. The
     paper's models have one group of one block: the same block L times. A
     Keras layer called many times is counted, saved and updated once, so the
-    sharing is a plain loop.
+    sharing is a plain loop. The parameters are cast to the compute type once
+    for all layers.
 
     Args:
         num_layers: Number of layers L.
@@ -28,9 +29,11 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
     Call arguments:
         x: `(B, T, H)`.
         padding_mask: `(B, T)`, 1 = attend, 0 = padding; None attends to all.
+        positions: Integers `(B, P)`: what the last layer computes. None is
+            every position.
 
     Returns:
-        `(B, T, H)`.
+        `(B, T, H)`, or `(B, P, H)` at the positions.
     """
 
     def __init__(
@@ -87,19 +90,34 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
                 name="final_layer_norm",
             )
 
-    def build(self, input_shape, padding_mask_shape=None):
+    def build(self, input_shape, padding_mask_shape=None, positions_shape=None):
         for block in self.blocks:
             block.build(input_shape)
         if self.final_layer_norm is not None:
             self.final_layer_norm.build(input_shape)
 
-    def call(self, x, padding_mask=None, training=False):
+    def call(self, x, padding_mask=None, positions=None, training=False):
         attention_bias = None
         if padding_mask is not None:
             attention_bias = attention_bias_from_mask(padding_mask)
-        for layer in range(self.num_layers):
-            for block in self.blocks_of(layer):
-                x = block(x, attention_bias, training=training)
+        sequence = [
+            block
+            for layer in range(self.num_layers)
+            for block in self.blocks_of(layer)
+        ]
+        weights = {
+            block: iter(block.weights_for(sequence.count(block), training))
+            for block in self.blocks
+        }
+        for number, block in enumerate(sequence, start=1):
+            is_last = number == len(sequence)
+            x = block.apply(
+                x,
+                attention_bias,
+                next(weights[block]),
+                training,
+                positions if is_last else None,
+            )
         if self.final_layer_norm is not None:
             x = self.final_layer_norm(x)
         return x
@@ -110,8 +128,12 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
         first = group * self.num_inner_repetitions
         return self.blocks[first : first + self.num_inner_repetitions]
 
-    def compute_output_shape(self, input_shape, padding_mask_shape=None):
-        return input_shape
+    def compute_output_shape(
+        self, input_shape, padding_mask_shape=None, positions_shape=None
+    ):
+        if positions_shape is None:
+            return input_shape
+        return (*positions_shape, input_shape[-1])
 
     def get_config(self):
         return {

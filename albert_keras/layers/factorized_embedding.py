@@ -85,6 +85,7 @@ class FactorizedEmbedding(keras.layers.Layer):
         return self.add_weight(
             shape=(rows, self.embedding_dim),
             initializer=albert_initializer(self.initializer_range),
+            autocast=False,  # rows are cast, not tables
             name=name,
         )
 
@@ -95,11 +96,10 @@ class FactorizedEmbedding(keras.layers.Layer):
         x = ops.take(self.token_table, token_ids, axis=0)  # (B, T, E)
         # A product with one-hot rows: its gradient is a product too, where
         # a lookup's would scatter all B x T rows onto two.
-        segments = ops.one_hot(
-            segment_ids, self.num_segments, dtype=self.compute_dtype
-        )
+        segments = ops.one_hot(segment_ids, self.num_segments, dtype="float32")
         x = x + ops.matmul(segments, self.segment_table)
         x = x + self.position_table[:length]
+        x = ops.cast(x, self.compute_dtype)
         x = self.dropout_layer(self.layer_norm(x), training=training)
         return self.projection(x)  # (B, T, H)
 

@@ -3,17 +3,19 @@
 import keras
 from keras import ops
 
-from albert_keras.layers.activations import get_activation
+from albert_keras.kernels.activations import get_activation
+from albert_keras.layers.gather_positions import gather_positions
 from albert_keras.layers.initializers import albert_initializer
 
 
 class MaskedLMHead(keras.layers.Layer):
     """Logits over the vocabulary at the masked positions.
 
-    The positions are gathered first, so that the head costs P positions and
-    not T. Then LN(activation(x W + b)) at width E, times the token table
-    transposed, plus a bias for each piece. The table belongs to the
-    embeddings and is handed to `call`: one matrix, one owner.
+    The positions are gathered first, unless the encoder has computed these
+    alone, so that the head costs P positions and not T. Then
+    LN(activation(x W + b)) at width E, times the token table transposed, plus
+    a bias for each piece. The table belongs to the embeddings and is handed
+    to `call`: one matrix, one owner.
 
     Args:
         vocabulary_size: Number of pieces V.
@@ -23,8 +25,9 @@ class MaskedLMHead(keras.layers.Layer):
         initializer_range: Deviation of the truncated normal initializer.
 
     Call arguments:
-        sequence_output: `(B, T, H)`.
+        sequence_output: `(B, T, H)`, or `(B, P, H)` without positions.
         mask_positions: Integers `(B, P)`; empty slots may hold any position.
+            None where the sequence output is at these positions already.
         token_table: `(V, E)`.
 
     Returns:
@@ -74,7 +77,9 @@ class MaskedLMHead(keras.layers.Layer):
         )
 
     def call(self, sequence_output, mask_positions, token_table):
-        x = gather_positions(sequence_output, mask_positions)  # (B, P, H)
+        x = sequence_output
+        if mask_positions is not None:
+            x = gather_positions(x, mask_positions)  # (B, P, H)
         x = self.activation_function(self.transform(x))  # (B, P, E)
         x = self.layer_norm(x)
         logits = ops.matmul(x, ops.transpose(token_table))  # (B, P, V)
@@ -97,15 +102,3 @@ class MaskedLMHead(keras.layers.Layer):
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "initializer_range": self.initializer_range,
         }
-
-
-def gather_positions(x, positions):
-    """Rows of `x` `(B, T, H)` at `positions` `(B, P)`, as `(B, P, H)`.
-
-    One lookup in the flattened batch, whose gradient every backend scatters
-    row by row.
-    """
-    batch, length, width = ops.shape(x)
-    offsets = ops.expand_dims(ops.arange(batch, dtype="int32") * length, 1)
-    flat_positions = ops.cast(positions, "int32") + offsets
-    return ops.take(ops.reshape(x, (-1, width)), flat_positions, axis=0)

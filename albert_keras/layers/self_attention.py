@@ -1,15 +1,25 @@
 """Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762)."""
 
-import math
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
-from albert_keras.layers.flash_attention import (
-    flash_attention,
-    has_flash_attention,
-)
-from albert_keras.layers.initializers import albert_initializer
+from albert_keras.kernels import kernels_for
+from albert_keras.layers.projection import Projection
+
+
+class AttentionWeights(NamedTuple):
+    """What one application of self-attention reads.
+
+    Kernels have the compute type, biases float32. `qkv_kernel` is `(H, 3 H)`:
+    queries, keys and values are one product.
+    """
+
+    qkv_kernel: Any
+    qkv_bias: Any
+    output_kernel: Any
+    output_bias: Any
 
 
 class SelfAttention(keras.layers.Layer):
@@ -49,9 +59,9 @@ class SelfAttention(keras.layers.Layer):
             )
         self.head_dim = hidden_dim // self.num_heads
         self.query, self.key, self.value, self.output_projection = (
-            keras.layers.Dense(
+            Projection(
                 hidden_dim,
-                kernel_initializer=albert_initializer(self.initializer_range),
+                initializer_range=self.initializer_range,
                 dtype=self.dtype_policy,
                 name=name,
             )
@@ -65,40 +75,71 @@ class SelfAttention(keras.layers.Layer):
         ):
             layer.build((None, None, hidden_dim))
 
-    def call(self, x, attention_bias=None, training=False):
-        q, k, v = (self._split_heads(y) for y in self._project(x))
-        drops = training and self.dropout
-        if has_flash_attention(self.compute_dtype) and not drops:
-            context = flash_attention(q, k, v, attention_bias)
-            return self.output_projection(context)
-        scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))  # (B, N, T, T)
-        # The softmax is taken in float32 whatever the compute type.
-        scores = ops.cast(scores, "float32") / math.sqrt(self.head_dim)
-        if attention_bias is not None:
-            scores = scores + ops.cast(attention_bias, "float32")
-        probabilities = ops.cast(ops.softmax(scores), self.compute_dtype)
-        probabilities = self.dropout_layer(probabilities, training=training)
-        context = ops.matmul(probabilities, v)  # (B, N, T, d)
-        context = ops.transpose(context, (0, 2, 1, 3))
-        return self.output_projection(ops.reshape(context, ops.shape(x)))
-
-    def _project(self, x):
-        """Queries, keys and values, each `(B, T, H)`.
+    def weights_for(self, uses, training=False):
+        """`AttentionWeights` for each of a number of applications.
 
         The bias of the keys adds the same to all scores of a query, which
         the softmax takes out again. Its gradient is zero but for rounding,
         and an adaptive optimizer blows rounding up to full steps; so it is
         left out of the keys and kept in the graph with gradient zero.
         """
-        nothing = 0.0 * ops.convert_to_tensor(self.key.bias)
-        q = ops.matmul(x, self.query.kernel) + (self.query.bias + nothing)
-        return q, ops.matmul(x, self.key.kernel), self.value(x)
+        share = kernels_for(training).share
+        projections = (self.query, self.key, self.value)
+        kernel = ops.concatenate([p.kernel for p in projections], axis=1)
+        bias = ops.concatenate(
+            [self.query.bias, 0.0 * self.key.bias, self.value.bias], axis=0
+        )
+        output = self.output_projection
+        return [
+            AttentionWeights(*weights)
+            for weights in zip(
+                share(kernel, uses, self.compute_dtype),
+                share(bias, uses, "float32"),
+                share(output.kernel, uses, self.compute_dtype),
+                share(output.bias, uses, "float32"),
+                strict=True,
+            )
+        ]
 
-    def _split_heads(self, x):
-        """`(B, T, H)` as `(B, N, T, d)`."""
-        batch, length = ops.shape(x)[:2]
-        x = ops.reshape(x, (batch, length, self.num_heads, self.head_dim))
-        return ops.transpose(x, (0, 2, 1, 3))
+    def call(self, x, attention_bias=None, training=False):
+        (weights,) = self.weights_for(1, training)
+        context = self.attend(x, attention_bias, weights, training)
+        output = kernels_for(training).project(context, weights.output_kernel)
+        return output + ops.cast(weights.output_bias, output.dtype)
+
+    def attend(self, x, attention_bias, weights, training, queries=None):
+        """What each position gathers, before the output's projection.
+
+        Args:
+            x: `(B, T, H)`.
+            attention_bias: As for the layer's call.
+            weights: `AttentionWeights`.
+            training: Whether probabilities are dropped.
+            queries: `(B, Q, H)`: rows of x that ask; all of x when None.
+
+        Returns:
+            `(B, Q, H)`.
+        """
+        kernels = kernels_for(training)
+        drop = None
+        if training and self.dropout:
+            drop = self._drop
+        kernel, bias = weights.qkv_kernel, weights.qkv_bias
+        if queries is None:
+            qkv = kernels.project(x, kernel)
+            q, k, v = kernels.split_heads(qkv, bias, self.num_heads, 3)
+        else:
+            width = self.num_heads * self.head_dim
+            q_kernel, kv_kernel = ops.split(kernel, [width], axis=1)
+            q_bias, kv_bias = ops.split(bias, [width])
+            q = kernels.project(queries, q_kernel)
+            (q,) = kernels.split_heads(q, q_bias, self.num_heads, 1)
+            kv = kernels.project(x, kv_kernel)
+            k, v = kernels.split_heads(kv, kv_bias, self.num_heads, 2)
+        return kernels.attention(q, k, v, attention_bias, drop)
+
+    def _drop(self, probabilities):
+        return self.dropout_layer(probabilities, training=True)
 
     def compute_output_shape(self, input_shape, attention_bias_shape=None):
         return input_shape

@@ -1,10 +1,32 @@
 """The transformer block that ALBERT's layers share."""
 
-import keras
+from typing import Any, NamedTuple
 
-from albert_keras.layers.activations import get_activation
-from albert_keras.layers.initializers import albert_initializer
-from albert_keras.layers.self_attention import SelfAttention
+import keras
+from keras import ops
+
+from albert_keras.kernels import kernels_for, plain
+from albert_keras.kernels.activations import get_activation
+from albert_keras.layers.gather_positions import gather_positions
+from albert_keras.layers.projection import Projection
+from albert_keras.layers.self_attention import AttentionWeights, SelfAttention
+
+
+class BlockWeights(NamedTuple):
+    """What one application of a block reads.
+
+    Kernels have the compute type; biases, gammas and betas float32.
+    """
+
+    attention: AttentionWeights
+    attention_gamma: Any
+    attention_beta: Any
+    intermediate_kernel: Any
+    intermediate_bias: Any
+    output_kernel: Any
+    output_bias: Any
+    feed_forward_gamma: Any
+    feed_forward_beta: Any
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -54,7 +76,7 @@ class TransformerBlock(keras.layers.Layer):
         self.initializer_range = initializer_range
         self.pre_layer_norm = pre_layer_norm
 
-        self.activation_function = get_activation(activation)
+        get_activation(activation)  # raises if there is none of this name
         self.self_attention = SelfAttention(
             num_heads,
             dropout=attention_dropout,
@@ -67,9 +89,9 @@ class TransformerBlock(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="attention_layer_norm",
         )
-        self.intermediate = keras.layers.Dense(
+        self.intermediate = Projection(
             intermediate_dim,
-            kernel_initializer=albert_initializer(initializer_range),
+            initializer_range=initializer_range,
             dtype=self.dtype_policy,
             name="intermediate",
         )
@@ -84,9 +106,9 @@ class TransformerBlock(keras.layers.Layer):
 
     def build(self, input_shape, attention_bias_shape=None):
         hidden_dim = input_shape[-1]
-        self.feed_forward_output = keras.layers.Dense(
+        self.feed_forward_output = Projection(
             hidden_dim,
-            kernel_initializer=albert_initializer(self.initializer_range),
+            initializer_range=self.initializer_range,
             dtype=self.dtype_policy,
             name="feed_forward_output",
         )
@@ -96,25 +118,86 @@ class TransformerBlock(keras.layers.Layer):
         self.feed_forward_output.build((None, None, self.intermediate_dim))
         self.feed_forward_layer_norm.build(input_shape)
 
+    def weights_for(self, uses, training=False):
+        """`BlockWeights` for each of a number of applications.
+
+        Taken together, the weights are cast once for all of them, and the
+        gradients of all applications add up in float32.
+        """
+        share = kernels_for(training).share
+        parts = [self.self_attention.weights_for(uses, training)]
+        for layer in (
+            self.attention_layer_norm,
+            self.intermediate,
+            self.feed_forward_output,
+            self.feed_forward_layer_norm,
+        ):
+            if isinstance(layer, Projection):
+                parts.append(share(layer.kernel, uses, self.compute_dtype))
+                parts.append(share(layer.bias, uses, "float32"))
+            else:
+                parts.append(share(layer.gamma, uses, "float32"))
+                parts.append(share(layer.beta, uses, "float32"))
+        return [BlockWeights(*w) for w in zip(*parts, strict=True)]
+
     def call(self, x, attention_bias=None, training=False):
-        if self.pre_layer_norm:
-            a = self.attention_layer_norm(x)
-            x = x + self._attend(a, attention_bias, training)
-            a = self.feed_forward_layer_norm(x)
-            return x + self._feed_forward(a, training)
-        x = self.attention_layer_norm(
-            x + self._attend(x, attention_bias, training)
+        (weights,) = self.weights_for(1, training)
+        return self.apply(x, attention_bias, weights, training)
+
+    def apply(self, x, attention_bias, weights, training, positions=None):
+        """The block with given `BlockWeights`.
+
+        Args:
+            x, attention_bias, training: As for the layer's call.
+            weights: `BlockWeights`.
+            positions: Integers `(B, Q)`: computes these positions alone.
+
+        Returns:
+            `(B, T, H)`, or `(B, Q, H)`.
+        """
+        attention = self.self_attention
+        w, a = weights, weights.attention
+        project = kernels_for(training).project
+        y = self._before(x, w.attention_gamma, w.attention_beta)
+        queries = None
+        if positions is not None:
+            x, queries = (gather_positions(t, positions) for t in (x, y))
+        y = attention.attend(y, attention_bias, a, training, queries)
+        y = project(y, a.output_kernel)
+        x = self._add(
+            y, a.output_bias, x, w.attention_gamma, w.attention_beta, training
         )
-        return self.feed_forward_layer_norm(x + self._feed_forward(x, training))
+        y = self._before(x, w.feed_forward_gamma, w.feed_forward_beta)
+        y = project(y, w.intermediate_kernel)
+        y = kernels_for(training).bias_activation(
+            y, w.intermediate_bias, self.activation
+        )
+        y = project(y, w.output_kernel)
+        return self._add(
+            y,
+            w.output_bias,
+            x,
+            w.feed_forward_gamma,
+            w.feed_forward_beta,
+            training,
+        )
 
-    def _attend(self, x, attention_bias, training):
-        x = self.self_attention(x, attention_bias, training=training)
-        return self.dropout_layer(x, training=training)
+    def _before(self, x, gamma, beta):
+        """What a sub-layer reads: x, normalized where the form is "pre"."""
+        if not self.pre_layer_norm:
+            return x
+        return plain.layer_norm(x, gamma, beta, self.layer_norm_epsilon)
 
-    def _feed_forward(self, x, training):
-        x = self.activation_function(self.intermediate(x))  # (B, T, I)
-        x = self.feed_forward_output(x)  # (B, T, H)
-        return self.dropout_layer(x, training=training)
+    def _add(self, y, bias, x, gamma, beta, training):
+        """x + dropout(y + bias), normalized where the form is "post"."""
+        if training and self.hidden_dropout:
+            y = self.dropout_layer(y + ops.cast(bias, y.dtype), training=True)
+            bias = ops.zeros_like(bias)
+        if self.pre_layer_norm:
+            return x + y + ops.cast(bias, y.dtype)
+        return kernels_for(training).add_layer_norm(
+            y, bias, x, gamma, beta, self.layer_norm_epsilon
+        )
 
     def compute_output_shape(self, input_shape, attention_bias_shape=None):
         return input_shape

@@ -24,10 +24,13 @@ class AlbertBackbone(PretrainedModel):
     Call arguments:
         inputs: A dictionary of integers `(B, T)`: `token_ids`, `segment_ids`
             and `padding_mask` (1 = token, 0 = padding). The last two may be
-            left out: all segment 0, no padding.
+            left out: all segment 0, no padding. With `read_positions`,
+            `(B, P)`, the last layer computes these positions and the first
+            alone, which is all that a loss may read.
 
     Returns:
-        `{"sequence_output": (B, T, H), "pooled_output": (B, H)}`.
+        `{"sequence_output": (B, T, H), "pooled_output": (B, H)}`; the
+        sequence output is `(B, P, H)` with `read_positions`.
 
     Raises:
         ValueError: If a sequence is longer than `max_sequence_length`, or,
@@ -167,10 +170,16 @@ class AlbertBackbone(PretrainedModel):
         self.check_token_ids(token_ids)
         if segment_ids is None:
             segment_ids = ops.zeros_like(token_ids)
+        positions = inputs.get("read_positions")
+        if positions is not None:
+            positions = ops.pad(positions, ((0, 0), (1, 0)))  # [CLS] as well
         x = self.embeddings(token_ids, segment_ids, training=training)
-        x = self.encoder(x, inputs.get("padding_mask"), training=training)
+        x = self.encoder(
+            x, inputs.get("padding_mask"), positions, training=training
+        )
         return {
-            "sequence_output": x,  # (B, T, H)
+            # (B, T, H), or (B, P, H)
+            "sequence_output": x if positions is None else x[:, 1:],
             "pooled_output": self.pooler(x[:, 0]),  # (B, H)
         }
 
@@ -201,7 +210,9 @@ class AlbertBackbone(PretrainedModel):
             )
 
     def compute_output_shape(self, input_shape):
-        batch, length = input_shape["token_ids"]
+        batch, length = input_shape.get(
+            "read_positions", input_shape["token_ids"]
+        )
         return {
             "sequence_output": (batch, length, self.config.hidden_dim),
             "pooled_output": (batch, self.config.hidden_dim),

@@ -47,13 +47,18 @@ class AlbertForMaskedLM(AlbertTask):
         self.mlm_head.build((None, None, config.hidden_dim))
 
     def call(self, inputs, training=False):
-        encoded = self.backbone(inputs, training=training)
-        return {"mlm_logits": self.mlm_logits(encoded, inputs)}
+        encoded = self.encode(inputs, training)
+        return {"mlm_logits": self.mlm_logits(encoded)}
 
-    def mlm_logits(self, encoded, inputs):
-        """Logits `(B, P, V)` at the masked positions of encoded inputs."""
+    def encode(self, inputs, training):
+        """The backbone's outputs, at the masked positions alone."""
+        inputs = {**inputs, "read_positions": inputs["mask_positions"]}
+        return self.backbone(inputs, training=training)
+
+    def mlm_logits(self, encoded):
+        """Logits `(B, P, V)` of what `encode` returns."""
         return self.mlm_head(
             encoded["sequence_output"],
-            inputs["mask_positions"],
-            ops.convert_to_tensor(self.backbone.token_table),
+            None,
+            ops.cast(self.backbone.token_table, self.compute_dtype),
         )

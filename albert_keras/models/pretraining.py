@@ -36,8 +36,8 @@ class AlbertForPretraining(AlbertForMaskedLM):
         self.sop_head.build((None, config.hidden_dim))
 
     def call(self, inputs, training=False):
-        encoded = self.backbone(inputs, training=training)
+        encoded = self.encode(inputs, training)
         return {
-            "mlm_logits": self.mlm_logits(encoded, inputs),
+            "mlm_logits": self.mlm_logits(encoded),
             "sop_logits": self.sop_head(encoded["pooled_output"]),
         }

@@ -42,7 +42,7 @@ def train_step(model, data):
         gradient_norm=tf.linalg.global_norm(gradients) / loss_scale(optimizer),
         weight_norm=tf.linalg.global_norm(_values(model)),
     )
-    optimizer.apply(gradients, model.trainable_variables)
+    _update(model)(gradients)
     metrics.add_sums(sums, totals)
     return model.get_metrics_result()
 
@@ -113,6 +113,17 @@ def _passes(model):
     if not model.compile_passes:
         return _accumulate
     return tf.function(_accumulate, jit_compile=True)
+
+
+def _update(model):
+    """Applies gradients: compiled, since it is many small operations."""
+
+    def update(gradients):
+        model.optimizer.apply(gradients, model.trainable_variables)
+
+    if model.run_eagerly:
+        return update
+    return tf.function(update, jit_compile=True, autograph=False)
 
 
 def _add_up(gradients, sums, compression):

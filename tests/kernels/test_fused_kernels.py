@@ -1,0 +1,160 @@
+"""Fused kernels give what plain operations give, gradients included."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from albert_keras.kernels import (
+    kernels_for,
+    plain,
+    plain_kernels,
+    tensorflow_cpu,
+)
+
+B, T, N, H, WIDE, CLASSES = 2, 5, 2, 8, 16, 1500
+TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2}
+
+pytestmark = pytest.mark.skipif(
+    keras.config.backend() != "tensorflow",
+    reason="The fused kernels are TensorFlow's.",
+)
+
+
+@pytest.fixture(params=list(TOLERANCES))
+def dtype(request):
+    return request.param
+
+
+def values_and_gradients(kernel, inputs, **arguments):
+    """Outputs of a kernel and the gradients of a weighted sum of these."""
+
+    @tf.function
+    def run(*inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = tf.nest.flatten(kernel(*inputs, **arguments))
+            total = 0.0
+            for number, output in enumerate(outputs):
+                output = tf.cast(output, tf.float32)
+                weights = tf.range(tf.size(output), dtype=tf.float32)
+                weights = tf.sin(weights + number)
+                total += tf.reduce_sum(
+                    output * tf.reshape(weights, output.shape)
+                )
+        return outputs, tape.gradient(total, inputs)
+
+    return run(*inputs)
+
+
+def assert_kernels_agree(name, inputs, dtype, **arguments):
+    got = values_and_gradients(
+        getattr(tensorflow_cpu, name), inputs, **arguments
+    )
+    expected = values_and_gradients(getattr(plain, name), inputs, **arguments)
+    pairs = zip(tf.nest.flatten(got), tf.nest.flatten(expected), strict=True)
+    for one, other in pairs:
+        assert one.dtype == other.dtype
+        one, other = (tf.cast(t, tf.float32).numpy() for t in (one, other))
+        scale = max(1.0, np.abs(other).max())
+        np.testing.assert_allclose(one, other, atol=TOLERANCES[dtype] * scale)
+
+
+def normal(rng, dtype, *shape):
+    return tf.cast(rng.normal(size=shape), dtype)
+
+
+@pytest.mark.parametrize("activation", ["gelu_tanh", "gelu", "relu"])
+def test_bias_and_activation_agree(rng, dtype, activation):
+    inputs = normal(rng, dtype, B, T, WIDE), normal(rng, "float32", WIDE)
+    assert_kernels_agree(
+        "bias_activation", inputs, dtype, activation=activation
+    )
+
+
+def test_residual_and_layer_normalization_agree(rng, dtype):
+    x, residual = (normal(rng, dtype, B, T, H) for _ in range(2))
+    bias, gamma, beta = (normal(rng, "float32", H) for _ in range(3))
+    inputs = x, bias, residual, gamma, beta
+    assert_kernels_agree("add_layer_norm", inputs, dtype, epsilon=1e-12)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_splitting_heads_agrees(rng, dtype, parts):
+    inputs = (
+        normal(rng, dtype, B, T, parts * H),
+        normal(rng, "float32", parts * H),
+    )
+    assert_kernels_agree("split_heads", inputs, dtype, num_heads=N, parts=parts)
+
+
+@pytest.mark.parametrize("queries", [T, 3])
+@pytest.mark.parametrize("padding", [False, True])
+def test_attention_agrees(rng, dtype, queries, padding):
+    q = normal(rng, dtype, B, N, queries, 4)
+    k, v = (normal(rng, dtype, B, N, T, 4) for _ in range(2))
+    bias = None
+    if padding:
+        bias = np.zeros((B, 1, 1, T), "float32")
+        bias[1, ..., 3:] = -30000.0
+    assert_kernels_agree("attention", (q, k, v), dtype, attention_bias=bias)
+
+
+def test_cross_entropy_of_a_vocabulary_agrees(rng, dtype):
+    labels = tf.constant(rng.integers(0, CLASSES, (B, T)), tf.int32)
+    logits = 3 * normal(rng, dtype, B, T, CLASSES)
+
+    def loss(kernels):
+        return lambda logits: kernels.sparse_cross_entropy(labels, logits)
+
+    got, expected = (
+        values_and_gradients(loss(kernels), (logits,))
+        for kernels in (tensorflow_cpu, plain)
+    )
+    for one, other in zip(
+        tf.nest.flatten(got), tf.nest.flatten(expected), strict=True
+    ):
+        np.testing.assert_allclose(
+            tf.cast(one, tf.float32),
+            tf.cast(other, tf.float32),
+            atol=TOLERANCES[dtype],
+        )
+
+
+def test_accuracy_takes_the_first_of_equal_scores_as_argmax_does():
+    logits = np.zeros((1, 3, CLASSES), "float32")
+    logits[0, 0, [7, 9]] = 1.0
+    logits[0, 1, 9] = 1.0
+    labels = np.array([[7, 7, 0]], "int32")
+    for kernels in (plain, tensorflow_cpu):
+        accuracy = kernels.sparse_accuracy(
+            tf.constant(labels), tf.constant(logits)
+        )
+        np.testing.assert_array_equal(accuracy, [[1.0, 0.0, 1.0]])
+
+
+def test_gradients_of_a_shared_weight_add_up_in_float32():
+    """1 and 600 times 1/512: bfloat16 would lose each of the small ones."""
+    uses = 601
+    weight = tf.constant([1.0])
+    with tf.GradientTape() as tape:
+        tape.watch(weight)
+        copies = tensorflow_cpu.share(weight, uses, "bfloat16")
+        factors = [1.0] + [1 / 512] * (uses - 1)
+        total = tf.add_n(
+            [
+                tf.cast(copy, tf.float32) * factor
+                for copy, factor in zip(copies, factors, strict=True)
+            ]
+        )
+    gradient = tape.gradient(total, weight)
+    assert gradient.dtype == tf.float32
+    np.testing.assert_allclose(gradient, [1 + 600 / 512], rtol=1e-6)
+
+
+def test_only_training_on_a_cpu_is_fused():
+    assert kernels_for(training=True) is tensorflow_cpu
+    assert kernels_for(training=False) is plain
+    with plain_kernels():
+        assert kernels_for(training=True) is plain
+    assert kernels_for(training=True) is tensorflow_cpu
