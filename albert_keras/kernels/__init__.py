@@ -23,7 +23,7 @@ def kernels_for(training):
     Inference keeps to plain operations, so that a text of another length is
     not compiled anew.
     """
-    if training and not _plain_only and _is_tensorflow_on_cpu():
+    if training and fuses_training():
         from albert_keras.kernels import tensorflow_cpu
 
         return tensorflow_cpu
@@ -52,8 +52,10 @@ def plain_kernels():
         _plain_only = before
 
 
-def _is_tensorflow_on_cpu():
+def fuses_training():
+    """Whether training on this machine has kernels fused."""
     return (
-        keras.config.backend() == "tensorflow"
+        not _plain_only
+        and keras.config.backend() == "tensorflow"
         and not keras.distribution.list_devices("gpu")
     )

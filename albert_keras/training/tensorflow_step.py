@@ -5,6 +5,7 @@ import itertools
 import keras
 import tensorflow as tf
 
+from albert_keras.kernels import fuses_training
 from albert_keras.training import distributed
 
 
@@ -116,12 +117,12 @@ def _passes(model):
 
 
 def _update(model):
-    """Applies gradients: compiled, since it is many small operations."""
+    """Applies gradients; compiled on a CPU, since it is many small passes."""
 
     def update(gradients):
         model.optimizer.apply(gradients, model.trainable_variables)
 
-    if model.run_eagerly:
+    if model.run_eagerly or not fuses_training():
         return update
     return tf.function(update, jit_compile=True, autograph=False)
 

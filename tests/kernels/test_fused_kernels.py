@@ -1,16 +1,20 @@
 """Fused kernels give what plain operations give, gradients included."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from albert_keras import AlbertBackbone, AlbertForPretraining
 from albert_keras.kernels import (
     kernels_for,
     plain,
     plain_kernels,
     tensorflow_cpu,
 )
+from tests.batches import Batches, make_batch
 
 B, T, N, H, WIDE, CLASSES = 2, 5, 2, 8, 16, 1500
 TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2}
@@ -158,3 +162,64 @@ def test_only_training_on_a_cpu_is_fused():
     with plain_kernels():
         assert kernels_for(training=True) is plain
     assert kernels_for(training=True) is tensorflow_cpu
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(),
+        dict(activation="gelu", num_groups=2, num_inner_repetitions=2),
+        dict(pre_layer_norm=True, num_layers=3),
+    ],
+    ids=str,
+)
+def test_a_fused_update_is_the_plain_one(tiny_config, changes):
+    config = dataclasses.replace(tiny_config, **changes)
+    rng = np.random.default_rng(0)
+    batches = [make_batch(rng, config) for _ in range(2)]
+
+    def train():
+        keras.utils.set_random_seed(0)
+        model = AlbertForPretraining(AlbertBackbone.from_config(config))
+        model.compile(keras.optimizers.SGD(0.1))
+        history = model.fit(Batches(batches), shuffle=False, verbose=0)
+        return model.get_weights(), history.history
+
+    fused = train()
+    with plain_kernels():
+        expected = train()
+    for one, other in zip(
+        tf.nest.flatten(fused), tf.nest.flatten(expected), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("pre_layer_norm", [False, True])
+def test_the_last_layer_where_it_is_read_is_the_last_layer(
+    tiny_config, rng, pre_layer_norm
+):
+    """Outputs and gradients, positions that occur twice included."""
+    config = dataclasses.replace(tiny_config, pre_layer_norm=pre_layer_norm)
+    backbone = AlbertBackbone.from_config(config)
+    inputs, _, _ = make_batch(rng, config)
+    positions = inputs.pop("mask_positions")
+    outputs, gradients = [], []
+    for read in (positions, None):
+        chosen = {} if read is None else {"read_positions": read}
+        with tf.GradientTape() as tape:
+            encoded = backbone({**inputs, **chosen}, training=True)
+            x = encoded["sequence_output"]
+            if read is None:
+                x = tf.gather(x, positions, batch_dims=1)
+            loss = tf.reduce_sum(tf.sin(x)) + tf.reduce_sum(
+                encoded["pooled_output"]
+            )
+        values = [v.value for v in backbone.trainable_variables]
+        outputs.append([x, encoded["pooled_output"]])
+        gradients.append(
+            [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
+        )
+    for one, other in zip(
+        outputs[0] + gradients[0], outputs[1] + gradients[1], strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
