@@ -7,6 +7,7 @@ of width d = H / N.
 
 import math
 
+import keras
 from keras import ops
 
 from albert_keras.kernels.activations import get_activation
@@ -71,7 +72,9 @@ def attention(q, k, v, attention_bias, drop=None):
         attention_bias: float32 `(B, 1, 1, T)` or None.
         drop: Function applied to the probabilities, such as a dropout.
     """
-    if drop is None and has_flash_attention(v.dtype):
+    if drop is None and has_flash_attention(
+        keras.backend.standardize_dtype(v.dtype)
+    ):
         return flash_attention(q, k, v, attention_bias)
     scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))  # (B, N, T, T)
     scores = ops.cast(scores, "float32") / math.sqrt(q.shape[-1])
