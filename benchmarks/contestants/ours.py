@@ -1,0 +1,72 @@
+"""This package, on TensorFlow."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+from batches import inference_batches, pretraining_batch
+
+import albert_keras as ak
+
+
+def pretraining(options):
+    dtype = {"bfloat16": "mixed_bfloat16"}.get(
+        options["precision"], options["precision"]
+    )
+    backbone = ak.AlbertBackbone.from_size(options["size"], dtype=dtype)
+    model = ak.AlbertForPretraining(backbone)
+    model.compile(
+        ak.optimizers.Lamb(1e-3, weight_decay=0.01, global_clipnorm=1.0)
+    )
+    batch = pretraining_batch(options)
+    labels = {name: batch.pop(name) for name in ("mlm", "sop")}
+    data = tf.nest.map_structure(tf.constant, (batch, labels))
+    step = tf.function(model.train_step, jit_compile=model.jit_compile)
+    return lambda: float(step(data)["loss"])
+
+
+def inference(options):
+    dtype = {"bfloat16": "mixed_bfloat16"}.get(
+        options["precision"], options["precision"]
+    )
+    model = ak.AlbertForQuestionAnswering(
+        ak.AlbertBackbone.from_size(options["size"], dtype=dtype)
+    )
+    batches = inference_batches(options, sort=True, multiple=32)
+    predict = tf.function(
+        lambda batch: model(batch, training=False)["start_logits"],
+        reduce_retracing=True,
+    )
+    batches = [tf.nest.map_structure(tf.constant, b) for b in batches]
+    return lambda: [predict(batch).numpy() for batch in batches]
+
+
+def products(options):
+    """The large products of an update alone, as TensorFlow has them."""
+    hidden, inner = options["hidden_dim"], options["intermediate_dim"]
+    rows = options["rows"] * options["length"]
+    shapes = [
+        (hidden, 3 * hidden),
+        (hidden, hidden),
+        (hidden, inner),
+        (inner, hidden),
+    ]
+
+    def normal(*shape):
+        return tf.cast(tf.random.normal(shape), options["precision"])
+
+    operands = [
+        (normal(rows, i), normal(i, o), normal(rows, o)) for i, o in shapes
+    ]
+
+    @tf.function
+    def run(operands):
+        results = []
+        for x, w, dy in operands:
+            results.append(tf.matmul(x, w))
+            results.append(tf.matmul(dy, w, transpose_b=True))
+            results.append(tf.matmul(x, dy, transpose_a=True))
+        return results
+
+    return lambda: run(operands)

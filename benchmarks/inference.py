@@ -1,0 +1,111 @@
+"""Question answering's forward pass at SQuAD's own lengths, beside others.
+
+    python benchmarks/inference.py --data_file dev-v2.0.json \
+        --vocabulary 30k-clean.model \
+        --peer_python .venv-parity/bin/python --json inference.json
+
+The lengths are those of the windows of the file's first questions, at most
+`--max_seq_length` pieces. Every contestant computes all windows, in batches
+of `--batch_size`, to NumPy arrays. This package groups windows of like length,
+as its recipes do; the others take them in the file's order and pad a batch to
+its longest, which is kinder to them than the usual padding of all to the full
+length. They run by turns; figures are medians of rounds after a first one,
+which compiles.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from pretraining_step import machine
+from rounds import Contestant, by_turns
+
+import albert_keras as ak
+from albert_keras.data.squad import read_squad
+from albert_keras.data.squad_windows import SquadWindows
+
+
+def main(argv=None):
+    options = parse(argv)
+    lengths = window_lengths(options)
+    results = []
+    for precision in options.precisions:
+        results += measure(options, precision, lengths)
+    record = {"machine": machine(), "windows": len(lengths)}
+    record["results"] = results
+    if options.json:
+        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    return record
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data_file", required=True)
+    parser.add_argument("--vocabulary", required=True)
+    parser.add_argument("--size", default="base")
+    parser.add_argument("--windows", type=int, default=128)
+    parser.add_argument("--max_seq_length", type=int, default=384)
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument(
+        "--precisions", nargs="+", default=["float32", "bfloat16"]
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peer_python", help="an environment with PyTorch")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    return parser.parse_args(argv)
+
+
+def window_lengths(options):
+    """Of windows spread evenly over the file."""
+    windows = SquadWindows(
+        read_squad(options.data_file),
+        ak.AlbertTokenizer(options.vocabulary),
+        max_seq_length=options.max_seq_length,
+    )
+    step = max(1, len(windows) // options.windows)
+    return [int(n) for n in windows.lengths[::step][: options.windows]]
+
+
+def measure(options, precision, lengths):
+    config = ak.AlbertConfig.from_size(options.size)
+    task = {
+        "size": options.size,
+        "precision": precision,
+        "rows": options.batch_size,
+        "lengths": lengths,
+        **config.to_dict(),
+    }
+    here, peer = sys.executable, options.peer_python
+    known = [
+        ("albert_keras", here, "ours", {}),
+        ("KerasHub", here, "kerashub", {}),
+        ("Hugging Face", peer, "huggingface", {}),
+        ("Hugging Face, torch.compile", peer, "huggingface", {"compile": True}),
+    ]
+    contestants = [
+        Contestant(name, python, module, "inference", {**task, **extra})
+        for name, python, module, extra in known
+        if python
+    ]
+    results = by_turns(contestants, options.rounds, 1)
+    print(
+        f"\n{options.size}, {precision}: {len(lengths)} windows, "
+        f"{sum(lengths) / len(lengths):.0f} pieces on average"
+    )
+    ours = results[0]["median_seconds"]
+    for result in results:
+        seconds = result["median_seconds"]
+        result["tokens_per_second"] = sum(lengths) / seconds
+        result.update(size=options.size, precision=precision, shape="squad")
+        print(
+            f"{result['contestant']:28}{len(lengths) / seconds:8.1f} windows/s"
+            f"{result['first_seconds']:7.1f}s first"
+            f"{result['peak_gigabytes']:6.2f} GB"
+            f"   albert_keras is {seconds / ours:.2f} times as fast"
+        )
+    return results
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Pretraining's full update, beside KerasHub and Hugging Face, by turns.
+
+    python benchmarks/pretraining_step.py \
+        --peer_python .venv-parity/bin/python --sizes base --json step.json
+
+Forward pass, losses, backward pass, clipping and optimizer, on batches without
+padding. Each contestant is a process in its own environment: this package and
+KerasHub in that which runs this script, Hugging Face in `--peer_python`'s
+(`make test-parity` makes one). They run by turns, several rounds; figures are
+medians. The ceiling is what the large products of an update take by
+themselves, in the same rounds, in TensorFlow outside of XLA. FLOPs are those
+of the model (docs/performance.md), so work that a contestant saves counts as
+done.
+
+Hugging Face updates by fused AdamW, the others by LAMB, and KerasHub has no
+sentence order. Hugging Face computes its masked-LM head at every position.
+"""
+
+import argparse
+import json
+import platform
+import sys
+from pathlib import Path
+
+from rounds import Contestant, by_turns
+
+from albert_keras import AlbertConfig
+
+SHAPES = ("8x128", "2x512")
+EMBEDDING, VOCABULARY = 128, 30000
+
+
+def main(argv=None):
+    options = parse(argv)
+    results = []
+    for size in options.sizes:
+        for precision in options.precisions:
+            for shape in options.shapes:
+                results += measure(options, size, precision, shape)
+    record = {"machine": machine(), "rounds": options.rounds}
+    record["results"] = results
+    if options.json:
+        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    return record
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", nargs="+", default=["small", "base"])
+    parser.add_argument(
+        "--precisions", nargs="+", default=["float32", "bfloat16"]
+    )
+    parser.add_argument("--shapes", nargs="+", default=SHAPES)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--peer_python", help="an environment with PyTorch")
+    parser.add_argument("--only", nargs="+", help="contestants to run")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    return parser.parse_args(argv)
+
+
+def measure(options, size, precision, shape):
+    """Figures of every contestant for one size, precision and shape."""
+    config = AlbertConfig.from_size(size)
+    rows, length = map(int, shape.split("x"))
+    task = {
+        "size": size,
+        "precision": precision,
+        "rows": rows,
+        "length": length,
+        "predictions": 20 if length <= 128 else 76,
+        **config.to_dict(),
+    }
+    contestants = [
+        Contestant("products", sys.executable, "ours", "products", task),
+        *start(options, task),
+    ]
+    products, *results = by_turns(contestants, options.rounds, options.steps)
+    tokens = rows * length
+    speed = product_flops(config, tokens) / products["median_seconds"]
+    ceiling = speed / training_flops(config, length, task["predictions"])
+    print(
+        f"\n{size}, {precision}, {rows} x {length}: products "
+        f"{speed / 1e9:,.0f} GFLOP/s, enough for {ceiling:,.0f} tokens/s"
+    )
+    print(f"{'':28}{'tokens/s':>9}{'ceiling':>9}{'first':>8}{'peak':>9}")
+    for result in results:
+        result["tokens_per_second"] = tokens / result["median_seconds"]
+        result["share_of_ceiling"] = result["tokens_per_second"] / ceiling
+        result.update(size=size, precision=precision, shape=shape)
+        print(
+            f"{result['contestant']:28}{result['tokens_per_second']:9,.0f}"
+            f"{result['share_of_ceiling']:9.0%}"
+            f"{result['first_seconds']:7.1f}s"
+            f"{result['peak_gigabytes']:6.2f} GB"
+        )
+    print_ratio(results)
+    return results
+
+
+def start(options, task):
+    here, peer = sys.executable, options.peer_python
+    known = [
+        ("albert_keras", here, "ours", {}),
+        ("KerasHub", here, "kerashub", {}),
+        ("Hugging Face", peer, "huggingface", {}),
+        ("Hugging Face, torch.compile", peer, "huggingface", {"compile": True}),
+    ]
+    for name, python, module, extra in known:
+        if python and (not options.only or name in options.only):
+            yield Contestant(
+                name, python, module, "pretraining", {**task, **extra}
+            )
+
+
+def print_ratio(results):
+    ours, *peers = sorted(
+        results, key=lambda result: result["contestant"] != "albert_keras"
+    )
+    if ours["contestant"] == "albert_keras" and peers:
+        best = max(peers, key=lambda peer: peer["tokens_per_second"])
+        ratio = ours["tokens_per_second"] / best["tokens_per_second"]
+        leanest = min(peer["peak_gigabytes"] for peer in peers)
+        print(
+            f"{ratio:.2f} times {best['contestant']}; "
+            f"{ours['peak_gigabytes'] / leanest:.2f} times the leanest peer's "
+            "memory"
+        )
+
+
+def product_flops(config, tokens):
+    """Of the contestant `products`: one layer, forward and backward."""
+    hidden, inner = config.hidden_dim, config.intermediate_dim
+    return 3 * 2 * tokens * (4 * hidden**2 + 2 * hidden * inner)
+
+
+def training_flops(config, length, predictions):
+    """Of a token: matrix products alone, three times the forward pass."""
+    hidden, inner = config.hidden_dim, config.intermediate_dim
+    block = 8 * hidden**2 + 4 * hidden * inner + 4 * length * hidden
+    heads = predictions * 2 * EMBEDDING * (hidden + VOCABULARY)
+    heads += 2 * hidden**2 + 4 * hidden
+    projection = 2 * EMBEDDING * hidden
+    return 3 * (projection + config.num_layers * block + heads / length)
+
+
+def machine():
+    return {"processor": processor(), "system": platform.platform()}
+
+
+def processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [
+        line.split(":")[1].strip() for line in lines if "model name" in line
+    ]
+    return f"{len(names)} x {names[0]}" if names else platform.processor()
+
+
+if __name__ == "__main__":
+    main()

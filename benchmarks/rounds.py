@@ -1,0 +1,77 @@
+"""Contestants in processes of their own, run by turns."""
+
+import json
+import statistics
+import subprocess
+from pathlib import Path
+
+WORKER = Path(__file__).parent / "contestants" / "worker.py"
+
+
+class Contestant:
+    """A process that does a task whenever it is asked to.
+
+    Args:
+        name: What the tables call it.
+        python: The interpreter, whose environment has its library.
+        module: Its file in `contestants`.
+        task: `pretraining`, `inference` or `products`.
+        options: Handed to the task.
+    """
+
+    def __init__(self, name, python, module, task, options):
+        self.name = name
+        self.seconds = []
+        self.process = subprocess.Popen(
+            [python, WORKER, module, task, json.dumps(options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        ready = self._read()
+        self.first_seconds = ready["first_seconds"]
+        self.versions = ready["versions"]
+
+    def run(self, times):
+        self.process.stdin.write(f"{times}\n")
+        self.process.stdin.flush()
+        result = self._read()
+        self.seconds += result["seconds"]
+        self.peak_bytes = result["peak_bytes"]
+
+    def _read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(
+                f"{self.name} ended with status {self.process.wait()}. To "
+                "see why, run it by hand: "
+                + " ".join(map(str, self.process.args))
+            )
+        return json.loads(line)
+
+    def result(self):
+        return {
+            "contestant": self.name,
+            "median_seconds": statistics.median(self.seconds),
+            "seconds": self.seconds,
+            "first_seconds": self.first_seconds,
+            "peak_gigabytes": self.peak_bytes / 1e9,
+            "versions": self.versions,
+        }
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def by_turns(contestants, rounds, times):
+    """Results of contestants that each run `times`, in every round."""
+    try:
+        for _ in range(rounds):
+            for contestant in contestants:
+                contestant.run(times)
+        return [contestant.result() for contestant in contestants]
+    finally:
+        for contestant in contestants:
+            contestant.stop()
