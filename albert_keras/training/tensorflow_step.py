@@ -1,6 +1,7 @@
 """One update, and one step of evaluation, on the TensorFlow backend."""
 
 import itertools
+import math
 
 import keras
 import tensorflow as tf
@@ -117,12 +118,16 @@ def _passes(model):
 
 
 def _update(model):
-    """Applies gradients; compiled on a CPU, since it is many small passes."""
+    """Applies gradients; compiled on a CPU, since it is many small passes.
+
+    Below a million weights these are not worth the seconds of compiling.
+    """
 
     def update(gradients):
         model.optimizer.apply(gradients, model.trainable_variables)
 
-    if model.run_eagerly or not fuses_training():
+    weights = sum(math.prod(v.shape) for v in model.trainable_variables)
+    if model.run_eagerly or not fuses_training() or weights < 1e6:
         return update
     return tf.function(update, jit_compile=True, autograph=False)
 

@@ -1,0 +1,87 @@
+"""The benchmarks count what they say, and a loss of speed is seen."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from albert_keras import AlbertConfig
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """A function that loads a benchmark by name."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+# Million a token, counted apart from this code (2 a multiply-add).
+@pytest.mark.parametrize(
+    ("size", "length", "predictions", "expected"),
+    [
+        ("base", 128, 20, 528.1),
+        ("base", 512, 76, 570.3),
+        ("large", 128, 20, 1854.2),
+        ("xlarge", 512, 20, 7552.3),
+        ("xxlarge", 512, 76, 14804.7),
+    ],
+)
+def test_the_flops_of_training_are_the_models(
+    benchmark, size, length, predictions, expected
+):
+    flops = benchmark("pretraining_step").training_flops(
+        AlbertConfig.from_size(size), length, predictions
+    )
+    assert round(flops / 1e6, 1) == expected
+
+
+@pytest.fixture
+def figures(tmp_path):
+    """A function that writes the JSON of a benchmark with a given speed."""
+
+    def write(name, speed):
+        result = dict(
+            contestant="albert_keras",
+            size="base",
+            precision="float32",
+            shape="8x128",
+            tokens_per_second=speed,
+        )
+        path = tmp_path / name
+        path.write_text(json.dumps({"results": [result]}))
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize(("speed", "status"), [(89.0, 1), (91.0, 0)])
+def test_a_loss_of_more_than_a_tenth_is_seen(
+    benchmark, figures, capsys, speed, status
+):
+    compare = benchmark("compare").main
+    paths = [figures("before.json", 100.0), figures("after.json", speed)]
+    assert compare(paths) == status
+    assert ("SLOWER" in capsys.readouterr().out) == bool(status)
+
+
+def test_other_files_are_no_figures_to_compare(benchmark, figures, tmp_path):
+    other = tmp_path / "other.json"
+    other.write_text("[]")
+    with pytest.raises(SystemExit, match="other.json is not the JSON"):
+        benchmark("compare").main([figures("before.json", 1.0), str(other)])
+
+
+@pytest.mark.slow
+def test_an_update_is_measured_beside_the_products(benchmark, tmp_path):
+    path = tmp_path / "step.json"
+    benchmark("pretraining_step").main(
+        f"--sizes tiny --precisions float32 --shapes 2x16 --rounds 1 --steps 2 "
+        f"--only albert_keras --json {path}".split()
+    )
+    (result,) = json.loads(path.read_text())["results"]
+    assert len(result["seconds"]) == 2
+    assert result["tokens_per_second"] > 0
+    assert 0 < result["share_of_ceiling"] < 1
