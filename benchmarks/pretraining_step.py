@@ -68,7 +68,7 @@ def measure(options, size, precision, shape):
         "precision": precision,
         "rows": rows,
         "length": length,
-        "predictions": 20 if length <= 128 else 76,
+        "predictions": min(20, length - 1) if length <= 128 else 76,
         **config.to_dict(),
     }
     contestants = [

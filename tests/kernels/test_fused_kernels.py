@@ -121,6 +121,7 @@ def test_cross_entropy_of_a_vocabulary_agrees(rng, dtype):
         np.testing.assert_allclose(
             tf.cast(one, tf.float32),
             tf.cast(other, tf.float32),
+            rtol=TOLERANCES[dtype],
             atol=TOLERANCES[dtype],
         )
 

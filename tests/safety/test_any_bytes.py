@@ -18,11 +18,7 @@ from albert_keras import (
     load_model,
 )
 from albert_keras.conversion import FORMATS, read_pretrained
-from albert_keras.data import (
-    AlbertTokenizer,
-    PretrainingDataset,
-    TokenStore,
-)
+from albert_keras.data import AlbertTokenizer, PretrainingDataset, TokenStore
 from albert_keras.data.bad_text import BadText
 from albert_keras.data.conll import read_conll
 from albert_keras.data.corpus_plan import CorpusPlan, TextSettings
