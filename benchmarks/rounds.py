@@ -61,8 +61,7 @@ class Contestant:
         }
 
     def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()  # closes its input, at which it ends
 
 
 def by_turns(contestants, rounds, times):
