@@ -15,11 +15,10 @@ which compiles.
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from pretraining_step import machine
-from rounds import Contestant, by_turns
+from rounds import by_turns, start
 
 import albert_keras as ak
 from albert_keras.data.squad import read_squad
@@ -76,18 +75,7 @@ def measure(options, precision, lengths):
         "lengths": lengths,
         **config.to_dict(),
     }
-    here, peer = sys.executable, options.peer_python
-    known = [
-        ("albert_keras", here, "ours", {}),
-        ("KerasHub", here, "kerashub", {}),
-        ("Hugging Face", peer, "huggingface", {}),
-        ("Hugging Face, torch.compile", peer, "huggingface", {"compile": True}),
-    ]
-    contestants = [
-        Contestant(name, python, module, "inference", {**task, **extra})
-        for name, python, module, extra in known
-        if python
-    ]
+    contestants = start("inference", task, options.peer_python)
     results = by_turns(contestants, options.rounds, 1)
     print(
         f"\n{options.size}, {precision}: {len(lengths)} windows, "

@@ -22,7 +22,7 @@ import platform
 import sys
 from pathlib import Path
 
-from rounds import Contestant, by_turns
+from rounds import Contestant, by_turns, start
 
 from albert_keras import AlbertConfig
 
@@ -73,7 +73,7 @@ def measure(options, size, precision, shape):
     }
     contestants = [
         Contestant("products", sys.executable, "ours", "products", task),
-        *start(options, task),
+        *start("pretraining", task, options.peer_python, options.only),
     ]
     products, *results = by_turns(contestants, options.rounds, options.steps)
     tokens = rows * length
@@ -96,21 +96,6 @@ def measure(options, size, precision, shape):
         )
     print_ratio(results)
     return results
-
-
-def start(options, task):
-    here, peer = sys.executable, options.peer_python
-    known = [
-        ("albert_keras", here, "ours", {}),
-        ("KerasHub", here, "kerashub", {}),
-        ("Hugging Face", peer, "huggingface", {}),
-        ("Hugging Face, torch.compile", peer, "huggingface", {"compile": True}),
-    ]
-    for name, python, module, extra in known:
-        if python and (not options.only or name in options.only):
-            yield Contestant(
-                name, python, module, "pretraining", {**task, **extra}
-            )
 
 
 def print_ratio(results):

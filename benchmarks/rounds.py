@@ -3,6 +3,7 @@
 import json
 import statistics
 import subprocess
+import sys
 from pathlib import Path
 
 WORKER = Path(__file__).parent / "contestants" / "worker.py"
@@ -62,6 +63,34 @@ class Contestant:
 
     def stop(self):
         self.process.communicate()  # closes its input, at which it ends
+
+
+def start(task, options, peer_python, only=None):
+    """This package, KerasHub and Hugging Face, in processes that are ready.
+
+    Args:
+        task: `pretraining` or `inference`.
+        options: Handed to the task.
+        peer_python: Interpreter with PyTorch; without it Hugging Face is out.
+        only: Names of the contestants to start; None starts all.
+    """
+    here = sys.executable
+    known = [
+        ("albert_keras", here, "ours", {}),
+        ("KerasHub", here, "kerashub", {}),
+        ("Hugging Face", peer_python, "huggingface", {}),
+        (
+            "Hugging Face, torch.compile",
+            peer_python,
+            "huggingface",
+            {"compile": True},
+        ),
+    ]
+    return [
+        Contestant(name, python, module, task, {**options, **extra})
+        for name, python, module, extra in known
+        if python and (not only or name in only)
+    ]
 
 
 def by_turns(contestants, rounds, times):

@@ -11,12 +11,10 @@ import keras
 import keras_hub
 import tensorflow as tf
 from batches import inference_batches, pretraining_batch
+from keras_policy import keras_policy
 
 
 def make_backbone(options):
-    dtype = {"bfloat16": "mixed_bfloat16"}.get(
-        options["precision"], options["precision"]
-    )
     return keras_hub.models.AlbertBackbone(
         vocabulary_size=30000,
         num_layers=options["num_layers"],
@@ -26,7 +24,7 @@ def make_backbone(options):
         intermediate_dim=options["intermediate_dim"],
         dropout=0.0,
         max_sequence_length=512,
-        dtype=dtype,
+        dtype=keras_policy(options),
     )
 
 

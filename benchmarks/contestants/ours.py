@@ -6,15 +6,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 from batches import inference_batches, pretraining_batch
+from keras_policy import keras_policy
 
 import albert_keras as ak
 
 
 def pretraining(options):
-    dtype = {"bfloat16": "mixed_bfloat16"}.get(
-        options["precision"], options["precision"]
+    backbone = ak.AlbertBackbone.from_size(
+        options["size"], dtype=keras_policy(options)
     )
-    backbone = ak.AlbertBackbone.from_size(options["size"], dtype=dtype)
     model = ak.AlbertForPretraining(backbone)
     model.compile(
         ak.optimizers.Lamb(1e-3, weight_decay=0.01, global_clipnorm=1.0)
@@ -27,11 +27,10 @@ def pretraining(options):
 
 
 def inference(options):
-    dtype = {"bfloat16": "mixed_bfloat16"}.get(
-        options["precision"], options["precision"]
-    )
     model = ak.AlbertForQuestionAnswering(
-        ak.AlbertBackbone.from_size(options["size"], dtype=dtype)
+        ak.AlbertBackbone.from_size(
+            options["size"], dtype=keras_policy(options)
+        )
     )
     batches = inference_batches(options, sort=True, multiple=32)
     predict = tf.function(
