@@ -10,7 +10,7 @@ class Projection(keras.layers.Layer):
     """x W + b, as `keras.layers.Dense` has it, in full precision.
 
     The variables are not cast on access: ALBERT's layers share them, and the
-    encoder casts them once for all layers (`TransformerBlock.weights`).
+    encoder casts them once for all layers (`TransformerBlock.weights_for`).
 
     Args:
         units: Width of the result.

@@ -124,21 +124,22 @@ class TransformerBlock(keras.layers.Layer):
         Taken together, the weights are cast once for all of them, and the
         gradients of all applications add up in float32.
         """
-        share = kernels_for(training).share
-        parts = [self.self_attention.weights_for(uses, training)]
-        for layer in (
-            self.attention_layer_norm,
-            self.intermediate,
-            self.feed_forward_output,
-            self.feed_forward_layer_norm,
-        ):
-            if isinstance(layer, Projection):
-                parts.append(share(layer.kernel, uses, self.compute_dtype))
-                parts.append(share(layer.bias, uses, "float32"))
-            else:
-                parts.append(share(layer.gamma, uses, "float32"))
-                parts.append(share(layer.beta, uses, "float32"))
-        return [BlockWeights(*w) for w in zip(*parts, strict=True)]
+        share, own = kernels_for(training).share, self.compute_dtype
+        attention = self.self_attention.weights_for(uses, training)
+        shared = [
+            share(weight, uses, dtype)
+            for weight, dtype in (
+                (self.attention_layer_norm.gamma, "float32"),
+                (self.attention_layer_norm.beta, "float32"),
+                (self.intermediate.kernel, own),
+                (self.intermediate.bias, "float32"),
+                (self.feed_forward_output.kernel, own),
+                (self.feed_forward_output.bias, "float32"),
+                (self.feed_forward_layer_norm.gamma, "float32"),
+                (self.feed_forward_layer_norm.beta, "float32"),
+            )
+        ]
+        return [BlockWeights(*w) for w in zip(attention, *shared, strict=True)]
 
     def call(self, x, attention_bias=None, training=False):
         (weights,) = self.weights_for(1, training)

@@ -8,6 +8,7 @@ import keras
 from jax.sharding import NamedSharding, PartitionSpec
 
 from albert_keras.training import distributed
+from albert_keras.training.micro_batches import rows_of_each
 from albert_keras.training.random_state import SEED_STEP, is_random_state
 
 try:
@@ -229,11 +230,5 @@ def _global_norm(values):
 
 def _split(array, steps):
     """`(B, ...)` as `(steps, B / steps, ...)`, consecutive rows together."""
-    rows = array.shape[0]
-    if rows % steps:
-        raise ValueError(
-            "`gradient_accumulation_steps` must divide the number of rows in "
-            f"a batch. Received: {rows} rows, "
-            f"gradient_accumulation_steps={steps}."
-        )
-    return array.reshape(steps, rows // steps, *array.shape[1:])
+    rows = rows_of_each(array.shape[0], steps)
+    return array.reshape(steps, rows, *array.shape[1:])

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from albert_keras.kernels import fuses_training
 from albert_keras.training import distributed
+from albert_keras.training.micro_batches import rows_of_each
+from albert_keras.training.stateful_test_step import test_step as test_step
 
 
 def train_step(model, data):
@@ -47,18 +49,6 @@ def train_step(model, data):
     _update(model)(gradients)
     metrics.add_sums(sums, totals)
     return model.get_metrics_result()
-
-
-def test_step(model, data):
-    """Adds a batch to the metrics of evaluation, which it returns."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    targets = model.targets(y, sample_weight)
-    outputs = model(x, training=False)
-    totals = model.total_weights(targets)
-    model.update_metrics.add_sums(
-        model.objective_sums(outputs, targets), totals
-    )
-    return model.update_metrics.objective_results()
 
 
 def feed(dataset):
@@ -202,14 +192,10 @@ def _values(model):
 def _split(tensor, steps):
     """`(B, ...)` as `(steps, B / steps, ...)`, consecutive rows together."""
     rows = tensor.shape[0]
-    if rows is not None and rows % steps:
-        raise ValueError(
-            "`gradient_accumulation_steps` must divide the number of rows in "
-            f"a batch. Received: {rows} rows, "
-            f"gradient_accumulation_steps={steps}."
-        )
-    # With an unknown number of rows the reshape below checks the same.
-    rows = tf.shape(tensor)[0] if rows is None else rows
+    if rows is None:  # the reshape checks that it goes round
+        size = tf.shape(tensor)[0] // steps
+    else:
+        size = rows_of_each(rows, steps)
     return tf.reshape(
-        tensor, tf.concat([[steps, rows // steps], tf.shape(tensor)[1:]], 0)
+        tensor, tf.concat([[steps, size], tf.shape(tensor)[1:]], 0)
     )

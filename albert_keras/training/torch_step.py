@@ -3,6 +3,9 @@
 import keras
 import torch
 
+from albert_keras.training.micro_batches import rows_of_each
+from albert_keras.training.stateful_test_step import test_step as test_step
+
 
 def train_step(model, data):
     """Accumulates the gradient over micro-batches and applies it once.
@@ -41,18 +44,6 @@ def train_step(model, data):
         return model.get_metrics_result()
 
 
-def test_step(model, data):
-    """Adds a batch to the metrics of evaluation, which it returns."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    targets = model.targets(y, sample_weight)
-    outputs = model(x, training=False)
-    totals = model.total_weights(targets)
-    model.update_metrics.add_sums(
-        model.objective_sums(outputs, targets), totals
-    )
-    return model.update_metrics.objective_results()
-
-
 def feed(dataset):
     """What `fit` and `evaluate` are given: PyTorch takes any shape."""
     return dataset
@@ -89,13 +80,7 @@ def _global_norm(values):
 def _split(batch, steps):
     """Yields `steps` batches of consecutive rows."""
     rows = len(keras.tree.flatten(batch)[0])
-    if rows % steps:
-        raise ValueError(
-            "`gradient_accumulation_steps` must divide the number of rows in "
-            f"a batch. Received: {rows} rows, "
-            f"gradient_accumulation_steps={steps}."
-        )
-    size = rows // steps
+    size = rows_of_each(rows, steps)
     for start in range(0, rows, size):
         part = slice(start, start + size)
         yield keras.tree.map_structure(lambda array: array[part], batch)  # noqa: B023
