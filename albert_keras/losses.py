@@ -63,7 +63,8 @@ def sparse_cross_entropy(labels, logits):
     Returns:
         `log sum_j exp(logits_j) - logits_label`, shape `(...)`, in nats.
     """
-    return kernels_for_classes(logits).sparse_cross_entropy(labels, logits)
+    kernels = kernels_for_classes(logits.shape[-1])
+    return kernels.sparse_cross_entropy(labels, logits)
 
 
 def masked_language_modeling(name="mlm", output="mlm_logits"):

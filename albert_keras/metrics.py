@@ -16,7 +16,8 @@ def sparse_accuracy(labels, logits):
     Returns:
         float32 `(...)`.
     """
-    return kernels_for_classes(logits).sparse_accuracy(labels, logits)
+    kernels = kernels_for_classes(logits.shape[-1])
+    return kernels.sparse_accuracy(labels, logits)
 
 
 def binary_accuracy(labels, logits):

@@ -30,12 +30,12 @@ def kernels_for(training):
     return plain
 
 
-def kernels_for_classes(logits):
+def kernels_for_classes(num_classes, training=True):
     """The module of kernels for scores of classes.
 
-    Only a vocabulary is worth a kernel of its own.
+    Only a vocabulary is worth kernels of its own.
     """
-    return kernels_for((logits.shape[-1] or 0) >= 1024)
+    return kernels_for(training and (num_classes or 0) >= 1024)
 
 
 @contextlib.contextmanager

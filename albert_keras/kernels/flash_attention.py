@@ -29,13 +29,13 @@ def has_flash_attention(dtype):
 
 
 def flash_attention(q, k, v, attention_bias=None):
-    """softmax(q k' / sqrt(d) + bias) v, the softmax in float32.
+    """softmax(q k' + bias) v, the softmax in float32.
 
     Rows without any key to attend to, which nothing reads, may come out
     otherwise than in the plain form.
 
     Args:
-        q, k, v: `(B, N, T, d)`; q may have another T.
+        q, k, v: `(B, N, T, d)`; q may have another T, and is scaled.
         attention_bias: `(B, 1, 1, T)`, 0 for keys to attend to and a large
             negative number for padding; None attends to all.
 
@@ -49,5 +49,5 @@ def flash_attention(q, k, v, attention_bias=None):
         mask = ops.broadcast_to(
             attention_bias > -1.0, (batch, 1, length, ops.shape(k)[1])
         )
-    context = ops.dot_product_attention(q, k, v, mask=mask)
+    context = ops.dot_product_attention(q, k, v, mask=mask, scale=1.0)
     return ops.reshape(context, (batch, length, num_heads * head_dim))

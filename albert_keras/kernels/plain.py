@@ -5,8 +5,6 @@ kernels has the compute type. Shapes: B sequences of T tokens, H wide, N heads
 of width d = H / N.
 """
 
-import math
-
 import keras
 from keras import ops
 
@@ -25,17 +23,34 @@ def share(weight, uses, dtype):
     return [ops.cast(weight, dtype) for _ in range(uses)]
 
 
+def share_kernel(kernel, uses, dtype):
+    """A matrix `(I, O)` as `project` reads it, for each use."""
+    return share(kernel, uses, dtype)
+
+
+def share_head_kernel(kernel, uses, dtype, num_heads):
+    """A matrix `(H, 3 H)` as `heads` reads it, for each of its uses."""
+    return share(kernel, uses, dtype)
+
+
 def project(x, kernel):
     """x W for `(B, T, I)` and `(I, O)`, as one product of B T rows."""
     rows = ops.matmul(ops.reshape(x, (-1, kernel.shape[0])), kernel)
     return ops.reshape(rows, (*ops.shape(x)[:-1], kernel.shape[1]))
 
 
-def bias_activation(x, bias, activation):
-    """activation(x + bias); see `get_activation`."""
-    dtype = x.dtype
-    x = ops.cast(x, "float32") + bias
-    return ops.cast(get_activation(activation)(x), dtype)
+def feed_forward(x, intermediate, bias, output, activation):
+    """activation(x W + b) W2, `(B, T, H)`.
+
+    Args:
+        x: `(B, T, H)`.
+        intermediate, output: Items of `share_kernel`, W and W2.
+        bias: float32 `(I,)`.
+        activation: A name known to `get_activation`.
+    """
+    y = ops.cast(project(x, intermediate), "float32") + bias
+    y = ops.cast(get_activation(activation)(y), x.dtype)
+    return project(y, output)
 
 
 def add_layer_norm(x, bias, residual, gamma, beta, epsilon):
@@ -53,6 +68,22 @@ def layer_norm(x, gamma, beta, epsilon):
     return ops.cast(x * ops.rsqrt(variance + epsilon) * gamma + beta, dtype)
 
 
+def heads(x, kernel, bias, num_heads, parts=range(3)):
+    """Queries, keys and values, parts 0 to 2 of x W + b, `(B, N, T, d)`.
+
+    Args:
+        x: `(B, T, H)`.
+        kernel: An item of `share_head_kernel`.
+        bias: float32 `(3 H,)`.
+        num_heads: N.
+        parts: Range of the parts to compute.
+    """
+    width = kernel.shape[-1] // 3
+    columns = slice(parts.start * width, parts.stop * width)
+    x = project(x, kernel[:, columns])
+    return split_heads(x, bias[columns], num_heads, len(parts))
+
+
 def split_heads(x, bias, num_heads, parts):
     """x + bias, `(B, T, parts H)`, as `parts` tensors `(B, N, T, d)`."""
     x = ops.cast(ops.cast(x, "float32") + bias, x.dtype)
@@ -65,10 +96,10 @@ def split_heads(x, bias, num_heads, parts):
 
 
 def attention(q, k, v, attention_bias, drop=None):
-    """softmax(q k' / sqrt(d) + bias) v, `(B, T, H)`.
+    """softmax(q k' + bias) v, `(B, T, H)`.
 
     Args:
-        q, k, v: `(B, N, T, d)`; q may have another T.
+        q, k, v: `(B, N, T, d)`; q may have another T, and is scaled.
         attention_bias: float32 `(B, 1, 1, T)` or None.
         drop: Function applied to the probabilities, such as a dropout.
     """
@@ -77,7 +108,7 @@ def attention(q, k, v, attention_bias, drop=None):
     ):
         return flash_attention(q, k, v, attention_bias)
     scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))  # (B, N, T, T)
-    scores = ops.cast(scores, "float32") / math.sqrt(q.shape[-1])
+    scores = ops.cast(scores, "float32")
     if attention_bias is not None:
         scores = scores + attention_bias
     probabilities = ops.cast(ops.softmax(scores), v.dtype)
@@ -91,6 +122,11 @@ def merge_heads(x):
     batch, num_heads, length, head_dim = ops.shape(x)
     x = ops.transpose(x, (0, 2, 1, 3))
     return ops.reshape(x, (batch, length, num_heads * head_dim))
+
+
+def vocabulary_logits(x, table, bias):
+    """x E' + b for `(B, P, E)`, a table `(V, E)` and a bias `(V,)`."""
+    return ops.matmul(x, ops.transpose(table)) + bias
 
 
 def sparse_cross_entropy(labels, logits):

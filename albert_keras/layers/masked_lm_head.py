@@ -1,8 +1,8 @@
 """The masked-language-model head with the tied, factorized decoder."""
 
 import keras
-from keras import ops
 
+from albert_keras.kernels import kernels_for_classes
 from albert_keras.kernels.activations import get_activation
 from albert_keras.layers.gather_positions import gather_positions
 from albert_keras.layers.initializers import albert_initializer
@@ -29,6 +29,7 @@ class MaskedLMHead(keras.layers.Layer):
         mask_positions: Integers `(B, P)`; empty slots may hold any position.
             None where the sequence output is at these positions already.
         token_table: `(V, E)`.
+        training: Whether gradients will be asked for.
 
     Returns:
         `(B, P, V)`.
@@ -76,14 +77,16 @@ class MaskedLMHead(keras.layers.Layer):
             name="output_bias",
         )
 
-    def call(self, sequence_output, mask_positions, token_table):
+    def call(
+        self, sequence_output, mask_positions, token_table, training=False
+    ):
         x = sequence_output
         if mask_positions is not None:
             x = gather_positions(x, mask_positions)  # (B, P, H)
         x = self.activation_function(self.transform(x))  # (B, P, E)
         x = self.layer_norm(x)
-        logits = ops.matmul(x, ops.transpose(token_table))  # (B, P, V)
-        return logits + self.output_bias
+        kernels = kernels_for_classes(self.vocabulary_size, training)
+        return kernels.vocabulary_logits(x, token_table, self.output_bias)
 
     def compute_output_shape(
         self,

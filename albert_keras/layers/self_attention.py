@@ -1,5 +1,6 @@
 """Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762)."""
 
+import math
 from typing import Any, NamedTuple
 
 import keras
@@ -78,24 +79,27 @@ class SelfAttention(keras.layers.Layer):
     def weights_for(self, uses, training=False):
         """`AttentionWeights` for each of a number of applications.
 
+        1 / sqrt(d) is a factor of the queries' weights, which are fewer than
+        the scores.
+
         The bias of the keys adds the same to all scores of a query, which
         the softmax takes out again. Its gradient is zero but for rounding,
         and an adaptive optimizer blows rounding up to full steps; so it is
         left out of the keys and kept in the graph with gradient zero.
         """
-        share = kernels_for(training).share
-        projections = (self.query, self.key, self.value)
-        kernel = ops.concatenate([p.kernel for p in projections], axis=1)
-        bias = ops.concatenate(
-            [self.query.bias, 0.0 * self.key.bias, self.value.bias], axis=0
-        )
+        kernels = kernels_for(training)
+        share, own = kernels.share, self.compute_dtype
+        scale = 1 / math.sqrt(self.head_dim)
+        q, k, v = self.query, self.key, self.value
+        kernel = ops.concatenate([scale * q.kernel, k.kernel, v.kernel], axis=1)
+        bias = ops.concatenate([scale * q.bias, 0.0 * k.bias, v.bias], axis=0)
         output = self.output_projection
         return [
             AttentionWeights(*weights)
             for weights in zip(
-                share(kernel, uses, self.compute_dtype),
+                kernels.share_head_kernel(kernel, uses, own, self.num_heads),
                 share(bias, uses, "float32"),
-                share(output.kernel, uses, self.compute_dtype),
+                kernels.share_kernel(output.kernel, uses, own),
                 share(output.bias, uses, "float32"),
                 strict=True,
             )
@@ -125,17 +129,12 @@ class SelfAttention(keras.layers.Layer):
         if training and self.dropout:
             drop = self._drop
         kernel, bias = weights.qkv_kernel, weights.qkv_bias
+        n = self.num_heads
         if queries is None:
-            qkv = kernels.project(x, kernel)
-            q, k, v = kernels.split_heads(qkv, bias, self.num_heads, 3)
+            q, k, v = kernels.heads(x, kernel, bias, n)
         else:
-            width = self.num_heads * self.head_dim
-            q_kernel, kv_kernel = ops.split(kernel, [width], axis=1)
-            q_bias, kv_bias = ops.split(bias, [width])
-            q = kernels.project(queries, q_kernel)
-            (q,) = kernels.split_heads(q, q_bias, self.num_heads, 1)
-            kv = kernels.project(x, kv_kernel)
-            k, v = kernels.split_heads(kv, kv_bias, self.num_heads, 2)
+            (q,) = kernels.heads(queries, kernel, bias, n, range(1))
+            k, v = kernels.heads(x, kernel, bias, n, range(1, 3))
         return kernels.attention(q, k, v, attention_bias, drop)
 
     def _drop(self, probabilities):

@@ -124,21 +124,25 @@ class TransformerBlock(keras.layers.Layer):
         Taken together, the weights are cast once for all of them, and the
         gradients of all applications add up in float32.
         """
-        share, own = kernels_for(training).share, self.compute_dtype
+        kernels = kernels_for(training)
         attention = self.self_attention.weights_for(uses, training)
-        shared = [
-            share(weight, uses, dtype)
-            for weight, dtype in (
-                (self.attention_layer_norm.gamma, "float32"),
-                (self.attention_layer_norm.beta, "float32"),
-                (self.intermediate.kernel, own),
-                (self.intermediate.bias, "float32"),
-                (self.feed_forward_output.kernel, own),
-                (self.feed_forward_output.bias, "float32"),
-                (self.feed_forward_layer_norm.gamma, "float32"),
-                (self.feed_forward_layer_norm.beta, "float32"),
-            )
-        ]
+
+        def matrix(weight):
+            return kernels.share_kernel(weight, uses, self.compute_dtype)
+
+        def vector(weight):
+            return kernels.share(weight, uses, "float32")
+
+        shared = (
+            vector(self.attention_layer_norm.gamma),
+            vector(self.attention_layer_norm.beta),
+            matrix(self.intermediate.kernel),
+            vector(self.intermediate.bias),
+            matrix(self.feed_forward_output.kernel),
+            vector(self.feed_forward_output.bias),
+            vector(self.feed_forward_layer_norm.gamma),
+            vector(self.feed_forward_layer_norm.beta),
+        )
         return [BlockWeights(*w) for w in zip(attention, *shared, strict=True)]
 
     def call(self, x, attention_bias=None, training=False):
@@ -158,22 +162,24 @@ class TransformerBlock(keras.layers.Layer):
         """
         attention = self.self_attention
         w, a = weights, weights.attention
-        project = kernels_for(training).project
+        kernels = kernels_for(training)
         y = self._before(x, w.attention_gamma, w.attention_beta)
         queries = None
         if positions is not None:
             x, queries = (gather_positions(t, positions) for t in (x, y))
         y = attention.attend(y, attention_bias, a, training, queries)
-        y = project(y, a.output_kernel)
+        y = kernels.project(y, a.output_kernel)
         x = self._add(
             y, a.output_bias, x, w.attention_gamma, w.attention_beta, training
         )
         y = self._before(x, w.feed_forward_gamma, w.feed_forward_beta)
-        y = project(y, w.intermediate_kernel)
-        y = kernels_for(training).bias_activation(
-            y, w.intermediate_bias, self.activation
+        y = kernels.feed_forward(
+            y,
+            w.intermediate_kernel,
+            w.intermediate_bias,
+            w.output_kernel,
+            self.activation,
         )
-        y = project(y, w.output_kernel)
         return self._add(
             y,
             w.output_bias,

@@ -48,17 +48,18 @@ class AlbertForMaskedLM(AlbertTask):
 
     def call(self, inputs, training=False):
         encoded = self.encode(inputs, training)
-        return {"mlm_logits": self.mlm_logits(encoded)}
+        return {"mlm_logits": self.mlm_logits(encoded, training)}
 
     def encode(self, inputs, training):
         """The backbone's outputs, at the masked positions alone."""
         inputs = {**inputs, "read_positions": inputs["mask_positions"]}
         return self.backbone(inputs, training=training)
 
-    def mlm_logits(self, encoded):
+    def mlm_logits(self, encoded, training):
         """Logits `(B, P, V)` of what `encode` returns."""
         return self.mlm_head(
             encoded["sequence_output"],
             None,
             ops.cast(self.backbone.token_table, self.compute_dtype),
+            training=training,
         )

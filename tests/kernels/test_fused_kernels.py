@@ -52,10 +52,13 @@ def values_and_gradients(kernel, inputs, **arguments):
 
 
 def assert_kernels_agree(name, inputs, dtype, **arguments):
-    got = values_and_gradients(
-        getattr(tensorflow_cpu, name), inputs, **arguments
-    )
-    expected = values_and_gradients(getattr(plain, name), inputs, **arguments)
+    fused, expected = (getattr(m, name) for m in (tensorflow_cpu, plain))
+    assert_agree(fused, expected, inputs, dtype, **arguments)
+
+
+def assert_agree(fused, expected, inputs, dtype, **arguments):
+    got = values_and_gradients(fused, inputs, **arguments)
+    expected = values_and_gradients(expected, inputs, **arguments)
     pairs = zip(tf.nest.flatten(got), tf.nest.flatten(expected), strict=True)
     for one, other in pairs:
         assert one.dtype == other.dtype
@@ -69,11 +72,23 @@ def normal(rng, dtype, *shape):
 
 
 @pytest.mark.parametrize("activation", ["gelu_tanh", "gelu", "relu"])
-def test_bias_and_activation_agree(rng, dtype, activation):
-    inputs = normal(rng, dtype, B, T, WIDE), normal(rng, "float32", WIDE)
-    assert_kernels_agree(
-        "bias_activation", inputs, dtype, activation=activation
+def test_feed_forward_agrees(rng, dtype, activation):
+    inputs = (
+        normal(rng, dtype, B, T, H),
+        normal(rng, "float32", H, WIDE),
+        normal(rng, "float32", WIDE),
+        normal(rng, "float32", WIDE, H),
     )
+
+    def run(kernels):
+        def feed_forward(x, intermediate, bias, output):
+            (one,) = kernels.share_kernel(intermediate, 1, dtype)
+            (two,) = kernels.share_kernel(output, 1, dtype)
+            return kernels.feed_forward(x, one, bias, two, activation)
+
+        return feed_forward
+
+    assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
 
 
 def test_residual_and_layer_normalization_agree(rng, dtype):
@@ -83,13 +98,35 @@ def test_residual_and_layer_normalization_agree(rng, dtype):
     assert_kernels_agree("add_layer_norm", inputs, dtype, epsilon=1e-12)
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3])
-def test_splitting_heads_agrees(rng, dtype, parts):
+@pytest.mark.parametrize("parts", [range(3), range(1), range(1, 3)], ids=str)
+def test_products_by_head_agree(rng, dtype, parts):
     inputs = (
-        normal(rng, dtype, B, T, parts * H),
-        normal(rng, "float32", parts * H),
+        normal(rng, dtype, B, T, H),
+        normal(rng, "float32", H, 3 * H),
+        normal(rng, "float32", 3 * H),
     )
-    assert_kernels_agree("split_heads", inputs, dtype, num_heads=N, parts=parts)
+
+    def run(kernels):
+        def heads(x, matrix, bias):
+            (kernel,) = kernels.share_head_kernel(matrix, 1, dtype, N)
+            return kernels.heads(x, kernel, bias, N, parts)
+
+        return heads
+
+    assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
+
+
+def test_products_agree(rng, dtype):
+    inputs = normal(rng, dtype, B, T, H), normal(rng, "float32", H, WIDE)
+
+    def run(kernels):
+        def project(x, matrix):
+            (kernel,) = kernels.share_kernel(matrix, 1, dtype)
+            return kernels.project(x, kernel)
+
+        return project
+
+    assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
 
 
 @pytest.mark.parametrize("queries", [T, 3])
@@ -102,6 +139,15 @@ def test_attention_agrees(rng, dtype, queries, padding):
         bias = np.zeros((B, 1, 1, T), "float32")
         bias[1, ..., 3:] = -30000.0
     assert_kernels_agree("attention", (q, k, v), dtype, attention_bias=bias)
+
+
+def test_logits_of_a_vocabulary_agree(rng, dtype):
+    inputs = (
+        normal(rng, dtype, B, T, H),
+        normal(rng, dtype, CLASSES, H),
+        normal(rng, dtype, CLASSES),
+    )
+    assert_kernels_agree("vocabulary_logits", inputs, dtype)
 
 
 def test_cross_entropy_of_a_vocabulary_agrees(rng, dtype):

@@ -1,0 +1,38 @@
+"""The kernels for TensorFlow on a CPU, see `plain`.
+
+Each is one function compiled by XLA forward and one backward, with the large
+products left to oneDNN. Gradients are written out, and read no more than was
+kept; what is wide and cheap is computed again.
+"""
+
+from albert_keras.kernels.tensorflow_cpu.attention import (
+    attention,
+    heads,
+    share_head_kernel,
+)
+from albert_keras.kernels.tensorflow_cpu.feed_forward import feed_forward
+from albert_keras.kernels.tensorflow_cpu.normalization import add_layer_norm
+from albert_keras.kernels.tensorflow_cpu.products import (
+    project,
+    share,
+    share_kernel,
+)
+from albert_keras.kernels.tensorflow_cpu.vocabulary import (
+    sparse_accuracy,
+    sparse_cross_entropy,
+    vocabulary_logits,
+)
+
+__all__ = [
+    "add_layer_norm",
+    "attention",
+    "feed_forward",
+    "heads",
+    "project",
+    "share",
+    "share_head_kernel",
+    "share_kernel",
+    "sparse_accuracy",
+    "sparse_cross_entropy",
+    "vocabulary_logits",
+]
