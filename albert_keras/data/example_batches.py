@@ -158,6 +158,9 @@ class EvaluationBatches(_Batches):
     Args:
         examples, batch_size, rank, size, padding_multiple, **kwargs: As for
             `TrainingBatches`.
+        max_tokens: Batches of longer rows have fewer of them, a power of
+            two, so that these are at most so many pieces with padding, where
+            one row is not longer already. None sets no limit.
 
     Raises:
         ValueError: If there are no examples, or a number is out of range.
@@ -170,22 +173,37 @@ class EvaluationBatches(_Batches):
         rank: int = 0,
         size: int = 1,
         padding_multiple: int = 32,
+        max_tokens: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             examples, batch_size, rank, size, padding_multiple, **kwargs
         )
+        self.max_tokens = max_tokens
         longest_first = np.argsort(-examples.lengths, kind="stable")
         self.order = longest_first[rank::size]
+        self._starts = [0]
+        while self._starts[-1] < len(self.order):
+            first = self._starts[-1]
+            rows = self._rows(self.width(self.order[first : first + 1]))
+            self._starts.append(min(first + rows, len(self.order)))
+
+    def _rows(self, width):
+        """Rows of a batch whose longest is padded to a width."""
+        if (
+            self.max_tokens is None
+            or self.batch_size * width <= self.max_tokens
+        ):
+            return self.batch_size
+        return 1 << max(0, (self.max_tokens // width).bit_length() - 1)
 
     @property
     def num_batches(self) -> int:
-        return -(-len(self.order) // self.batch_size)
+        return len(self._starts) - 1
 
     def indices(self, index: int) -> np.ndarray:
         """The examples of a batch."""
-        start = index * self.batch_size
-        return self.order[start : start + self.batch_size]
+        return self.order[self._starts[index] : self._starts[index + 1]]
 
     def __getitem__(self, index):
         indices = self.indices(index)

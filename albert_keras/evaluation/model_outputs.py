@@ -6,13 +6,20 @@ from typing import Any
 import numpy as np
 
 from albert_keras.data.example_batches import EvaluationBatches, Examples
+from albert_keras.kernels import can_fuse
 from albert_keras.training import distributed
+
+# A batch's activations stay in a CPU's caches: 8 rows of 384 pieces were a
+# tenth faster than 16 (`base`, bfloat16).
+_CPU_TOKENS = 4096
 
 
 def batches_of_this_rank(
     examples: Examples, batch_size: int, **kwargs: Any
 ) -> EvaluationBatches:
     """The `EvaluationBatches` of this rank's share, for all its devices."""
+    if can_fuse():
+        kwargs.setdefault("max_tokens", _CPU_TOKENS)
     return EvaluationBatches(
         examples,
         batch_size * distributed.devices(),

@@ -11,7 +11,7 @@ import keras
 
 from albert_keras.kernels import plain
 
-_plain_only = False
+_chosen = None  # "plain" or "fused", inside of a context
 
 
 def kernels_for(training):
@@ -20,10 +20,13 @@ def kernels_for(training):
     TensorFlow on a CPU runs one operation after another, each a pass over
     memory. While training its kernels are compiled by XLA, the products
     between them are not (in bfloat16 XLA's are several times slower there).
-    Inference keeps to plain operations, so that a text of another length is
-    not compiled anew.
+
+    Inference has plain operations, so that a text of another length is not
+    compiled anew, and a saved function runs anywhere; but for models whose
+    `predict` and `evaluate` ask for `fused_kernels`.
     """
-    if training and fuses_training():
+    wanted = _chosen == "fused" or (training and _chosen is None)
+    if wanted and can_fuse():
         from albert_keras.kernels import tensorflow_cpu
 
         return tensorflow_cpu
@@ -44,18 +47,35 @@ def plain_kernels():
 
     For functions traced inside: what has been compiled stays as it is.
     """
-    global _plain_only
-    before, _plain_only = _plain_only, True
+    with _choose("plain"):
+        yield
+
+
+@contextlib.contextmanager
+def fused_kernels():
+    """Uses fused kernels for inference, too, inside of the context.
+
+    For functions traced inside, and where texts have few different lengths:
+    each is compiled, which takes a fraction of a second. Inside of
+    `plain_kernels` it changes nothing.
+    """
+    with _choose(_chosen or "fused"):
+        yield
+
+
+@contextlib.contextmanager
+def _choose(form):
+    global _chosen
+    before, _chosen = _chosen, form
     try:
         yield
     finally:
-        _plain_only = before
+        _chosen = before
 
 
-def fuses_training():
-    """Whether training on this machine has kernels fused."""
+def can_fuse():
+    """Whether this machine has fused kernels."""
     return (
-        not _plain_only
-        and keras.config.backend() == "tensorflow"
+        keras.config.backend() == "tensorflow"
         and not keras.distribution.list_devices("gpu")
     )

@@ -1,5 +1,6 @@
 """Models that are saved to, and loaded from, pretrained directories."""
 
+import contextlib
 import dataclasses
 import logging
 
@@ -14,8 +15,12 @@ from albert_keras.conversion import (
     write_pretrained,
 )
 from albert_keras.conversion.formats import write_files
+from albert_keras.kernels import fused_kernels
 
 _logger = logging.getLogger(__name__)
+
+# Below this width kernels do not repay the seconds that compiling takes.
+_WIDE = 256
 
 
 class PretrainedModel(keras.Model):
@@ -34,6 +39,16 @@ class PretrainedModel(keras.Model):
     @property
     def card(self):
         return self.__dict__.setdefault("_card", {})
+
+    def predict_step(self, *args):
+        with self.kernels_for_inference():
+            return super().predict_step(*args)
+
+    def kernels_for_inference(self):
+        """The context in which `predict` and `evaluate` are traced."""
+        if self.run_eagerly or self.config.hidden_dim < _WIDE:
+            return contextlib.nullcontext()
+        return fused_kernels()
 
     def save_pretrained(self, directory, format="keras", tokenizer=None):
         """Writes the model to a directory, whole or not at all.

@@ -30,6 +30,10 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
         self.backbone = backbone
         self.build()
 
+    def test_step(self, *args):
+        with self.kernels_for_inference():
+            return super().test_step(*args)
+
     def build(self, input_shape=None):
         self.add_heads(self.backbone.config)
 

@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from albert_keras.kernels import fuses_training
+from albert_keras.kernels import can_fuse
 from albert_keras.training import distributed
 from albert_keras.training.micro_batches import rows_of_each
 from albert_keras.training.stateful_test_step import test_step as test_step
@@ -117,7 +117,7 @@ def _update(model):
         model.optimizer.apply(gradients, model.trainable_variables)
 
     weights = sum(math.prod(v.shape) for v in model.trainable_variables)
-    if model.run_eagerly or not fuses_training() or weights < 1e6:
+    if model.run_eagerly or not can_fuse() or weights < 1e6:
         return update
     return tf.function(update, jit_compile=True, autograph=False)
 

@@ -27,23 +27,22 @@ def pretraining_batch(options):
     }
 
 
-def inference_batches(options, sort, multiple):
-    """Token ids and masks of texts of given lengths, padded batch by batch.
+def inference_batches(options):
+    """Token ids and masks of texts in the order given, batch by batch.
 
     Args:
         options: `lengths` and `rows`.
-        sort: Whether texts of like length share a batch.
-        multiple: Lengths are padded to a multiple of this.
     """
+    lengths, rows = np.array(options["lengths"]), options["rows"]
+    chosen = [
+        lengths[start : start + rows] for start in range(0, len(lengths), rows)
+    ]
+    return [ids_and_masks(some, some.max()) for some in chosen]
+
+
+def ids_and_masks(lengths, width):
+    """Of texts of given lengths, padded to a width."""
     rng = np.random.default_rng(0)
-    lengths = np.array(options["lengths"])
-    if sort:
-        lengths = np.sort(lengths)
-    batches = []
-    for start in range(0, len(lengths), options["rows"]):
-        chosen = lengths[start : start + options["rows"]]
-        width = -(-int(chosen.max()) // multiple) * multiple
-        mask = (np.arange(width) < chosen[:, None]).astype(np.int32)
-        ids = rng.integers(5, VOCABULARY_SIZE, mask.shape, dtype=np.int32)
-        batches.append({"token_ids": ids * mask, "padding_mask": mask})
-    return batches
+    mask = (np.arange(width) < lengths[:, None]).astype(np.int32)
+    ids = rng.integers(5, VOCABULARY_SIZE, mask.shape, dtype=np.int32)
+    return {"token_ids": ids * mask, "padding_mask": mask}

@@ -65,7 +65,7 @@ def inference(options):
         model.forward = torch.compile(model.forward, dynamic=True)
     batches = [
         {name: torch.from_numpy(value).long() for name, value in batch.items()}
-        for batch in inference_batches(options, sort=False, multiple=1)
+        for batch in inference_batches(options)
     ]
 
     @torch.inference_mode()

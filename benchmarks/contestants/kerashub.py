@@ -52,7 +52,7 @@ def pretraining(options):
 def inference(options):
     backbone = make_backbone(options)
     span = keras.layers.Dense(2)
-    batches = inference_batches(options, sort=False, multiple=1)
+    batches = inference_batches(options)
     for batch in batches:
         batch["segment_ids"] = 0 * batch["token_ids"]
 

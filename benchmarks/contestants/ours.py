@@ -4,11 +4,14 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import numpy as np
 import tensorflow as tf
-from batches import inference_batches, pretraining_batch
+from batches import ids_and_masks, pretraining_batch
 from keras_policy import keras_policy
 
 import albert_keras as ak
+from albert_keras.data.example_batches import Examples
+from albert_keras.evaluation.model_outputs import batches_of_this_rank
 
 
 def pretraining(options):
@@ -32,13 +35,22 @@ def inference(options):
             options["size"], dtype=keras_policy(options)
         )
     )
-    batches = inference_batches(options, sort=True, multiple=32)
-    predict = tf.function(
-        lambda batch: model(batch, training=False)["start_logits"],
-        reduce_retracing=True,
-    )
-    batches = [tf.nest.map_structure(tf.constant, b) for b in batches]
-    return lambda: [predict(batch).numpy() for batch in batches]
+    windows = Windows(options["lengths"])
+    batches = batches_of_this_rank(windows, options["rows"])
+    return lambda: [
+        outputs["start_logits"] for _, _, outputs in batches.predict(model)
+    ]
+
+
+class Windows(Examples):
+    """Made-up ids of given lengths."""
+
+    def __init__(self, lengths):
+        self.lengths = np.array(lengths)
+        self.max_length = max(lengths)
+
+    def batch(self, indices, width):
+        return ids_and_masks(self.lengths[indices], width), None
 
 
 def products(options):

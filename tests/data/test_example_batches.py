@@ -104,6 +104,22 @@ def test_evaluation_sees_each_example_once_and_the_longest_first():
         assert (np.diff(lengths) <= 0).all()
 
 
+def test_long_rows_share_a_batch_with_few_others():
+    rows = Rows(100)
+    batches = EvaluationBatches(rows, 16, padding_multiple=8, max_tokens=128)
+    seen = []
+    for number in range(batches.num_batches):
+        indices = batches.indices(number)
+        width = batches.width(indices)
+        assert len(indices) <= 16
+        assert len(indices) == 1 or len(indices) * width <= 128
+        if number < batches.num_batches - 1:
+            assert len(indices) in (1, 2, 4, 8, 16)
+            assert 2 * len(indices) * width > 128 or len(indices) == 16
+        seen.extend(indices)
+    assert sorted(seen) == list(range(100))
+
+
 def test_more_ranks_than_examples_leave_some_without_any():
     batches = EvaluationBatches(Rows(1), 4, rank=1, size=2)
     assert batches.num_batches == 0

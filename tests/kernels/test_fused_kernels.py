@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from albert_keras import AlbertBackbone, AlbertForPretraining
 from albert_keras.kernels import (
+    fused_kernels,
     kernels_for,
     plain,
     plain_kernels,
@@ -203,12 +204,55 @@ def test_gradients_of_a_shared_weight_add_up_in_float32():
     np.testing.assert_allclose(gradient, [1 + 600 / 512], rtol=1e-6)
 
 
-def test_only_training_on_a_cpu_is_fused():
+def test_training_is_fused_and_inference_where_it_is_asked_for():
     assert kernels_for(training=True) is tensorflow_cpu
     assert kernels_for(training=False) is plain
-    with plain_kernels():
+    with fused_kernels():
+        assert kernels_for(training=False) is tensorflow_cpu
+    with plain_kernels(), fused_kernels():
         assert kernels_for(training=True) is plain
+        assert kernels_for(training=False) is plain
     assert kernels_for(training=True) is tensorflow_cpu
+
+
+@pytest.mark.parametrize("padding", [False, True])
+def test_predictions_and_evaluation_of_a_wide_model_are_the_plain_ones(
+    tiny_config, padding, monkeypatch
+):
+    calls = []
+    project = tensorflow_cpu.project
+    monkeypatch.setattr(
+        tensorflow_cpu,
+        "project",
+        lambda *arguments: calls.append(1) or project(*arguments),
+    )
+    config = dataclasses.replace(
+        tiny_config, hidden_dim=256, intermediate_dim=256, num_layers=2
+    )
+    model = AlbertForPretraining(AlbertBackbone.from_config(config))
+    model.compile("sgd")
+    x, y, weights = make_batch(np.random.default_rng(0), config)
+    if not padding:
+        x["padding_mask"] = np.ones_like(x["padding_mask"])
+
+    def outputs():
+        fresh = model.from_config(model.get_config())  # traced anew
+        fresh.set_weights(model.get_weights())
+        fresh.compile("sgd")
+        evaluated = fresh.evaluate(
+            Batches([(x, y, weights)]), verbose=0, return_dict=True
+        )
+        return fresh.predict_on_batch(x), evaluated
+
+    fused, fused_calls = outputs(), len(calls)
+    with plain_kernels():
+        expected = outputs()
+    assert len(calls) == fused_calls > 0
+    for one, other in zip(
+        tf.nest.flatten(fused), tf.nest.flatten(expected), strict=True
+    ):
+        scale = max(1.0, np.abs(other).max())
+        np.testing.assert_allclose(one, other, atol=1e-5 * scale)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import tensorflow as tf
 from albert_keras.kernels import plain
 from albert_keras.kernels.plain import merge_heads
 from albert_keras.kernels.tensorflow_cpu.compiled import (
-    add_bias,
     column_sums,
     compiled,
     rows_of,
@@ -74,12 +73,13 @@ def attention(q, k, v, attention_bias, drop=None):
     num_heads = q.shape[1]
 
     def probabilities(q, k):
-        scores = tf.matmul(q, k, transpose_b=True)
-        if attention_bias is not None:
-            scores = tf.cond(  # a pass over all scores, where it is needed
+        if attention_bias is None:
+            scores = tf.matmul(q, k, transpose_b=True)
+        else:
+            scores = tf.cond(
                 tf.reduce_any(attention_bias != 0.0),
-                lambda: add_bias(scores, attention_bias),
-                lambda: scores,
+                lambda: _scores_with_bias(q, k, attention_bias),
+                lambda: tf.matmul(q, k, transpose_b=True),
             )
         return tf.nn.softmax(scores)  # oneDNN's sums in float32
 
@@ -104,6 +104,26 @@ def attention(q, k, v, attention_bias, drop=None):
         return context, gradient
 
     return run(q, k, v)
+
+
+# Products of bfloat16 take this many columns at a time.
+_COLUMNS = 32
+
+
+def _scores_with_bias(q, k, bias):
+    """q k' + bias `(B, N, T, T)`, the bias as one more column of the keys.
+
+    The scores are wide: adding to them takes longer than their product.
+    """
+    columns = _COLUMNS - q.shape[-1] % _COLUMNS
+    one = tf.one_hot(0, columns, dtype=q.dtype)
+    of_keys = tf.cast(tf.transpose(bias, (0, 1, 3, 2)), k.dtype)  # (B,1,T,1)
+
+    def widened(x, column):
+        shape = tf.concat([tf.shape(x)[:-1], [columns]], 0)
+        return tf.concat([x, tf.broadcast_to(column, shape)], axis=-1)
+
+    return tf.matmul(widened(q, one), widened(k, of_keys), transpose_b=True)
 
 
 def _by_head(x, num_heads):
