@@ -36,6 +36,7 @@ def compile_model(
         optimizer = Lamb(**arguments)
     else:
         optimizer = adamw(model.trainable_variables, **arguments)
+    model.backbone.remat = settings.remat
     compression = settings.gradient_compression
     model.compile(
         optimizer,

@@ -157,6 +157,10 @@ class FinetuningSettings:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Types of the computation."""
 
+    remat: bool = False
+    """Compute each layer again for its gradient: a third more time, and much
+    less memory. Without dropout only."""
+
     skip_xla: bool = False
     """Do not compile with XLA (TensorFlow does on GPUs only; JAX always, or
     else it runs operation by operation)."""
@@ -207,6 +211,7 @@ class FinetuningSettings:
             "log_frequency",
             "checkpoint_frequency",
             "keep_checkpoints",
+            "remat",
             "skip_xla",
             "eager",
         }

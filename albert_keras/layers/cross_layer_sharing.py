@@ -34,7 +34,14 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
 
     Returns:
         `(B, T, H)`, or `(B, P, H)` at the positions.
+
+    Attributes:
+        remat: Whether training keeps no more of a block than its input, and
+            computes the block again for the gradient (rematerialization,
+            Chen et al. 2016, arXiv:1604.06174). False to begin with.
     """
+
+    remat = False
 
     def __init__(
         self,
@@ -111,7 +118,8 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
         }
         for number, block in enumerate(sequence, start=1):
             is_last = number == len(sequence)
-            x = block.apply(
+            x = self._apply(
+                block,
                 x,
                 attention_bias,
                 next(weights[block]),
@@ -121,6 +129,14 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
         if self.final_layer_norm is not None:
             x = self.final_layer_norm(x)
         return x
+
+    def _apply(self, block, x, attention_bias, weights, training, positions):
+        def apply(x, weights):
+            return block.apply(x, attention_bias, weights, training, positions)
+
+        if self.remat and training:
+            apply = keras.remat(apply)
+        return apply(x, weights)
 
     def blocks_of(self, layer):
         """The blocks that a layer, counted from 0, applies in turn."""

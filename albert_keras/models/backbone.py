@@ -160,6 +160,33 @@ class AlbertBackbone(PretrainedModel):
         self.pooler.build((None, c.hidden_dim))
 
     @property
+    def remat(self):
+        """Whether training computes each layer again for its gradient.
+
+        It takes about a third more time and keeps one tensor `(B, T, H)` of
+        a layer, for models whose activations do not fit into memory.
+        Set it before the first update.
+
+        Raises:
+            ValueError: When set with a dropout, which would drop otherwise
+                the second time.
+        """
+        return self.encoder.remat
+
+    @remat.setter
+    def remat(self, value):
+        c = self.config
+        if value and (c.hidden_dropout or c.attention_dropout):
+            raise ValueError(
+                "`remat` computes layers twice, which must give the same; "
+                "it goes without dropout. Received: hidden_dropout="
+                f"{c.hidden_dropout}, attention_dropout="
+                f"{c.attention_dropout}. Build the model with both 0, as "
+                "ALBERT's second version is trained."
+            )
+        self.encoder.remat = bool(value)
+
+    @property
     def token_table(self):
         """The token embeddings `(V, E)`, which the MLM head shares."""
         return self.embeddings.token_table

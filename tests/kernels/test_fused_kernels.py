@@ -15,6 +15,7 @@ from albert_keras.kernels import (
     plain_kernels,
     tensorflow_cpu,
 )
+from albert_keras.kernels.tensorflow_cpu import products
 from tests.batches import Batches, make_batch
 
 B, T, N, H, WIDE, CLASSES = 2, 5, 2, 8, 16, 1500
@@ -185,8 +186,10 @@ def test_accuracy_takes_the_first_of_equal_scores_as_argmax_does():
         np.testing.assert_array_equal(accuracy, [[1.0, 0.0, 1.0]])
 
 
-def test_gradients_of_a_shared_weight_add_up_in_float32():
+@pytest.mark.parametrize("waiting", [2**27, 20])
+def test_gradients_of_a_shared_weight_add_up_in_float32(monkeypatch, waiting):
     """1 and 600 times 1/512: bfloat16 would lose each of the small ones."""
+    monkeypatch.setattr(products, "_WAITING", waiting)
     uses = 601
     weight = tf.constant([1.0])
     with tf.GradientTape() as tape:

@@ -4,21 +4,43 @@ oneDNN computes the products. Its products are faster with the right-hand
 side transposed, so each weight is laid out once more, for all layers.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from albert_keras.kernels.tensorflow_cpu.compiled import compiled, rows_of
 
+# Bytes of a weight's gradients that wait to be added up.
+_WAITING = 2**27
+
 
 def share(weight, uses, dtype):
+    """The last uses come first backward, and of a large weight (xlarge) some
+    gradients are added up before more come: else one for each layer waits."""
+    weight = tf.convert_to_tensor(weight)
+    cast = tf.cast(tf.stop_gradient(weight), dtype)
+    at_once = max(2, _WAITING // (math.prod(weight.shape) * cast.dtype.size))
+    copies = []
+    while len(copies) < uses:
+        number = min(at_once, uses - len(copies))
+        is_last = len(copies) + number == uses
+        *taken, weight = _take(weight, cast, number, is_last)
+        copies += [*taken, weight] if is_last else taken
+    return copies
+
+
+def _take(weight, cast, number, is_last):
+    """Copies of what a weight was cast to, and it itself for later uses."""
+
     @tf.custom_gradient
-    def cast(weight):
-        weight = tf.cast(weight, dtype)
-        copies = [tf.identity(weight) for _ in range(uses)]
+    def run(weight):
+        copies = [tf.identity(cast) for _ in range(number)]
+        if not is_last:
+            copies.append(tf.identity(weight))
         return copies, lambda *gradients: _add_up(gradients)
 
-    return cast(tf.convert_to_tensor(weight))
+    return run(weight)
 
 
 @compiled
