@@ -40,6 +40,7 @@ HYPERPARAMETERS = {
     "max_grad_norm": "1.0",
     "gradient_compression": "none",
     "precision": "float32",
+    "remat": "false",
     "skip_xla": "true",
     "eager": "false",
     "squad_frequency": "0",
