@@ -38,7 +38,9 @@ def kernels_for_classes(num_classes, training=True):
 
     Only a vocabulary is worth kernels of its own.
     """
-    return kernels_for(training and (num_classes or 0) >= 1024)
+    if (num_classes or 0) < 1024:
+        return plain
+    return kernels_for(training)
 
 
 @contextlib.contextmanager

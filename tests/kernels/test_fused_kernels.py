@@ -11,6 +11,7 @@ from albert_keras import AlbertBackbone, AlbertForPretraining
 from albert_keras.kernels import (
     fused_kernels,
     kernels_for,
+    kernels_for_classes,
     plain,
     plain_kernels,
     tensorflow_cpu,
@@ -212,6 +213,7 @@ def test_training_is_fused_and_inference_where_it_is_asked_for():
     assert kernels_for(training=False) is plain
     with fused_kernels():
         assert kernels_for(training=False) is tensorflow_cpu
+        assert kernels_for_classes(2) is plain
     with plain_kernels(), fused_kernels():
         assert kernels_for(training=True) is plain
         assert kernels_for(training=False) is plain
