@@ -14,11 +14,9 @@ which compiles.
 """
 
 import argparse
-import json
 from pathlib import Path
 
-from pretraining_step import machine
-from rounds import by_turns, start
+from rounds import by_turns, record_of, start
 
 import albert_keras as ak
 from albert_keras.data.squad import read_squad
@@ -31,11 +29,7 @@ def main(argv=None):
     results = []
     for precision in options.precisions:
         results += measure(options, precision, lengths)
-    record = {"machine": machine(), "windows": len(lengths)}
-    record["results"] = results
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
-    return record
+    return record_of(results, options.json, windows=len(lengths))
 
 
 def parse(argv):

@@ -17,12 +17,10 @@ sentence order. Hugging Face computes its masked-LM head at every position.
 """
 
 import argparse
-import json
-import platform
 import sys
 from pathlib import Path
 
-from rounds import Contestant, by_turns, start
+from rounds import Contestant, by_turns, record_of, start
 
 from albert_keras import AlbertConfig
 
@@ -37,11 +35,7 @@ def main(argv=None):
         for precision in options.precisions:
             for shape in options.shapes:
                 results += measure(options, size, precision, shape)
-    record = {"machine": machine(), "rounds": options.rounds}
-    record["results"] = results
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
-    return record
+    return record_of(results, options.json, rounds=options.rounds)
 
 
 def parse(argv):
@@ -127,21 +121,6 @@ def training_flops(config, length, predictions):
     heads += 2 * hidden**2 + 4 * hidden
     projection = 2 * EMBEDDING * hidden
     return 3 * (projection + config.num_layers * block + heads / length)
-
-
-def machine():
-    return {"processor": processor(), "system": platform.platform()}
-
-
-def processor():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [
-        line.split(":")[1].strip() for line in lines if "model name" in line
-    ]
-    return f"{len(names)} x {names[0]}" if names else platform.processor()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Contestants in processes of their own, run by turns."""
 
 import json
+import platform
 import statistics
 import subprocess
 import sys
@@ -103,3 +104,26 @@ def by_turns(contestants, rounds, times):
     finally:
         for contestant in contestants:
             contestant.stop()
+
+
+def record_of(results, path, **fields):
+    """Results with the machine and further fields, written where asked for."""
+    record = {"machine": machine(), **fields, "results": results}
+    if path:
+        path.write_text(json.dumps(record, indent=2) + "\n")
+    return record
+
+
+def machine():
+    return {"processor": processor(), "system": platform.platform()}
+
+
+def processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [
+        line.split(":")[1].strip() for line in lines if "model name" in line
+    ]
+    return f"{len(names)} x {names[0]}" if names else platform.processor()
