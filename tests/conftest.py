@@ -173,3 +173,19 @@ def make_text(num_documents=300, seed=0):
             lines.append(sentence.capitalize() + rng.choice([".", "?"]))
         documents.append("\n".join(lines))
     return "\n\n".join(documents) + "\n"
+
+
+@pytest.fixture
+def calls_of(monkeypatch):
+    """Puts a spy before a function; returns a list with an item a call."""
+
+    def spy(owner, name):
+        calls, function = [], getattr(owner, name)
+        monkeypatch.setattr(
+            owner,
+            name,
+            lambda *arguments: calls.append(1) or function(*arguments),
+        )
+        return calls
+
+    return spy

@@ -222,15 +222,9 @@ def test_training_is_fused_and_inference_where_it_is_asked_for():
 
 @pytest.mark.parametrize("padding", [False, True])
 def test_predictions_and_evaluation_of_a_wide_model_are_the_plain_ones(
-    tiny_config, padding, monkeypatch
+    tiny_config, padding, calls_of
 ):
-    calls = []
-    project = tensorflow_cpu.project
-    monkeypatch.setattr(
-        tensorflow_cpu,
-        "project",
-        lambda *arguments: calls.append(1) or project(*arguments),
-    )
+    calls = calls_of(tensorflow_cpu, "project")
     config = dataclasses.replace(
         tiny_config, hidden_dim=256, intermediate_dim=256, num_layers=2
     )

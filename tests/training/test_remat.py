@@ -36,15 +36,9 @@ def test_weights_and_metrics_are_those_without_it(tiny_config, changes):
 
 
 def test_each_layer_is_computed_twice_while_training_only(
-    tiny_config, monkeypatch
+    tiny_config, calls_of
 ):
-    calls = []
-    apply = TransformerBlock.apply
-    monkeypatch.setattr(
-        TransformerBlock,
-        "apply",
-        lambda *arguments: calls.append(1) or apply(*arguments),
-    )
+    calls = calls_of(TransformerBlock, "apply")
     backbone = AlbertBackbone.from_config(tiny_config)
     backbone.remat = True
     backbone({"token_ids": np.ones((1, 4), "int32")})
