@@ -18,12 +18,10 @@ def kernels_for(training):
     """The module of kernels for a call: `plain`, or a fused form of it.
 
     TensorFlow on a CPU runs one operation after another, each a pass over
-    memory. While training its kernels are compiled by XLA, the products
-    between them are not (in bfloat16 XLA's are several times slower there).
-
-    Inference has plain operations, so that a text of another length is not
-    compiled anew, and a saved function runs anywhere; but for models whose
-    `predict` and `evaluate` ask for `fused_kernels`.
+    memory. Training there has operations of our own; so have `predict` and
+    `evaluate`, which ask for `fused_kernels`. Other inference has plain
+    operations, so that a saved function runs anywhere. So has everything
+    that XLA compiles, which does not know ours.
     """
     wanted = _chosen == "fused" or (training and _chosen is None)
     if wanted and can_fuse():
@@ -57,9 +55,7 @@ def plain_kernels():
 def fused_kernels():
     """Uses fused kernels for inference, too, inside of the context.
 
-    For functions traced inside, and where texts have few different lengths:
-    each is compiled, which takes a fraction of a second. Inside of
-    `plain_kernels` it changes nothing.
+    For functions traced inside. Inside of `plain_kernels` it changes nothing.
     """
     with _choose(_chosen or "fused"):
         yield
@@ -77,6 +73,15 @@ def _choose(form):
 
 def can_fuse():
     """Whether this machine has fused kernels."""
+    if not on_tensorflow_cpu():
+        return False
+    from albert_keras.kernels.tensorflow_cpu.library import operations
+
+    return operations() is not None
+
+
+def on_tensorflow_cpu():
+    """Whether models run by TensorFlow on a CPU."""
     return (
         keras.config.backend() == "tensorflow"
         and not keras.distribution.list_devices("gpu")

@@ -28,11 +28,6 @@ def share_kernel(kernel, uses, dtype):
     return share(kernel, uses, dtype)
 
 
-def share_head_kernel(kernel, uses, dtype, num_heads):
-    """A matrix `(H, 3 H)` as `heads` reads it, for each of its uses."""
-    return share(kernel, uses, dtype)
-
-
 def project(x, kernel):
     """x W for `(B, T, I)` and `(I, O)`, as one product of B T rows."""
     rows = ops.matmul(ops.reshape(x, (-1, kernel.shape[0])), kernel)
@@ -68,41 +63,29 @@ def layer_norm(x, gamma, beta, epsilon):
     return ops.cast(x * ops.rsqrt(variance + epsilon) * gamma + beta, dtype)
 
 
-def heads(x, kernel, bias, num_heads, parts=range(3)):
-    """Queries, keys and values, parts 0 to 2 of x W + b, `(B, N, T, d)`.
+def self_attention(
+    x, kernel, bias, num_heads, attention_bias, queries=None, drop=None
+):
+    """softmax(q k' + bias) v for each head, `(B, T, H)`.
 
     Args:
-        x: `(B, T, H)`.
-        kernel: An item of `share_head_kernel`.
+        x: `(B, T, H)`, whose x W + b are queries, keys and values.
+        kernel: An item of `share_kernel`, `(H, 3 H)`; the queries' part is
+            scaled.
         bias: float32 `(3 H,)`.
         num_heads: N.
-        parts: Range of the parts to compute.
-    """
-    width = kernel.shape[-1] // 3
-    columns = slice(parts.start * width, parts.stop * width)
-    x = project(x, kernel[:, columns])
-    return split_heads(x, bias[columns], num_heads, len(parts))
-
-
-def split_heads(x, bias, num_heads, parts):
-    """x + bias, `(B, T, parts H)`, as `parts` tensors `(B, N, T, d)`."""
-    x = ops.cast(ops.cast(x, "float32") + bias, x.dtype)
-    batch, length = ops.shape(x)[:2]
-    head_dim = x.shape[-1] // (parts * num_heads)
-    x = ops.reshape(x, (batch, length, parts, num_heads, head_dim))
-    return tuple(
-        ops.transpose(x[:, :, part], (0, 2, 1, 3)) for part in range(parts)
-    )
-
-
-def attention(q, k, v, attention_bias, drop=None):
-    """softmax(q k' + bias) v, `(B, T, H)`.
-
-    Args:
-        q, k, v: `(B, N, T, d)`; q may have another T, and is scaled.
         attention_bias: float32 `(B, 1, 1, T)` or None.
+        queries: `(B, Q, H)`: what asks, of which the result is; None is x.
         drop: Function applied to the probabilities, such as a dropout.
     """
+    width = x.shape[-1]
+    if queries is None:
+        q, k, v = split_heads(project(x, kernel), bias, num_heads, 3)
+    else:
+        q = project(queries, kernel[:, :width])
+        (q,) = split_heads(q, bias[:width], num_heads, 1)
+        k_v = project(x, kernel[:, width:])
+        k, v = split_heads(k_v, bias[width:], num_heads, 2)
     if drop is None and has_flash_attention(
         keras.backend.standardize_dtype(v.dtype)
     ):
@@ -115,6 +98,17 @@ def attention(q, k, v, attention_bias, drop=None):
     if drop is not None:
         probabilities = drop(probabilities)
     return merge_heads(ops.matmul(probabilities, v))
+
+
+def split_heads(x, bias, num_heads, parts):
+    """x + bias, `(B, T, parts H)`, as `parts` tensors `(B, N, T, d)`."""
+    x = ops.cast(ops.cast(x, "float32") + bias, x.dtype)
+    batch, length = ops.shape(x)[:2]
+    head_dim = x.shape[-1] // (parts * num_heads)
+    x = ops.reshape(x, (batch, length, parts, num_heads, head_dim))
+    return tuple(
+        ops.transpose(x[:, :, part], (0, 2, 1, 3)) for part in range(parts)
+    )
 
 
 def merge_heads(x):

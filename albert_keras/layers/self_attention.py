@@ -97,7 +97,7 @@ class SelfAttention(keras.layers.Layer):
         return [
             AttentionWeights(*weights)
             for weights in zip(
-                kernels.share_head_kernel(kernel, uses, own, self.num_heads),
+                kernels.share_kernel(kernel, uses, own),
                 share(bias, uses, "float32"),
                 kernels.share_kernel(output.kernel, uses, own),
                 share(output.bias, uses, "float32"),
@@ -124,18 +124,16 @@ class SelfAttention(keras.layers.Layer):
         Returns:
             `(B, Q, H)`.
         """
-        kernels = kernels_for(training)
-        drop = None
-        if training and self.dropout:
-            drop = self._drop
-        kernel, bias = weights.qkv_kernel, weights.qkv_bias
-        n = self.num_heads
-        if queries is None:
-            q, k, v = kernels.heads(x, kernel, bias, n)
-        else:
-            (q,) = kernels.heads(queries, kernel, bias, n, range(1))
-            k, v = kernels.heads(x, kernel, bias, n, range(1, 3))
-        return kernels.attention(q, k, v, attention_bias, drop)
+        drop = self._drop if training and self.dropout else None
+        return kernels_for(training).self_attention(
+            x,
+            weights.qkv_kernel,
+            weights.qkv_bias,
+            self.num_heads,
+            attention_bias,
+            queries,
+            drop,
+        )
 
     def _drop(self, probabilities):
         return self.dropout_layer(probabilities, training=True)

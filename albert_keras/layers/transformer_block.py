@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from albert_keras.kernels import kernels_for, plain
+from albert_keras.kernels import kernels_for, on_tensorflow_cpu, plain
 from albert_keras.kernels.activations import get_activation
 from albert_keras.layers.gather_positions import gather_positions
 from albert_keras.layers.projection import Projection
@@ -76,6 +76,8 @@ class TransformerBlock(keras.layers.Layer):
         self.initializer_range = initializer_range
         self.pre_layer_norm = pre_layer_norm
 
+        # Keras's "auto" then leaves XLA out, which has no kernels of ours.
+        self.supports_jit = not on_tensorflow_cpu()
         get_activation(activation)  # raises if there is none of this name
         self.self_attention = SelfAttention(
             num_heads,

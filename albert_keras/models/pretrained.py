@@ -1,6 +1,5 @@
 """Models that are saved to, and loaded from, pretrained directories."""
 
-import contextlib
 import dataclasses
 import logging
 
@@ -18,9 +17,6 @@ from albert_keras.conversion.formats import write_files
 from albert_keras.kernels import fused_kernels
 
 _logger = logging.getLogger(__name__)
-
-# Below this width kernels do not repay the seconds that compiling takes.
-_WIDE = 256
 
 
 class PretrainedModel(keras.Model):
@@ -41,13 +37,11 @@ class PretrainedModel(keras.Model):
         return self.__dict__.setdefault("_card", {})
 
     def predict_step(self, *args):
-        with self.kernels_for_inference():
+        with self.kernels():
             return super().predict_step(*args)
 
-    def kernels_for_inference(self):
-        """The context in which `predict` and `evaluate` are traced."""
-        if self.run_eagerly or self.config.hidden_dim < _WIDE:
-            return contextlib.nullcontext()
+    def kernels(self):
+        """The context in which Keras's loops trace the model."""
         return fused_kernels()
 
     def save_pretrained(self, directory, format="keras", tokenizer=None):

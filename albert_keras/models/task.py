@@ -2,6 +2,7 @@
 
 import keras
 
+from albert_keras.kernels import plain_kernels
 from albert_keras.layers.classification_head import ClassificationHead
 from albert_keras.models.backbone import AlbertBackbone
 from albert_keras.models.pretrained import PretrainedModel
@@ -30,9 +31,16 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
         self.backbone = backbone
         self.build()
 
+    def train_step(self, *args):
+        with self.kernels():
+            return super().train_step(*args)
+
     def test_step(self, *args):
-        with self.kernels_for_inference():
+        with self.kernels():
             return super().test_step(*args)
+
+    def kernels(self):
+        return plain_kernels() if self.compile_passes else super().kernels()
 
     def build(self, input_shape=None):
         self.add_heads(self.backbone.config)

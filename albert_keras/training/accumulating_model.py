@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from albert_keras.kernels import on_tensorflow_cpu
 from albert_keras.losses import pick
 from albert_keras.training import distributed
 from albert_keras.training.backend_step import step_of_backend
@@ -94,8 +95,9 @@ class AccumulatingModel(keras.Model):
             )
         compiles = _compiles(kwargs.get("jit_compile", "auto"))
         kwargs["jit_compile"] = compiles
-        if distributed.size() > 1:
-            # XLA compiles the passes then, but not the all-reduce.
+        if distributed.size() > 1 or on_tensorflow_cpu():
+            # XLA compiles the passes then, with plain kernels, but not the
+            # all-reduce.
             kwargs["jit_compile"], self.compile_passes = False, compiles
         super().compile(optimizer=optimizer, **kwargs)
         if getattr(self.optimizer, "gradient_accumulation_steps", None):
@@ -121,7 +123,7 @@ class AccumulatingModel(keras.Model):
             "gradient_compression": self.gradient_compression,
             "run_eagerly": self.run_eagerly,
             "steps_per_execution": self.steps_per_execution,
-            "jit_compile": self.jit_compile,
+            "jit_compile": self.jit_compile or self.compile_passes,
         }
 
     def compile_from_config(self, config):
@@ -239,7 +241,7 @@ def _compiles(jit_compile):
     """Whether XLA compiles the whole step; by itself, where that is faster.
 
     For TensorFlow that is on a GPU. On a CPU its products in bfloat16 are
-    several times slower under XLA, and the kernels are compiled anyway.
+    several times slower under XLA, which knows none of the fused kernels.
     """
     if jit_compile == "auto":
         backend = keras.config.backend()

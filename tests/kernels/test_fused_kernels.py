@@ -101,24 +101,6 @@ def test_residual_and_layer_normalization_agree(rng, dtype):
     assert_kernels_agree("add_layer_norm", inputs, dtype, epsilon=1e-12)
 
 
-@pytest.mark.parametrize("parts", [range(3), range(1), range(1, 3)], ids=str)
-def test_products_by_head_agree(rng, dtype, parts):
-    inputs = (
-        normal(rng, dtype, B, T, H),
-        normal(rng, "float32", H, 3 * H),
-        normal(rng, "float32", 3 * H),
-    )
-
-    def run(kernels):
-        def heads(x, matrix, bias):
-            (kernel,) = kernels.share_head_kernel(matrix, 1, dtype, N)
-            return kernels.heads(x, kernel, bias, N, parts)
-
-        return heads
-
-    assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
-
-
 def test_products_agree(rng, dtype):
     inputs = normal(rng, dtype, B, T, H), normal(rng, "float32", H, WIDE)
 
@@ -132,16 +114,38 @@ def test_products_agree(rng, dtype):
     assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
 
 
-@pytest.mark.parametrize("queries", [T, 3])
+@pytest.mark.parametrize(
+    "length, queries, head_dim",
+    [(5, None, 4), (5, 3, 4), (150, None, 64), (150, 70, 64)],
+    ids=str,
+)
 @pytest.mark.parametrize("padding", [False, True])
-def test_attention_agrees(rng, dtype, queries, padding):
-    q = normal(rng, dtype, B, N, queries, 4)
-    k, v = (normal(rng, dtype, B, N, T, 4) for _ in range(2))
-    bias = None
+def test_attention_agrees(rng, dtype, length, queries, head_dim, padding):
+    """Lengths below and above the blocks that are computed at a time."""
+    width = N * head_dim
+    scales = np.repeat([head_dim**-0.5, 1.0, 1.0], width) / width**0.5
+    inputs = [
+        normal(rng, dtype, B, length, width),
+        normal(rng, "float32", width, 3 * width) * scales,
+        0.1 * normal(rng, "float32", 3 * width),
+    ]
+    if queries:
+        inputs.append(normal(rng, dtype, B, queries, width))
+    attention_bias = None
     if padding:
-        bias = np.zeros((B, 1, 1, T), "float32")
-        bias[1, ..., 3:] = -30000.0
-    assert_kernels_agree("attention", (q, k, v), dtype, attention_bias=bias)
+        attention_bias = np.zeros((B, 1, 1, length), "float32")
+        attention_bias[1, ..., 3:] = -30000.0
+
+    def run(kernels):
+        def attention(x, matrix, bias, queries=None):
+            (kernel,) = kernels.share_kernel(matrix, 1, dtype)
+            return kernels.self_attention(
+                x, kernel, bias, N, attention_bias, queries
+            )
+
+        return attention
+
+    assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
 
 
 def test_logits_of_a_vocabulary_agree(rng, dtype):

@@ -1,15 +1,11 @@
 """The kernels for TensorFlow on a CPU, see `plain`.
 
-Each is one function compiled by XLA forward and one backward, with the large
-products left to oneDNN. Gradients are written out, and read no more than was
-kept; what is wide and cheap is computed again.
+Each is one operation of our own forward and one backward (`source/`, compiled
+by `library`), with the large products left to oneDNN. Gradients are written
+out, and read no more than was kept; what is wide and cheap is computed again.
 """
 
-from albert_keras.kernels.tensorflow_cpu.attention import (
-    attention,
-    heads,
-    share_head_kernel,
-)
+from albert_keras.kernels.tensorflow_cpu.attention import self_attention
 from albert_keras.kernels.tensorflow_cpu.feed_forward import feed_forward
 from albert_keras.kernels.tensorflow_cpu.normalization import add_layer_norm
 from albert_keras.kernels.tensorflow_cpu.products import (
@@ -25,12 +21,10 @@ from albert_keras.kernels.tensorflow_cpu.vocabulary import (
 
 __all__ = [
     "add_layer_norm",
-    "attention",
     "feed_forward",
-    "heads",
     "project",
+    "self_attention",
     "share",
-    "share_head_kernel",
     "share_kernel",
     "sparse_accuracy",
     "sparse_cross_entropy",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from albert_keras.kernels.tensorflow_cpu.compiled import compiled, rows_of
+from albert_keras.kernels.tensorflow_cpu.library import operations
 
 # Bytes of a weight's gradients that wait to be added up.
 _WAITING = 2**27
@@ -38,25 +38,24 @@ def _take(weight, cast, number, is_last):
         copies = [tf.identity(cast) for _ in range(number)]
         if not is_last:
             copies.append(tf.identity(weight))
-        return copies, lambda *gradients: _add_up(gradients)
+
+        def gradient(*gradients):
+            total = operations().albert_add_up(parts=gradients[:number])
+            return tf.add_n([total, *gradients[number:]])
+
+        return copies, gradient
 
     return run(weight)
 
 
-@compiled
-def _add_up(gradients):
-    return tf.add_n([tf.cast(gradient, tf.float32) for gradient in gradients])
-
-
 class Kernel(NamedTuple):
-    """A matrix `(I, O)`, which takes the gradient, and another form of it.
+    """A matrix `(I, O)`, which takes the gradient, and it transposed.
 
-    oneDNN's products are faster with the right-hand side transposed: x W
-    reads `(O, I)`, dy W' reads the matrix itself.
+    x W reads `(O, I)`, dy W' reads the matrix itself.
     """
 
     matrix: Any
-    arranged: Any
+    transposed: Any
 
 
 def share_kernel(kernel, uses, dtype):
@@ -71,14 +70,24 @@ def project(x, kernel):
         def gradient(dy):
             return product_gradients(x, matrix, rows_of(dy))
 
-        rows = tf.matmul(rows_of(x), kernel.arranged, transpose_b=True)
+        rows = product(x, kernel.transposed)
         shape = tf.concat([tf.shape(x)[:-1], [matrix.shape[1]]], 0)
         return tf.reshape(rows, shape), gradient
 
     return run(x, kernel.matrix)
 
 
+def product(x, transposed):
+    """The rows of x W, given W'."""
+    return tf.matmul(rows_of(x), transposed, transpose_b=True)
+
+
 def product_gradients(x, matrix, dy):
     """Of x W for x and for W, given that of its rows."""
     dx = tf.reshape(tf.matmul(dy, matrix, transpose_b=True), tf.shape(x))
     return dx, tf.matmul(rows_of(x), dy, transpose_a=True)
+
+
+def rows_of(x):
+    """`(..., W)` as a matrix `(R, W)`."""
+    return tf.reshape(x, (-1, x.shape[-1]))

@@ -1,0 +1,102 @@
+"""The operations of `source/`, compiled once for a machine and kept."""
+
+import functools
+import hashlib
+import logging
+import os
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+
+_logger = logging.getLogger(__name__)
+
+_SOURCE = Path(__file__).parent / "source"
+_FLAGS = [
+    "-O3",
+    "-march=native",
+    "-fopenmp-simd",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+    "-fPIC",
+    "-shared",
+]
+if platform.machine() in ("x86_64", "AMD64"):
+    _FLAGS.append("-mprefer-vector-width=512")
+
+
+@functools.cache
+def operations():
+    """The module of operations, or None where they cannot be compiled.
+
+    A C++ compiler, `CXX` in the environment or `c++`, compiles them in about
+    20 seconds the first time. What it made is kept in `albert_keras` in the
+    user's cache (`XDG_CACHE_HOME`, else `~/.cache`), for this processor,
+    compiler and TensorFlow.
+    """
+    try:
+        return tf.load_op_library(str(_library()))
+    except (OSError, subprocess.CalledProcessError, tf.errors.OpError) as e:
+        said = getattr(e, "stderr", None) or str(e)
+        _logger.warning(
+            "The kernels for this processor cannot be compiled: plain "
+            "operations go on, about half as fast. A C++ compiler (g++ 9 or "
+            "later, or clang) named by CXX or `c++` makes them. The reason: "
+            "%s",
+            said.strip()[-2000:],
+        )
+        return None
+
+
+def _library():
+    """Path of the compiled library, which it compiles if it is missing."""
+    compiler = os.environ.get("CXX", "c++").split()
+    flags = [*_FLAGS, *tf.sysconfig.get_compile_flags()]
+    links = tf.sysconfig.get_link_flags()
+    # The compiler's version and the processor's features are macros.
+    macros = _output(
+        [*compiler, "-march=native", "-dM", "-E", "-x", "c++", "-"]
+    )
+    digest = hashlib.sha256(macros.encode())
+    digest.update(repr((tf.version.VERSION, flags, links)).encode())
+    for file in sorted(_SOURCE.iterdir()):
+        digest.update(file.read_bytes())
+    library = _directory() / f"kernels-{digest.hexdigest()[:16]}.so"
+    if not library.exists():
+        _logger.warning(
+            "Compiling kernels for this processor, once: %s", library
+        )
+        # Ranks that start at once each compile, and each finds a whole file.
+        part = library.with_suffix(f".{os.getpid()}.part")
+        try:
+            unit = str(_SOURCE / "kernels.cc")
+            _output([*compiler, *flags, unit, "-o", str(part), *links])
+            part.replace(library)
+        finally:
+            part.unlink(missing_ok=True)
+    return library
+
+
+def _directory():
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    directory = Path(cache) / "albert_keras"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if os.access(directory, os.W_OK):
+            return directory
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="albert_keras-"))
+
+
+def _output(command):
+    return subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    ).stdout

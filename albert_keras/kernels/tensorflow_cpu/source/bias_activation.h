@@ -1,0 +1,232 @@
+// Activations of z + bias.
+
+#ifndef ALBERT_KERAS_BIAS_ACTIVATION_H_
+#define ALBERT_KERAS_BIAS_ACTIVATION_H_
+
+#include "rows.h"
+#include "tensorflow/core/framework/common_shape_fns.h"
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/shape_inference.h"
+
+namespace albert_keras {
+
+REGISTER_OP("AlbertBiasActivation")
+    .Input("z: T")
+    .Input("bias: float")
+    .Output("y: T")
+    .Attr("T: {float, bfloat16, half}")
+    .Attr("activation: {'linear', 'gelu_tanh', 'gelu', 'relu'}")
+    .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
+
+// The value is computed again, which is wide to keep.
+REGISTER_OP("AlbertBiasActivationGrad")
+    .Input("z: T")
+    .Input("bias: float")
+    .Input("dy: T")
+    .Output("y: T")
+    .Output("dz: T")
+    .Output("dbias: float")
+    .Attr("T: {float, bfloat16, half}")
+    .Attr("activation: {'linear', 'gelu_tanh', 'gelu', 'relu'}")
+    .SetShapeFn([](tensorflow::shape_inference::InferenceContext* c) {
+      c->set_output(0, c->input(0));
+      c->set_output(1, c->input(0));
+      c->set_output(2, c->input(1));
+      return tensorflow::OkStatus();
+    });
+
+// An activation is x times a gate, which is 1 - tail for positive x and the
+// tail for others: exact at both ends. `Tails` gives those of a row.
+
+inline float Gate(float x, float tail) { return x > 0.0f ? 1.0f - tail : tail; }
+
+struct Linear {
+  static void Tails(const float*, int64_t n, float* tail) {
+    std::fill_n(tail, n, 0.0f);
+  }
+  static float Value(float x, float) { return x; }
+  static float Slope(float, float) { return 1.0f; }
+};
+
+struct Relu {
+  static void Tails(const float*, int64_t n, float* tail) {
+    std::fill_n(tail, n, 0.0f);
+  }
+  static float Value(float x, float tail) { return x * Gate(x, tail); }
+  static float Slope(float x, float tail) { return Gate(x, tail); }
+};
+
+// 0.5 x (1 + tanh(u)) = x / (1 + exp(-2 u)), u = c (x + 0.044715 x^3),
+// c = sqrt(2 / pi); the tail is 1 / (1 + exp(|2 u|)).
+struct GeluTanh {
+  static constexpr float kTwice = 1.5957691216f;  // 2 c
+
+  static void Tails(const float* x, int64_t n, float* tail) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+      const float square = std::min(x[i] * x[i], 100.0f);
+      const float u = kTwice * std::fabs(x[i]) * (1.0f + 0.044715f * square);
+      tail[i] = 1.0f + Exp(u);
+    }
+    Invert(tail, n);
+  }
+  static float Value(float x, float tail) { return x * Gate(x, tail); }
+  static float Slope(float x, float tail) {
+    return Gate(x, tail) + x * tail * (1.0f - tail) * kTwice *
+                               (1.0f + 3 * 0.044715f * x * x);
+  }
+};
+
+// x Phi(x), by Abramowitz and Stegun's 7.1.26 for the error function, whose
+// error is at most 1.5e-7.
+struct Gelu {
+  static void Tails(const float* x, int64_t n, float* tail) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+      tail[i] = 1.0f + 0.3275911f * 0.70710678118f * std::fabs(x[i]);
+    }
+    Invert(tail, n);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+      const float t = tail[i];
+      float p = 1.061405429f;
+      p = p * t - 1.453152027f;
+      p = p * t + 1.421413741f;
+      p = p * t - 0.284496736f;
+      p = p * t + 0.254829592f;
+      tail[i] = 0.5f * p * t * Exp(-0.5f * x[i] * x[i]);
+    }
+  }
+  static float Value(float x, float tail) { return x * Gate(x, tail); }
+  static float Slope(float x, float tail) {
+    return Gate(x, tail) + x * 0.39894228040f * Exp(-0.5f * x * x);
+  }
+};
+
+// Calls function(Linear()) and so on for an activation's name.
+template <class Function>
+void WithActivation(const std::string& name, const Function& function) {
+  if (name == "linear") function(Linear());
+  if (name == "relu") function(Relu());
+  if (name == "gelu_tanh") function(GeluTanh());
+  if (name == "gelu") function(Gelu());
+}
+
+// Columns at a time, whose scratch stays in the nearest cache.
+constexpr int64_t kPiece = 512;
+
+// Calls piece(offset, column, size) for the pieces of a block of rows.
+template <class Piece>
+void ForEachPiece(const RowBlocks& blocks, int64_t block, int64_t width,
+                  const Piece& piece) {
+  for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
+    for (int64_t column = 0; column < width; column += kPiece) {
+      piece(r * width + column, column, std::min(kPiece, width - column));
+    }
+  }
+}
+
+class ActivationKernel : public tensorflow::OpKernel {
+ public:
+  explicit ActivationKernel(tensorflow::OpKernelConstruction* context)
+      : OpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("activation", &activation_));
+  }
+
+ protected:
+  std::string activation_;
+};
+
+template <class T>
+class BiasActivation : public ActivationKernel {
+ public:
+  using ActivationKernel::ActivationKernel;
+
+  void Compute(OpKernelContext* context) override {
+    WithActivation(activation_, [&](auto a) { ComputeFor(context, a); });
+  }
+
+ private:
+  template <class Activation>
+  void ComputeFor(OpKernelContext* context, Activation) {
+    const int64_t width = LastDimension(context->input(0));
+    const int64_t rows = context->input(0).NumElements() / width;
+    const T* z = context->input(0).flat<T>().data();
+    const float* bias = context->input(1).flat<float>().data();
+    T* y = OutputInPlace<T>(context, 0, 0);
+    if (!y) return;
+
+    const RowBlocks blocks(rows);
+    InParallel(context, blocks.count(), rows * width, [&](int64_t block) {
+      float v[kPiece], tail[kPiece];
+      ForEachPiece(blocks, block, width, [&](int64_t at, int64_t column,
+                                             int64_t n) {
+        Load(z + at, n, v);
+#pragma omp simd
+        for (int64_t i = 0; i < n; ++i) v[i] += bias[column + i];
+        Activation::Tails(v, n, tail);
+#pragma omp simd
+        for (int64_t i = 0; i < n; ++i) {
+          v[i] = Activation::Value(v[i], tail[i]);
+        }
+        Store(v, n, y + at);
+      });
+    });
+  }
+};
+
+ALBERT_KERAS_REGISTER("AlbertBiasActivation", BiasActivation);
+
+template <class T>
+class BiasActivationGrad : public ActivationKernel {
+ public:
+  using ActivationKernel::ActivationKernel;
+
+  void Compute(OpKernelContext* context) override {
+    WithActivation(activation_, [&](auto a) { ComputeFor(context, a); });
+  }
+
+ private:
+  template <class Activation>
+  void ComputeFor(OpKernelContext* context, Activation) {
+    const int64_t width = LastDimension(context->input(0));
+    const int64_t rows = context->input(0).NumElements() / width;
+    const T* z = context->input(0).flat<T>().data();
+    const float* bias = context->input(1).flat<float>().data();
+    const T* dy = context->input(2).flat<T>().data();
+    T* y = OutputInPlace<T>(context, 0, 0);
+    T* dz = OutputInPlace<T>(context, 2, 1);
+    float* dbias = Output<float>(context, 2, {width});
+    if (!y || !dz || !dbias) return;
+
+    const RowBlocks blocks(rows);
+    BlockSums sums(blocks.count(), 1, width);
+    InParallel(context, blocks.count(), rows * width, [&](int64_t block) {
+      float v[kPiece], d[kPiece], tail[kPiece];
+      float* sum = sums.of(block, 0);
+      ForEachPiece(blocks, block, width, [&](int64_t at, int64_t column,
+                                             int64_t n) {
+        Load(z + at, n, v);
+        Load(dy + at, n, d);
+#pragma omp simd
+        for (int64_t i = 0; i < n; ++i) v[i] += bias[column + i];
+        Activation::Tails(v, n, tail);
+#pragma omp simd
+        for (int64_t i = 0; i < n; ++i) {
+          d[i] *= Activation::Slope(v[i], tail[i]);
+          v[i] = Activation::Value(v[i], tail[i]);
+          sum[column + i] += d[i];
+        }
+        Store(v, n, y + at);
+        Store(d, n, dz + at);
+      });
+    });
+    sums.AddUp(0, dbias);
+  }
+};
+
+ALBERT_KERAS_REGISTER("AlbertBiasActivationGrad", BiasActivationGrad);
+
+}  // namespace albert_keras
+
+#endif  // ALBERT_KERAS_BIAS_ACTIVATION_H_
