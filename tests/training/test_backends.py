@@ -17,9 +17,10 @@ from albert_keras.training.checkpoint import STATE_FILE
 from tests.squad_files import write_squad
 from tests.training.backend_runs import ROWS, pretrain
 
-# Of the losses, relative, and of the weights after twenty updates of LAMB.
-# Measured on CPUs: 2e-7 and 3e-7.
-TOLERANCE = 2e-6
+# Of the metrics, relative, and of the weights after twenty updates of LAMB.
+# Measured on CPUs: 2e-7 for the losses, 3e-6 for the norms of gradients, 2e-6
+# for the weights. JAX's slope of GELU loses more digits than ours.
+TOLERANCE = 1e-5
 STATE = f"checkpoints/step-00000020/{STATE_FILE}"
 
 
