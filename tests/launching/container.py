@@ -109,6 +109,10 @@ def start(job, folders, name):
     environment = {
         "PATH": f"{VENV}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/bin",
         "HOME": "/opt/scratch/home",
+        # So that kernels are not compiled again.
+        "XDG_CACHE_HOME": os.environ.get(
+            "XDG_CACHE_HOME", str(Path.home() / ".cache")
+        ),
         "BASH_ENV": f"{ROOT}/docker/sagemaker/pass_on_sigterm.sh",
         "TRAINING_JOB_NAME": job["TrainingJobName"],
         "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import filelock
 import tensorflow as tf
 
 _logger = logging.getLogger(__name__)
@@ -65,18 +66,17 @@ def _library():
     for file in sorted(_SOURCE.iterdir()):
         digest.update(file.read_bytes())
     library = _directory() / f"kernels-{digest.hexdigest()[:16]}.so"
-    if not library.exists():
-        _logger.warning(
-            "Compiling kernels for this processor, once: %s", library
-        )
-        # Ranks that start at once each compile, and each finds a whole file.
-        part = library.with_suffix(f".{os.getpid()}.part")
-        try:
+    with filelock.FileLock(library.with_suffix(".lock")):  # of other ranks
+        if not library.exists():
+            _logger.warning(
+                "Compiling kernels for this processor, once, in about 20 "
+                "seconds: %s",
+                library,
+            )
+            part = library.with_suffix(".part")
             unit = str(_SOURCE / "kernels.cc")
             _output([*compiler, *flags, unit, "-o", str(part), *links])
             part.replace(library)
-        finally:
-            part.unlink(missing_ok=True)
     return library
 
 

@@ -8,7 +8,7 @@
 #define ALBERT_KERAS_BLOCK_PRODUCTS_H_
 
 #include "rows.h"
-#include "unsupported/Eigen/CXX11/Tensor"
+#include "Eigen/Core"
 
 #if defined(__AMX_BF16__) && defined(__linux__)
 #define ALBERT_KERAS_AMX
