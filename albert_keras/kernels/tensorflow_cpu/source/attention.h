@@ -306,7 +306,13 @@ class Attention {
     const float* bias = in.bias_of(part, head);
     std::vector<float> scratch(in.head_dim);
     float* x = scratch.data();
+    // Rows of a head lie far apart, which processors do not foresee.
+    constexpr int64_t kAhead = 16, kLine = 64 / sizeof(T);
     for (int64_t r = 0; r < count; ++r) {
+      const T* later = from.row(first + std::min(r + kAhead, count - 1));
+      for (int64_t i = 0; i < in.head_dim; i += kLine) {
+        __builtin_prefetch(later + i);
+      }
       Load(from.row(first + r), in.head_dim, x);
 #pragma omp simd
       for (int64_t i = 0; i < in.head_dim; ++i) x[i] += bias[i];
