@@ -26,7 +26,8 @@ _FLAGS = [
     "-shared",
 ]
 if platform.machine() in ("x86_64", "AMD64"):
-    _FLAGS.append("-mprefer-vector-width=512")
+    # GCC 12 cannot compile what TensorFlow 2.21's headers have for float16.
+    _FLAGS += ["-mprefer-vector-width=512", "-U__AVX512FP16__"]
 
 
 @functools.cache

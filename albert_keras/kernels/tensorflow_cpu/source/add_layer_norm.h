@@ -24,7 +24,7 @@ REGISTER_OP("AlbertAddLayerNorm")
     .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->input(0));
       c->set_output(1, c->Matrix(c->UnknownDim(), 2));
-      return tensorflow::OkStatus();
+      return absl::OkStatus();
     });
 
 REGISTER_OP("AlbertAddLayerNormGrad")
@@ -42,7 +42,7 @@ REGISTER_OP("AlbertAddLayerNormGrad")
     .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->input(0));
       for (int i = 1; i < 4; ++i) c->set_output(i, c->input(1));
-      return tensorflow::OkStatus();
+      return absl::OkStatus();
     });
 
 // x + bias + residual of a row; `other` is scratch of the same width.

@@ -16,7 +16,7 @@ REGISTER_OP("AlbertAddUp")
     .Attr("T: {float, bfloat16, half}")
     .SetShapeFn([](tensorflow::shape_inference::InferenceContext* c) {
       c->set_output(0, c->input(0));
-      return tensorflow::OkStatus();
+      return absl::OkStatus();
     });
 
 template <class T>

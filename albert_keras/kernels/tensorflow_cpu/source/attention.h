@@ -35,7 +35,7 @@ REGISTER_OP("AlbertAttention")
       const auto batch = c->Dim(c->input(0), 0), length = c->Dim(c->input(0), 1);
       c->set_output(0, c->MakeShape({batch, length, width}));
       c->set_output(1, c->UnknownShapeOfRank(3));
-      return tensorflow::OkStatus();
+      return absl::OkStatus();
     });
 
 // `dqueries` is empty where the queries are among the keys.
@@ -58,7 +58,7 @@ REGISTER_OP("AlbertAttentionGrad")
       c->set_output(0, joint ? c->MakeShape({0, 0, 0}) : c->input(0));
       c->set_output(1, c->input(1));
       c->set_output(2, c->input(2));
-      return tensorflow::OkStatus();
+      return absl::OkStatus();
     });
 
 // Where a head's rows begin, and how far apart they are.

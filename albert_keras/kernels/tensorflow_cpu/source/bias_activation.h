@@ -32,7 +32,7 @@ REGISTER_OP("AlbertBiasActivationGrad")
       c->set_output(0, c->input(0));
       c->set_output(1, c->input(0));
       c->set_output(2, c->input(1));
-      return tensorflow::OkStatus();
+      return absl::OkStatus();
     });
 
 // An activation is x times a gate, which is 1 - tail for positive x and the

@@ -138,7 +138,7 @@ inline void InParallel(OpKernelContext* context, int64_t n, int64_t all_work,
   }
   using tensorflow::thread::ThreadPool;
   const ThreadPool::SchedulingParams one_by_one(
-      ThreadPool::SchedulingStrategy::kFixedBlockSize, absl::nullopt, 1);
+      ThreadPool::SchedulingStrategy::kFixedBlockSize, std::nullopt, 1);
   context->device()->tensorflow_cpu_worker_threads()->workers->ParallelFor(
       n, one_by_one, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) work(i);

@@ -18,7 +18,7 @@ REGISTER_OP("AlbertSparseCrossEntropy")
     .SetShapeFn([](tensorflow::shape_inference::InferenceContext* c) {
       c->set_output(0, c->input(0));
       c->set_output(1, c->input(0));
-      return tensorflow::OkStatus();
+      return absl::OkStatus();
     });
 
 REGISTER_OP("AlbertSparseCrossEntropyGrad")
@@ -30,7 +30,7 @@ REGISTER_OP("AlbertSparseCrossEntropyGrad")
     .Attr("T: {float, bfloat16, half}")
     .SetShapeFn([](tensorflow::shape_inference::InferenceContext* c) {
       c->set_output(0, c->input(1));
-      return tensorflow::OkStatus();
+      return absl::OkStatus();
     });
 
 // 1 where no class beats the label's score, or ties with it before, else 0.
@@ -41,7 +41,7 @@ REGISTER_OP("AlbertSparseAccuracy")
     .Attr("T: {float, bfloat16, half}")
     .SetShapeFn([](tensorflow::shape_inference::InferenceContext* c) {
       c->set_output(0, c->input(0));
-      return tensorflow::OkStatus();
+      return absl::OkStatus();
     });
 
 // The labels, checked, and the logits of each row in float32.
