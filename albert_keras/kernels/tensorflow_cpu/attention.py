@@ -8,7 +8,6 @@ from albert_keras.kernels.tensorflow_cpu.products import (
     product,
     product_gradients,
     project,
-    rows_of,
 )
 
 
@@ -50,19 +49,12 @@ def _project_apart(queries, x, kernel):
 
     @tf.custom_gradient
     def run(queries, x, matrix):
-        def rows(y, transposed):
-            columns = transposed.shape[0]
-            shape = tf.concat([tf.shape(y)[:-1], [columns]], 0)
-            return tf.reshape(product(y, transposed), shape)
-
         def gradient(dq, dk):
-            dqueries, one = product_gradients(
-                queries, matrix[:, :width], rows_of(dq)
-            )
-            dx, other = product_gradients(x, matrix[:, width:], rows_of(dk))
+            dqueries, one = product_gradients(queries, matrix[:, :width], dq)
+            dx, other = product_gradients(x, matrix[:, width:], dk)
             return dqueries, dx, tf.concat([one, other], axis=1)
 
-        q = rows(queries, kernel.transposed[:width])
-        return (q, rows(x, kernel.transposed[width:])), gradient
+        q = product(queries, kernel.transposed[:width])
+        return (q, product(x, kernel.transposed[width:])), gradient
 
     return run(queries, x, kernel.matrix)

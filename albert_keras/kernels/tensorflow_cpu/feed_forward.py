@@ -19,16 +19,13 @@ def feed_forward(x, intermediate, bias, output, activation):
         )
 
         def gradient(dy):
-            dy = rows_of(dy)
-            dactivated = tf.matmul(dy, output_matrix, transpose_b=True)
             again, dz, dbias = operations().albert_bias_activation_grad(
-                z, bias, dactivated, activation=activation
+                z, bias, product(dy, output_matrix), activation=activation
             )
             dx, dmatrix = product_gradients(x, matrix, dz)
-            return dx, dmatrix, dbias, tf.matmul(again, dy, transpose_a=True)
+            doutput = tf.matmul(rows_of(again), rows_of(dy), transpose_a=True)
+            return dx, dmatrix, dbias, doutput
 
-        return tf.reshape(
-            product(activated, output.transposed), tf.shape(x)
-        ), gradient
+        return product(activated, output.transposed), gradient
 
     return run(x, intermediate.matrix, bias, output.matrix)

@@ -68,24 +68,24 @@ def project(x, kernel):
     @tf.custom_gradient
     def run(x, matrix):
         def gradient(dy):
-            return product_gradients(x, matrix, rows_of(dy))
+            return product_gradients(x, matrix, dy)
 
-        rows = product(x, kernel.transposed)
-        shape = tf.concat([tf.shape(x)[:-1], [matrix.shape[1]]], 0)
-        return tf.reshape(rows, shape), gradient
+        return product(x, kernel.transposed), gradient
 
     return run(x, kernel.matrix)
 
 
 def product(x, transposed):
-    """The rows of x W, given W'."""
-    return tf.matmul(rows_of(x), transposed, transpose_b=True)
+    """x W `(..., O)` for x `(..., I)`, given W' `(O, I)`."""
+    rows = tf.matmul(rows_of(x), transposed, transpose_b=True)
+    shape = tf.concat([tf.shape(x)[:-1], [transposed.shape[0]]], 0)
+    return tf.reshape(rows, shape)
 
 
 def product_gradients(x, matrix, dy):
-    """Of x W for x and for W, given that of its rows."""
-    dx = tf.reshape(tf.matmul(dy, matrix, transpose_b=True), tf.shape(x))
-    return dx, tf.matmul(rows_of(x), dy, transpose_a=True)
+    """Of x W for x and for W."""
+    dmatrix = tf.matmul(rows_of(x), rows_of(dy), transpose_a=True)
+    return product(dy, matrix), dmatrix
 
 
 def rows_of(x):

@@ -4,12 +4,8 @@
 #define ALBERT_KERAS_ADD_LAYER_NORM_H_
 
 #include "rows.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
 
 namespace albert_keras {
-
-using tensorflow::shape_inference::InferenceContext;
 
 REGISTER_OP("AlbertAddLayerNorm")
     .Input("x: T")

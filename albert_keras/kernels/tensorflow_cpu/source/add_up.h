@@ -4,8 +4,6 @@
 #define ALBERT_KERAS_ADD_UP_H_
 
 #include "rows.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
 
 namespace albert_keras {
 
@@ -14,7 +12,7 @@ REGISTER_OP("AlbertAddUp")
     .Output("sum: float")
     .Attr("N: int >= 1")
     .Attr("T: {float, bfloat16, half}")
-    .SetShapeFn([](tensorflow::shape_inference::InferenceContext* c) {
+    .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->input(0));
       return absl::OkStatus();
     });

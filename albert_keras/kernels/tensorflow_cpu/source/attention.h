@@ -9,12 +9,8 @@
 
 #include "block_products.h"
 #include "rows.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
 
 namespace albert_keras {
-
-using tensorflow::shape_inference::InferenceContext;
 
 // `keys` is (B, T, 2 H), keys and values, beside queries (B, Q, H); or
 // (B, T, 3 H), the queries first, and `queries` the same. The bias (3 H) is
@@ -94,18 +90,21 @@ struct AttentionInputs {
                     keys.shape().DebugString(), "."));
   }
 
+  // Rows of one head in a tensor (B, Q, H).
+  template <class F>
+  HeadRows<F> of_query(F* tensor, int64_t b, int64_t head) const {
+    return {tensor + b * query_length * width + head * head_dim, width};
+  }
+
   // Part 0, 1 or 2: queries, keys or values of one head, in a tensor of the
   // queries' or of the keys' shape.
   template <class F>
   HeadRows<F> part(F* in_queries, F* in_keys, int part, int64_t b,
                    int64_t head) const {
-    const int64_t column = head * head_dim;
-    if (part == 0 && !joint) {
-      return {in_queries + b * query_length * width + column, width};
-    }
+    if (part == 0 && !joint) return of_query(in_queries, b, head);
     const int64_t stride = keys.dim_size(2);
     return {in_keys + b * key_length * stride +
-                (joint ? part : part - 1) * width + column,
+                (joint ? part : part - 1) * width + head * head_dim,
             stride};
   }
 
@@ -366,8 +365,8 @@ class Attention {
 template <class T, class Function>
 void WithBlocks(const Function& function) {
 #ifdef ALBERT_KERAS_AMX
-  if (std::is_same_v<T, bfloat16> && TileBlocks::Allowed()) {
-    return function(Attention<TileBlocks>());
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    if (TileBlocks::Allowed()) return function(Attention<TileBlocks>());
   }
 #endif
   function(Attention<FloatBlocks>());
@@ -401,9 +400,7 @@ class AttentionForward : public HeadsKernel {
     WithBlocks<T>([&](auto attention) {
       InParallel(context, heads, in.scores() * in.head_dim, [&](int64_t i) {
         const int64_t b = i / in.num_heads, head = i % in.num_heads;
-        T* first =
-            output + b * in.query_length * in.width + head * in.head_dim;
-        attention.Forward(in, b, head, HeadRows<T>{first, in.width},
+        attention.Forward(in, b, head, in.of_query(output, b, head),
                           log_sums + i * in.query_length);
       });
     });
@@ -435,8 +432,6 @@ class AttentionBackward : public HeadsKernel {
     WithBlocks<T>([&](auto attention) {
       InParallel(context, heads, in.scores() * in.head_dim, [&](int64_t i) {
         const int64_t b = i / in.num_heads, head = i % in.num_heads;
-        const int64_t first =
-            b * in.query_length * in.width + head * in.head_dim;
         HeadRows<T> dparts[3];
         float* dbias_of[3];
         for (int part = 0; part < 3; ++part) {
@@ -444,9 +439,8 @@ class AttentionBackward : public HeadsKernel {
           dbias_of[part] =
               sums.of(b, 0) + part * in.width + head * in.head_dim;
         }
-        attention.Backward(in, b, head,
-                           HeadRows<const T>{output + first, in.width},
-                           HeadRows<const T>{doutput + first, in.width},
+        attention.Backward(in, b, head, in.of_query(output, b, head),
+                           in.of_query(doutput, b, head),
                            log_sums + i * in.query_length, dparts, dbias_of);
       });
     });

@@ -5,8 +5,6 @@
 
 #include "rows.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
 
 namespace albert_keras {
 
@@ -28,7 +26,7 @@ REGISTER_OP("AlbertBiasActivationGrad")
     .Output("dbias: float")
     .Attr("T: {float, bfloat16, half}")
     .Attr("activation: {'linear', 'gelu_tanh', 'gelu', 'relu'}")
-    .SetShapeFn([](tensorflow::shape_inference::InferenceContext* c) {
+    .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->input(0));
       c->set_output(1, c->input(0));
       c->set_output(2, c->input(1));
@@ -115,6 +113,16 @@ void WithActivation(const std::string& name, const Function& function) {
 // Columns at a time, whose scratch stays in the nearest cache.
 constexpr int64_t kPiece = 512;
 
+// z + bias of a piece, and its tails.
+template <class Activation, class T>
+void LoadPiece(const T* z, const float* bias, int64_t n, float* v,
+               float* tail) {
+  Load(z, n, v);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) v[i] += bias[i];
+  Activation::Tails(v, n, tail);
+}
+
 // Calls piece(offset, column, size) for the pieces of a block of rows.
 template <class Piece>
 void ForEachPiece(const RowBlocks& blocks, int64_t block, int64_t width,
@@ -161,10 +169,7 @@ class BiasActivation : public ActivationKernel {
       float v[kPiece], tail[kPiece];
       ForEachPiece(blocks, block, width, [&](int64_t at, int64_t column,
                                              int64_t n) {
-        Load(z + at, n, v);
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) v[i] += bias[column + i];
-        Activation::Tails(v, n, tail);
+        LoadPiece<Activation>(z + at, bias + column, n, v, tail);
 #pragma omp simd
         for (int64_t i = 0; i < n; ++i) {
           v[i] = Activation::Value(v[i], tail[i]);
@@ -206,11 +211,8 @@ class BiasActivationGrad : public ActivationKernel {
       float* sum = sums.of(block, 0);
       ForEachPiece(blocks, block, width, [&](int64_t at, int64_t column,
                                              int64_t n) {
-        Load(z + at, n, v);
+        LoadPiece<Activation>(z + at, bias + column, n, v, tail);
         Load(dy + at, n, d);
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) v[i] += bias[column + i];
-        Activation::Tails(v, n, tail);
 #pragma omp simd
         for (int64_t i = 0; i < n; ++i) {
           d[i] *= Activation::Slope(v[i], tail[i]);

@@ -35,7 +35,7 @@ class FloatBlocks {
   static constexpr int64_t kGranule = 16, kRows = 256;
 
   static void FromFloat(const float* from, int64_t n, float* to) {
-    std::memcpy(to, from, n * sizeof *to);
+    Store(from, n, to);
   }
 
   static void Pack(const float* from, int64_t from_stride, int64_t rows,

@@ -10,7 +10,9 @@
 #include <functional>
 #include <vector>
 
+#include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/shape_inference.h"
 
 #ifdef __AVX512F__
 #include <immintrin.h>
@@ -22,6 +24,7 @@ using tensorflow::bfloat16;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
+using tensorflow::shape_inference::InferenceContext;
 
 inline float AsFloat(uint32_t bits) {
   float x;
@@ -35,11 +38,11 @@ inline uint32_t AsBits(float x) {
   return bits;
 }
 
-// The bits of the nearest bfloat16, ties to even, in the upper half.
-inline uint32_t RoundedBits(float x) {
+// The bits of the nearest bfloat16, ties to even.
+inline uint16_t RoundedBits(float x) {
   const uint32_t bits = AsBits(x);
   const uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
-  return (x == x ? rounded : 0x7fc00000u) & 0xffff0000u;
+  return (x == x ? rounded : 0x7fc00000u) >> 16;
 }
 
 inline void Load(const float* from, int64_t n, float* to) {
@@ -66,7 +69,7 @@ inline void Store(const float* from, int64_t n, bfloat16* to) {
   }
 #endif
 #pragma omp simd
-  for (int64_t j = i; j < n; ++j) bits[j] = RoundedBits(from[j]) >> 16;
+  for (int64_t j = i; j < n; ++j) bits[j] = RoundedBits(from[j]);
 }
 
 inline void Load(const Eigen::half* from, int64_t n, float* to) {

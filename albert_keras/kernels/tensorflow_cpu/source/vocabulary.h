@@ -4,8 +4,6 @@
 #define ALBERT_KERAS_VOCABULARY_H_
 
 #include "rows.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
 
 namespace albert_keras {
 
@@ -15,7 +13,7 @@ REGISTER_OP("AlbertSparseCrossEntropy")
     .Output("loss: float")
     .Output("log_sums: float")
     .Attr("T: {float, bfloat16, half}")
-    .SetShapeFn([](tensorflow::shape_inference::InferenceContext* c) {
+    .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->input(0));
       c->set_output(1, c->input(0));
       return absl::OkStatus();
@@ -28,7 +26,7 @@ REGISTER_OP("AlbertSparseCrossEntropyGrad")
     .Input("dloss: float")
     .Output("dlogits: T")
     .Attr("T: {float, bfloat16, half}")
-    .SetShapeFn([](tensorflow::shape_inference::InferenceContext* c) {
+    .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->input(1));
       return absl::OkStatus();
     });
@@ -39,7 +37,7 @@ REGISTER_OP("AlbertSparseAccuracy")
     .Input("logits: T")
     .Output("accuracy: float")
     .Attr("T: {float, bfloat16, half}")
-    .SetShapeFn([](tensorflow::shape_inference::InferenceContext* c) {
+    .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->input(0));
       return absl::OkStatus();
     });
