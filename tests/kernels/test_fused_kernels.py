@@ -18,6 +18,7 @@ from albert_keras.kernels import (
     tensorflow_cpu,
 )
 from albert_keras.kernels.tensorflow_cpu import products
+from albert_keras.kernels.tensorflow_cpu.library import operations
 from tests.batches import Batches, make_batch
 
 B, T, N, H, WIDE, CLASSES = 2, 5, 2, 8, 16, 1500
@@ -93,6 +94,20 @@ def test_feed_forward_agrees(rng, dtype, activation):
         return feed_forward
 
     assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
+
+
+@pytest.mark.parametrize("activation", ["gelu_tanh", "gelu", "relu"])
+def test_activations_are_right_far_from_zero(activation):
+    x = np.array([[-1e12, -1e9, -30.0, 30.0, 1e9, 1e12]], "float32")
+    arguments = tf.constant(x), tf.zeros(x.shape[1])
+    value = operations().albert_bias_activation(
+        *arguments, activation=activation
+    )
+    _, slope, _ = operations().albert_bias_activation_grad(
+        *arguments, tf.ones_like(x), activation=activation
+    )
+    np.testing.assert_allclose(value, np.maximum(x, 0.0), rtol=1e-6)
+    np.testing.assert_array_equal(slope, x > 0)
 
 
 def test_residual_and_layer_normalization_agree(rng, dtype):

@@ -62,8 +62,8 @@ struct GeluTanh {
   static void Tails(const float* x, int64_t n, float* tail) {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
-      const float square = std::min(x[i] * x[i], 100.0f);
-      const float u = kTwice * std::fabs(x[i]) * (1.0f + 0.044715f * square);
+      const float u =
+          kTwice * std::fabs(x[i]) * (1.0f + 0.044715f * x[i] * x[i]);
       tail[i] = 1.0f + Exp(u);
     }
     Invert(tail, n);

@@ -81,9 +81,11 @@ inline void Store(const float* from, int64_t n, Eigen::half* to) {
 }
 
 // e^x in 2 units in the last place: 2^n times a polynomial of the rest, whose
-// coefficients are those of Cephes' expf. It is 0 below the normal numbers,
-// and some 2e38 above them.
+// coefficients are those of Cephes' expf. It is 0 below e^-88,
+// about the normal numbers, and e^88 above that.
 inline float Exp(float x) {
+  x = x > 88.0f ? 88.0f : x;  // what is no number stays none
+  x = x < -88.0f ? -88.0f : x;
   const float n = std::rint(x * 1.44269504f);
   const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = 1.9875691500e-4f;
@@ -93,8 +95,7 @@ inline float Exp(float x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  const int32_t exponent = static_cast<int32_t>(n) + 127;
-  return p * AsFloat(std::min(std::max(exponent, 0), 254) << 23);
+  return p * AsFloat((static_cast<int32_t>(n) + 127) << 23);
 }
 
 // 1 / x of each, for 2^-126 < |x| < 2^126: Newton's step from an estimate in
