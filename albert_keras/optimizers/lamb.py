@@ -5,6 +5,7 @@ import re
 import keras
 from keras import ops
 
+from albert_keras.kernels import kernels_for
 from albert_keras.optimizers.layer_wise_decay import learning_rate_factor
 
 # Layer normalization and biases, as in Google's release. A path is searched,
@@ -100,13 +101,8 @@ class Lamb(keras.optimizers.Optimizer):
 
         self.assign_add(m, (gradient - m) * (1 - self.beta_1))
         self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta_2))
-        m_hat, v_hat = m, v
-        if self.bias_correction:
-            step = ops.cast(self.iterations + 1, dtype)
-            m_hat = m / (1 - ops.power(ops.cast(self.beta_1, dtype), step))
-            v_hat = v / (1 - ops.power(ops.cast(self.beta_2, dtype), step))
-
-        update = m_hat / (ops.sqrt(v_hat) + self.epsilon)
+        m_factor, v_factor = self._corrections(dtype)
+        update = m * m_factor / (ops.sqrt(v * v_factor) + self.epsilon)
         # Some backends pass their own variable here, which has no path.
         keras_variable = self._trainable_variables[index]
         if self.decays(keras_variable):
@@ -117,6 +113,14 @@ class Lamb(keras.optimizers.Optimizer):
             self.learning_rate_factors, keras_variable
         )
         self.assign_sub(variable, lr * update)
+
+    def _corrections(self, dtype):
+        """What m and v are multiplied by to make m' and v'."""
+        if not self.bias_correction:
+            return ops.ones((), dtype), ops.ones((), dtype)
+        step = ops.cast(self.iterations + 1, dtype)
+        betas = (ops.cast(b, dtype) for b in (self.beta_1, self.beta_2))
+        return tuple(1 / (1 - ops.power(beta, step)) for beta in betas)
 
     def decays(self, variable):
         """Whether the weight decay applies to `variable`."""
@@ -137,6 +141,49 @@ class Lamb(keras.optimizers.Optimizer):
 
     def _apply_weight_decay(self, variables):
         """Nothing: Keras would decay outside of the trust ratio."""
+
+    # === All variables at once, where there is a kernel for that ===
+
+    def _clip_gradients(self, grads):
+        if self.global_clipnorm and self._fuses():
+            return grads
+        return super()._clip_gradients(grads)
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        if not self._fuses():
+            super()._backend_update_step(
+                grads, trainable_variables, learning_rate
+            )
+            return
+        indices = [self._get_variable_index(v) for v in trainable_variables]
+        variables = [self._trainable_variables[i] for i in indices]
+        kernels_for(training=False).apply_lamb(
+            variables,
+            [self._moments[i] for i in indices],
+            [self._velocities[i] for i in indices],
+            grads,
+            learning_rate,
+            self._corrections("float32"),
+            learning_rate_factors=[
+                learning_rate_factor(self.learning_rate_factors, v)
+                for v in variables
+            ],
+            weight_decays=[
+                self.weight_decay if self.decays(v) else 0.0 for v in variables
+            ],
+            adapts=[self.adapts(v) for v in variables],
+            moment_rate=1 - self.beta_1,
+            velocity_rate=1 - self.beta_2,
+            epsilon=self.epsilon,
+            global_clipnorm=self.global_clipnorm or 0.0,
+        )
+
+    def _fuses(self):
+        """Whether the training step asks for the kernel, and it fits."""
+        return hasattr(kernels_for(training=False), "apply_lamb") and all(
+            variable.dtype == "float32"
+            for variable in self._trainable_variables
+        )
 
     def get_config(self):
         return {

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from albert_keras import AlbertBackbone, AlbertForPretraining
+from albert_keras.kernels import can_fuse, fused_kernels, plain_kernels
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay
 from tests.references.lamb import ReferenceLamb
 
@@ -34,6 +35,17 @@ class Named(keras.layers.Layer):
             self.named[path] = variable
 
 
+@pytest.fixture(params=["plain", "fused"])
+def kernels(request):
+    """The update in operations of Keras, and as the training step asks for
+    it: one operation, where there is one."""
+    if request.param == "fused" and not can_fuse():
+        pytest.skip("LAMB's kernel needs TensorFlow on a CPU and a compiler.")
+    chosen = {"plain": plain_kernels, "fused": fused_kernels}
+    with chosen[request.param]():
+        yield request.param
+
+
 def apply(optimizer, variables, gradients):
     optimizer.apply(
         [keras.ops.array(gradients[name], "float32") for name in variables],
@@ -42,7 +54,9 @@ def apply(optimizer, variables, gradients):
 
 
 @pytest.mark.parametrize("case", RECORD["cases"])
-def test_twenty_steps_equal_those_recorded_from_tensorflow_addons(case):
+def test_twenty_steps_equal_those_recorded_from_tensorflow_addons(
+    case, kernels
+):
     recorded = RECORD["cases"][case]
     arguments = {
         ARGUMENTS.get(name, name): value
@@ -68,7 +82,7 @@ def test_twenty_steps_equal_those_recorded_from_tensorflow_addons(case):
 @pytest.mark.parametrize("bias_correction", [True, False])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_the_update_equals_the_numpy_reference(
-    rng, bias_correction, weight_decay
+    rng, kernels, bias_correction, weight_decay
 ):
     start = {
         "dense/kernel": rng.normal(size=(4, 3)),
@@ -100,6 +114,50 @@ def test_the_update_equals_the_numpy_reference(
             )
 
 
+def test_variables_of_any_size_equal_the_numpy_reference(rng, kernels):
+    """Those of several chunks, of none that is full, of one number."""
+    start = {
+        f"{name}/kernel": rng.normal(size=shape)
+        for name, shape in dict(a=(90, 301), b=(8192,), c=(), d=(0,)).items()
+    }
+    variables = Named(start).named
+    settings = dict(learning_rate=0.1, weight_decay=0.1)
+    optimizer = Lamb(**settings, learning_rate_factors=[("a/", 0.5)])
+    references = {
+        name: ReferenceLamb(**settings | dict(learning_rate=rate))
+        for name, rate in zip(start, (0.05, 0.1, 0.1, 0.1), strict=True)
+    }
+    for _ in range(3):
+        gradients = {k: rng.normal(size=v.shape) for k, v in start.items()}
+        apply(optimizer, variables, gradients)
+        for name, reference in references.items():
+            start[name] = reference.step(start[name], gradients[name])
+            np.testing.assert_allclose(
+                variables[name], start[name], rtol=1e-5, atol=1e-6
+            )
+
+
+def test_what_was_read_before_an_update_stays_as_it_was(rng, kernels):
+    variables = Named({"dense/kernel": rng.normal(size=(3, 3))}).named
+    (variable,) = variables.values()
+    before = variable.value.read_value()
+    copy = np.array(before, copy=True)
+    apply(Lamb(0.1), variables, {"dense/kernel": np.ones((3, 3))})
+    np.testing.assert_array_equal(before, copy)
+    assert np.all(np.array(variable) != copy)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_gradient_that_is_no_number_reaches_every_clipped_weight(
+    kernels, wrong
+):
+    variables = Named({"a/kernel": np.ones(2), "b/kernel": np.ones(2)}).named
+    gradients = {"a/kernel": np.array([wrong, 1.0]), "b/kernel": np.ones(2)}
+    apply(Lamb(0.1, global_clipnorm=1.0), variables, gradients)
+    for variable in variables.values():
+        assert np.isnan(np.array(variable)).all()
+
+
 def test_exclusions_of_an_albert_are_its_biases_and_layer_norms(tiny_config):
     model = AlbertForPretraining(AlbertBackbone.from_config(tiny_config))
     optimizer = Lamb(0.01)
@@ -123,7 +181,7 @@ def test_what_keras_was_told_to_exclude_is_not_decayed():
     np.testing.assert_array_equal(variables["dense/kernel"], np.ones((2, 2)))
 
 
-def test_the_global_norm_is_clipped_over_all_variables(rng):
+def test_the_global_norm_is_clipped_over_all_variables(rng, kernels):
     start = {"a/kernel": rng.normal(size=(3,)), "b/kernel": rng.normal(size=2)}
     gradients = {"a/kernel": np.full(3, 30.0), "b/kernel": np.full(2, -40.0)}
     norm = np.sqrt(sum((g**2).sum() for g in gradients.values()))
@@ -158,7 +216,7 @@ def test_the_configuration_gives_back_an_equal_optimizer():
     assert copy.global_clipnorm == 3.0 and copy.weight_decay == 0.2
 
 
-def test_loss_scaling_skips_an_overflow_and_changes_nothing_else(rng):
+def test_loss_scaling_skips_an_overflow_and_changes_nothing_else(rng, kernels):
     start = {"dense/kernel": rng.normal(size=(3, 3))}
     gradient = rng.normal(size=(3, 3)) * 0.01
     plain, scaled = (Named(start).named for _ in range(2))

@@ -7,6 +7,7 @@ out, and read no more than was kept; what is wide and cheap is computed again.
 
 from albert_keras.kernels.tensorflow_cpu.attention import self_attention
 from albert_keras.kernels.tensorflow_cpu.feed_forward import feed_forward
+from albert_keras.kernels.tensorflow_cpu.lamb import apply_lamb
 from albert_keras.kernels.tensorflow_cpu.normalization import add_layer_norm
 from albert_keras.kernels.tensorflow_cpu.products import (
     project,
@@ -21,6 +22,7 @@ from albert_keras.kernels.tensorflow_cpu.vocabulary import (
 
 __all__ = [
     "add_layer_norm",
+    "apply_lamb",
     "feed_forward",
     "project",
     "self_attention",

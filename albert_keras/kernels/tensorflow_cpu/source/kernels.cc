@@ -4,4 +4,5 @@
 #include "add_up.h"
 #include "attention.h"
 #include "bias_activation.h"
+#include "lamb.h"
 #include "vocabulary.h"
