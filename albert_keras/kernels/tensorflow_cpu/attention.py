@@ -46,15 +46,16 @@ def self_attention(
 def _project_apart(queries, x, kernel):
     """Queries `(B, Q, H)`, and the keys and values `(B, T, 2 H)` of x."""
     width = x.shape[-1]
+    own = kernel.columns(0, width)
+    others = kernel.columns(width, 3 * width)
 
     @tf.custom_gradient
-    def run(queries, x, matrix):
+    def run(queries, x, _):
         def gradient(dq, dk):
-            dqueries, one = product_gradients(queries, matrix[:, :width], dq)
-            dx, other = product_gradients(x, matrix[:, width:], dk)
+            dqueries, one = product_gradients(queries, own, dq)
+            dx, other = product_gradients(x, others, dk)
             return dqueries, dx, tf.concat([one, other], axis=1)
 
-        q = product(queries, kernel.transposed[:width])
-        return (q, product(x, kernel.transposed[width:])), gradient
+        return (product(queries, own), product(x, others)), gradient
 
     return run(queries, x, kernel.matrix)

@@ -1,7 +1,8 @@
 """Shared weights, and products with them.
 
-oneDNN computes the products. Its products are faster with the right-hand
-side transposed, so each weight is laid out once more, for all layers.
+oneDNN computes the products. It is faster with the right-hand side as it lies
+in float32, and with it transposed in bfloat16 (docs/design.md), forward and
+backward, so each weight is laid out both ways, once for all layers.
 """
 
 import math
@@ -49,43 +50,50 @@ def _take(weight, cast, number, is_last):
 
 
 class Kernel(NamedTuple):
-    """A matrix `(I, O)`, which takes the gradient, and it transposed.
-
-    x W reads `(O, I)`, dy W' reads the matrix itself.
-    """
+    """A matrix W `(I, O)`, which takes the gradient, and it transposed."""
 
     matrix: Any
     transposed: Any
 
+    def columns(self, first, last):
+        return Kernel(self.matrix[:, first:last], self.transposed[first:last])
+
+    def flipped(self):
+        """Of W'."""
+        return Kernel(self.transposed, self.matrix)
+
 
 def share_kernel(kernel, uses, dtype):
     kernels = share(kernel, uses, dtype)
-    transposed = tf.transpose(tf.stop_gradient(kernels[0]))
+    transposed = operations().albert_transpose(tf.stop_gradient(kernels[0]))
     return [Kernel(one, transposed) for one in kernels]
 
 
 def project(x, kernel):
     @tf.custom_gradient
-    def run(x, matrix):
+    def run(x, _):
         def gradient(dy):
-            return product_gradients(x, matrix, dy)
+            return product_gradients(x, kernel, dy)
 
-        return product(x, kernel.transposed), gradient
+        return product(x, kernel), gradient
 
     return run(x, kernel.matrix)
 
 
-def product(x, transposed):
-    """x W `(..., O)` for x `(..., I)`, given W' `(O, I)`."""
-    rows = tf.matmul(rows_of(x), transposed, transpose_b=True)
-    shape = tf.concat([tf.shape(x)[:-1], [transposed.shape[0]]], 0)
+def product(x, kernel):
+    """x W `(..., O)` for x `(..., I)`."""
+    if x.dtype == tf.float32:
+        rows = tf.matmul(rows_of(x), kernel.matrix)
+    else:
+        rows = tf.matmul(rows_of(x), kernel.transposed, transpose_b=True)
+    shape = tf.concat([tf.shape(x)[:-1], [kernel.matrix.shape[1]]], 0)
     return tf.reshape(rows, shape)
 
 
-def product_gradients(x, matrix, dy):
+def product_gradients(x, kernel, dy):
     """Of x W for x and for W."""
     dmatrix = tf.matmul(rows_of(x), rows_of(dy), transpose_a=True)
-    return product(dy, matrix), dmatrix
+    return product(dy, kernel.flipped()), dmatrix
 
 
 def rows_of(x):

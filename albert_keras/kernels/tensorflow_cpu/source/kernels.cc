@@ -5,4 +5,5 @@
 #include "attention.h"
 #include "bias_activation.h"
 #include "lamb.h"
+#include "transpose.h"
 #include "vocabulary.h"
