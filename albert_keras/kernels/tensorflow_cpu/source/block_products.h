@@ -8,7 +8,6 @@
 #define ALBERT_KERAS_BLOCK_PRODUCTS_H_
 
 #include "rows.h"
-#include "Eigen/Core"
 
 #if defined(__AMX_BF16__) && defined(__linux__)
 #define ALBERT_KERAS_AMX
@@ -19,17 +18,9 @@
 
 namespace albert_keras {
 
-// In float32, by Eigen.
+// In float32. A product with so short rows is over before a library has
+// rearranged its sides.
 class FloatBlocks {
-  template <class F>
-  static auto Of(F* x, int64_t stride, int64_t rows, int64_t columns) {
-    using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic,
-                                 Eigen::RowMajor>;
-    using Given = std::conditional_t<std::is_const_v<F>, const Matrix, Matrix>;
-    return Eigen::Map<Given, 0, Eigen::OuterStride<>>(
-        x, rows, columns, Eigen::OuterStride<>(stride));
-  }
-
  public:
   using Element = float;
   static constexpr int64_t kGranule = 16, kRows = 256;
@@ -54,19 +45,84 @@ class FloatBlocks {
 
   static void Transpose(const float* from, int64_t from_stride, int64_t rows,
                         int64_t columns, float* to, int64_t to_stride) {
-    Of(to, to_stride, columns, rows) =
-        Of(from, from_stride, rows, columns).transpose();
+    for (int64_t c = 0; c < columns; ++c) {
+      for (int64_t r = 0; r < rows; ++r) {
+        to[c * to_stride + r] = from[r * from_stride + c];
+      }
+    }
   }
 
   // c (+)= a b, for a (m, k), b (k, n).
   void Product(int64_t m, int64_t n, int64_t k, const float* a,
                int64_t a_stride, const float* b, int64_t b_stride, float* c,
                int64_t c_stride, bool adds) const {
-    auto product = Of(a, a_stride, m, k) * Of(b, b_stride, k, n);
-    if (adds) {
-      Of(c, c_stride, m, n).noalias() += product;
-    } else {
-      Of(c, c_stride, m, n).noalias() = product;
+    for (int64_t j = 0; j < n; j += kGranule) {
+      for (int64_t i = 0; i < m; i += kRowsAtOnce) {
+        UpTo<kRowsAtOnce>(m - i, k, a + i * a_stride, a_stride, b + j,
+                          b_stride, c + i * c_stride + j, c_stride, adds);
+      }
+    }
+  }
+
+ private:
+  // What a register holds, of which two hold a granule where they are AVX's,
+  // and rows whose sums stay in registers: 32 of AVX-512, 16 of AVX.
+#if defined(__AVX512F__)
+  static constexpr int kBytes = 64, kRowsAtOnce = 12;
+#elif defined(__AVX__)
+  static constexpr int kBytes = 32, kRowsAtOnce = 6;
+#else
+  static constexpr int kBytes = 16, kRowsAtOnce = 4;
+#endif
+  static constexpr int kLanes = kBytes / sizeof(float);
+  static constexpr int kParts = kGranule / kLanes;
+  typedef float Lanes __attribute__((vector_size(kBytes)));
+
+  static Lanes LanesAt(const float* place) {
+    Lanes lanes;
+    std::memcpy(&lanes, place, sizeof lanes);
+    return lanes;
+  }
+
+  // Of as many rows as there are, at most kMost.
+  template <int kMost>
+  static void UpTo(int64_t rows, int64_t k, const float* a, int64_t a_stride,
+                   const float* b, int64_t b_stride, float* c,
+                   int64_t c_stride, bool adds) {
+    if constexpr (kMost > 0) {
+      if (rows >= kMost) {
+        Rows<kMost>(k, a, a_stride, b, b_stride, c, c_stride, adds);
+      } else {
+        UpTo<kMost - 1>(rows, k, a, a_stride, b, b_stride, c, c_stride, adds);
+      }
+    }
+  }
+
+  template <int kCount>
+  static void Rows(int64_t k, const float* a, int64_t a_stride, const float* b,
+                   int64_t b_stride, float* c, int64_t c_stride, bool adds) {
+    Lanes sums[kCount][kParts] = {};
+    for (int64_t p = 0; p < k; ++p) {
+      Lanes row[kParts];
+#pragma GCC unroll 4
+      for (int j = 0; j < kParts; ++j) {
+        row[j] = LanesAt(b + p * b_stride + j * kLanes);
+      }
+#pragma GCC unroll 12
+      for (int i = 0; i < kCount; ++i) {
+        const float factor = a[i * a_stride + p];
+#pragma GCC unroll 4
+        for (int j = 0; j < kParts; ++j) sums[i][j] += factor * row[j];
+      }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < kCount; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kParts; ++j) {
+        float* place = c + i * c_stride + j * kLanes;
+        const Lanes sum = adds ? LanesAt(place) + sums[i][j] : sums[i][j];
+        std::memcpy(place, &sum, sizeof sum);
+      }
     }
   }
 };
