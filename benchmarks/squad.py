@@ -44,7 +44,7 @@ def main(argv=None):
         "average."
     )
     kinds = {
-        "evaluation, padded to the longest": 32,
+        "evaluation, padded to the longest": None,
         "evaluation, padded to the full length": options.max_seq_length,
     }
     for name, multiple in kinds.items():

@@ -158,9 +158,9 @@ class EvaluationBatches(_Batches):
     Args:
         examples, batch_size, rank, size, padding_multiple, **kwargs: As for
             `TrainingBatches`.
-        max_tokens: Batches of longer rows have fewer of them, a power of
-            two, so that these are at most so many pieces with padding, where
-            one row is not longer already. None sets no limit.
+        max_tokens: Batches of longer rows have fewer of them, so that these
+            are at most so many pieces with padding, where one row is not
+            longer already. None sets no limit.
 
     Raises:
         ValueError: If there are no examples, or a number is out of range.
@@ -190,12 +190,9 @@ class EvaluationBatches(_Batches):
 
     def _rows(self, width):
         """Rows of a batch whose longest is padded to a width."""
-        if (
-            self.max_tokens is None
-            or self.batch_size * width <= self.max_tokens
-        ):
+        if self.max_tokens is None:
             return self.batch_size
-        return 1 << max(0, (self.max_tokens // width).bit_length() - 1)
+        return min(self.batch_size, max(1, self.max_tokens // width))
 
     @property
     def num_batches(self) -> int:

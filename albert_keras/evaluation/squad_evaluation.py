@@ -71,7 +71,7 @@ def answer(
     windows,
     batch_size=32,
     progress=None,
-    padding_multiple=32,
+    padding_multiple=None,
     **decoding,
 ):
     """A model's `SquadPredictions` for all questions, on every rank.
@@ -81,12 +81,12 @@ def answer(
         windows: The `SquadWindows` of the questions.
         batch_size: Windows at a time on each device.
         progress: Called with the number of windows done on this rank.
-        padding_multiple: See `EvaluationBatches`.
+        padding_multiple: See `EvaluationBatches`; None for what suits the
+            device.
         **decoding: `n_best` and `max_answer_length` of `SpanDecoder`.
     """
-    batches = batches_of_this_rank(
-        windows, batch_size, padding_multiple=padding_multiple
-    )
+    chosen = {"padding_multiple": padding_multiple} if padding_multiple else {}
+    batches = batches_of_this_rank(windows, batch_size, **chosen)
     decoder = SpanDecoder(windows, **decoding)
     for indices, _, outputs in batches.predict(model, progress):
         decoder.add(indices, outputs)
