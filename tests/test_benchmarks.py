@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,29 @@ def test_an_update_is_measured_beside_the_products(benchmark, tmp_path):
     assert len(result["seconds"]) == 2
     assert result["tokens_per_second"] > 0
     assert result["share_of_ceiling"] > 0
+
+
+def test_time_to_make_batches_counts_as_waiting(
+    benchmark, corpus, tmp_path, monkeypatch
+):
+    waiting = benchmark("waiting")
+    make = waiting.ak.data.PretrainingDataset.__getitem__
+
+    def slowly(self, index):
+        time.sleep(0.05)
+        return make(self, index)
+
+    monkeypatch.setattr(
+        waiting.ak.data.PretrainingDataset, "__getitem__", slowly
+    )
+    path = tmp_path / "waiting.json"
+    waiting.main(
+        f"--data_dir {corpus} --size tiny --length 32 --rows 2 --updates 3 "
+        f"--seconds 10 --json {path}".split()
+    )
+    results = json.loads(path.read_text())["results"]
+    assert 0.05 <= results["batch_seconds"] < 1
+    assert results["share"] == pytest.approx(
+        results["batch_seconds"] / results["update_seconds"]
+    )
+    assert results["share_elsewhere"] == results["batch_seconds"] / 10
