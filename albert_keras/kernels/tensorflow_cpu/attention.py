@@ -26,8 +26,9 @@ def self_attention(
 
     @tf.custom_gradient
     def run(*inputs):
-        *projected, bias = inputs
-        inputs = projected[0], projected[-1], bias, mask
+        *queries, keys, bias = inputs
+        apart = queries[0] if queries else tf.zeros((0, 0, 0), keys.dtype)
+        inputs = apart, keys, bias, mask
         context, log_sums = operations().albert_attention(
             *inputs, num_heads=num_heads
         )
@@ -36,7 +37,7 @@ def self_attention(
             dqueries, dkeys, dbias = operations().albert_attention_grad(
                 *inputs, context, log_sums, dcontext, num_heads=num_heads
             )
-            return (*(dqueries, dkeys)[-len(projected) :], dbias)
+            return (dqueries, dkeys, dbias) if queries else (dkeys, dbias)
 
         return context, gradient
 

@@ -13,7 +13,7 @@
 namespace albert_keras {
 
 // `keys` is (B, T, 2 H), keys and values, beside queries (B, Q, H); or
-// (B, T, 3 H), the queries first, and `queries` the same. The bias (3 H) is
+// (B, T, 3 H), the queries first, and `queries` (0, 0, 0). The bias (3 H) is
 // theirs, not yet added. `mask` (B, T) is added to scores; empty adds nothing.
 // `log_sums` (B, N, Q) are those of the scores' exponentials.
 REGISTER_OP("AlbertAttention")
@@ -28,13 +28,13 @@ REGISTER_OP("AlbertAttention")
     .SetShapeFn([](InferenceContext* c) {
       tensorflow::shape_inference::DimensionHandle width;
       TF_RETURN_IF_ERROR(c->Divide(c->Dim(c->input(2), 0), 3, true, &width));
-      const auto batch = c->Dim(c->input(0), 0), length = c->Dim(c->input(0), 1);
-      c->set_output(0, c->MakeShape({batch, length, width}));
+      const bool apart = c->Value(c->Dim(c->input(0), 2)) != 0;
+      const auto length = c->Dim(c->input(apart ? 0 : 1), 1);
+      c->set_output(0, c->MakeShape({c->Dim(c->input(1), 0), length, width}));
       c->set_output(1, c->UnknownShapeOfRank(3));
       return absl::OkStatus();
     });
 
-// `dqueries` is empty where the queries are among the keys.
 REGISTER_OP("AlbertAttentionGrad")
     .Input("queries: T")
     .Input("keys: T")
@@ -49,9 +49,7 @@ REGISTER_OP("AlbertAttentionGrad")
     .Attr("T: {float, bfloat16, half}")
     .Attr("num_heads: int")
     .SetShapeFn([](InferenceContext* c) {
-      const bool joint = c->Value(c->Dim(c->input(1), 2)) ==
-                         c->Value(c->Dim(c->input(2), 0));
-      c->set_output(0, joint ? c->MakeShape({0, 0, 0}) : c->input(0));
+      c->set_output(0, c->input(0));
       c->set_output(1, c->input(1));
       c->set_output(2, c->input(2));
       return absl::OkStatus();
@@ -73,13 +71,13 @@ struct AttentionInputs {
       : queries(context->input(0)),
         keys(context->input(1)),
         bias(context->input(2).flat<float>().data()),
-        batch(queries.dim_size(0)),
-        query_length(queries.dim_size(1)),
+        batch(keys.dim_size(0)),
         key_length(keys.dim_size(1)),
         width(context->input(2).NumElements() / 3),
         num_heads(num_heads),
         head_dim(width / num_heads),
-        joint(keys.dim_size(2) == 3 * width) {
+        joint(keys.dim_size(2) == 3 * width),
+        query_length(joint ? key_length : queries.dim_size(1)) {
     const Tensor& mask_input = context->input(3);
     mask = mask_input.NumElements() ? mask_input.flat<float>().data() : nullptr;
     OP_REQUIRES(context,
@@ -123,8 +121,9 @@ struct AttentionInputs {
 
   const Tensor &queries, &keys;
   const float *bias, *mask;
-  int64_t batch, query_length, key_length, width, num_heads, head_dim;
+  int64_t batch, key_length, width, num_heads, head_dim;
   bool joint;
+  int64_t query_length;
 };
 
 inline int64_t RoundUp(int64_t n, int64_t granule) {
@@ -420,10 +419,9 @@ class AttentionBackward : public HeadsKernel {
     const T* output = context->input(4).flat<T>().data();
     const float* log_sums = context->input(5).flat<float>().data();
     const T* doutput = context->input(6).flat<T>().data();
-    const TensorShape queries_shape =
-        in.joint ? TensorShape({0, 0, 0}) : in.queries.shape();
-    T* dqueries = Output<T>(context, 0, queries_shape);
-    T* dkeys = Output<T>(context, 1, in.keys.shape());
+    // A head reads its rows before it writes their gradients.
+    T* dqueries = OutputInPlace<T>(context, 0, 0);
+    T* dkeys = OutputInPlace<T>(context, 1, 1);
     float* dbias = Output<float>(context, 2, {3 * in.width});
     if (!context->status().ok()) return;
 

@@ -4,6 +4,9 @@
 #define ALBERT_KERAS_LAMB_H_
 
 #include <limits>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "rows.h"
 #include "tensorflow/core/framework/resource_mgr.h"
@@ -64,6 +67,11 @@ class Lamb : public tensorflow::OpKernel {
                    context->GetAttr("velocity_rate", &velocity_rate_));
     OP_REQUIRES_OK(context, context->GetAttr("epsilon", &epsilon_));
     OP_REQUIRES_OK(context, context->GetAttr("global_clipnorm", &clipnorm_));
+#ifdef __GLIBC__
+    // The graph has been made and optimized; what that took would stay beside
+    // the tensors of the updates.
+    malloc_trim(0);
+#endif
   }
 
   void Compute(OpKernelContext* context) override {
