@@ -11,12 +11,11 @@ what it would be at so many seconds an update, on a faster machine.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import keras
-from rounds import machine
+from rounds import record_of
 
 import albert_keras as ak
 
@@ -112,10 +111,9 @@ def report(options, clock):
         print(
             f"At {options.seconds} s an update: {batch / options.seconds:.2%}"
         )
-    if options.json:
-        record = {"machine": machine(), **vars(options), "results": results}
-        options.json.write_text(json.dumps(record, indent=2, default=str))
-    return results
+    names = ("size", "policy", "length", "rows", "updates")
+    fields = {name: getattr(options, name) for name in names}
+    return record_of(results, options.json, **fields)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,17 @@ _ON_CPU = {"max_tokens": 1536, "padding_multiple": 8}
 
 
 def batches_of_this_rank(
-    examples: Examples, batch_size: int, **kwargs: Any
+    examples: Examples, batch_size: int, padding_multiple: int | None = None
 ) -> EvaluationBatches:
-    """The `EvaluationBatches` of this rank's share, for all its devices."""
-    if can_fuse():
-        kwargs = _ON_CPU | kwargs
+    """The `EvaluationBatches` of this rank's share, for all its devices.
+
+    Args:
+        examples, batch_size: See there; the rows are those of each device.
+        padding_multiple: See there; None for what suits the device.
+    """
+    kwargs = dict(_ON_CPU) if can_fuse() else {}
+    if padding_multiple is not None:
+        kwargs["padding_multiple"] = padding_multiple
     return EvaluationBatches(
         examples,
         batch_size * distributed.devices(),

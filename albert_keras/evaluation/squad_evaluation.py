@@ -81,12 +81,10 @@ def answer(
         windows: The `SquadWindows` of the questions.
         batch_size: Windows at a time on each device.
         progress: Called with the number of windows done on this rank.
-        padding_multiple: See `EvaluationBatches`; None for what suits the
-            device.
+        padding_multiple: See `batches_of_this_rank`.
         **decoding: `n_best` and `max_answer_length` of `SpanDecoder`.
     """
-    chosen = {"padding_multiple": padding_multiple} if padding_multiple else {}
-    batches = batches_of_this_rank(windows, batch_size, **chosen)
+    batches = batches_of_this_rank(windows, batch_size, padding_multiple)
     decoder = SpanDecoder(windows, **decoding)
     for indices, _, outputs in batches.predict(model, progress):
         decoder.add(indices, outputs)

@@ -145,12 +145,12 @@ class Lamb(keras.optimizers.Optimizer):
     # === All variables at once, where there is a kernel for that ===
 
     def _clip_gradients(self, grads):
-        if self.global_clipnorm and self._fuses():
+        if self.global_clipnorm and self.has_kernel():
             return grads
         return super()._clip_gradients(grads)
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        if not self._fuses():
+        if not self.has_kernel():
             super()._backend_update_step(
                 grads, trainable_variables, learning_rate
             )
@@ -178,8 +178,8 @@ class Lamb(keras.optimizers.Optimizer):
             global_clipnorm=self.global_clipnorm or 0.0,
         )
 
-    def _fuses(self):
-        """Whether the training step asks for the kernel, and it fits."""
+    def has_kernel(self):
+        """Whether `kernels.fused_kernels` asks for the kernel, and it fits."""
         return hasattr(kernels_for(training=False), "apply_lamb") and all(
             variable.dtype == "float32"
             for variable in self._trainable_variables

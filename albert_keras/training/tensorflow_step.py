@@ -7,7 +7,6 @@ import keras
 import tensorflow as tf
 
 from albert_keras.kernels import can_fuse, fused_kernels
-from albert_keras.optimizers import Lamb
 from albert_keras.training import distributed
 from albert_keras.training.micro_batches import rows_of_each
 from albert_keras.training.stateful_test_step import test_step as test_step
@@ -111,24 +110,25 @@ def _passes(model):
 def _update(model):
     """Applies gradients, which is many small passes over memory.
 
-    On a CPU LAMB has a kernel, and XLA compiles other optimizers: below a
-    million weights these are not worth the seconds of compiling.
+    On a CPU LAMB has a kernel, and XLA compiles what has none: below a
+    million weights that is not worth the seconds of compiling.
     """
 
     def update(gradients):
         with fused_kernels():
             model.optimizer.apply(gradients, model.trainable_variables)
 
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    weights = sum(math.prod(v.shape) for v in model.trainable_variables)
-    if (
-        model.run_eagerly
-        or not can_fuse()
-        or isinstance(optimizer, Lamb)
-        or weights < 1e6
-    ):
+    if model.run_eagerly or not can_fuse() or _has_kernel(model.optimizer):
+        return update
+    if sum(math.prod(v.shape) for v in model.trainable_variables) < 1e6:
         return update
     return tf.function(update, jit_compile=True, autograph=False)
+
+
+def _has_kernel(optimizer):
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    with fused_kernels():
+        return hasattr(optimizer, "has_kernel") and optimizer.has_kernel()
 
 
 def _add_up(gradients, sums, compression):

@@ -53,6 +53,18 @@ def apply(optimizer, variables, gradients):
     )
 
 
+def assert_follows(references, weights, optimizer, variables, rng, steps, rtol):
+    """Variables are what the references make of the weights, at each step."""
+    for _ in range(steps):
+        gradients = {k: rng.normal(size=v.shape) for k, v in weights.items()}
+        apply(optimizer, variables, gradients)
+        for name, reference in references.items():
+            weights[name] = reference.step(weights[name], gradients[name])
+            np.testing.assert_allclose(
+                variables[name], weights[name], rtol=rtol, atol=1e-6
+            )
+
+
 @pytest.mark.parametrize("case", RECORD["cases"])
 def test_twenty_steps_equal_those_recorded_from_tensorflow_addons(
     case, kernels
@@ -104,14 +116,7 @@ def test_the_update_equals_the_numpy_reference(
         )
         for name in start
     }
-    for _ in range(10):
-        gradients = {k: rng.normal(size=v.shape) for k, v in start.items()}
-        apply(optimizer, variables, gradients)
-        for name, reference in references.items():
-            start[name] = reference.step(start[name], gradients[name])
-            np.testing.assert_allclose(
-                variables[name], start[name], rtol=2e-5, atol=1e-6
-            )
+    assert_follows(references, start, optimizer, variables, rng, 10, 2e-5)
 
 
 def test_variables_of_any_size_equal_the_numpy_reference(rng, kernels):
@@ -127,14 +132,7 @@ def test_variables_of_any_size_equal_the_numpy_reference(rng, kernels):
         name: ReferenceLamb(**settings | dict(learning_rate=rate))
         for name, rate in zip(start, (0.05, 0.1, 0.1, 0.1), strict=True)
     }
-    for _ in range(3):
-        gradients = {k: rng.normal(size=v.shape) for k, v in start.items()}
-        apply(optimizer, variables, gradients)
-        for name, reference in references.items():
-            start[name] = reference.step(start[name], gradients[name])
-            np.testing.assert_allclose(
-                variables[name], start[name], rtol=1e-5, atol=1e-6
-            )
+    assert_follows(references, start, optimizer, variables, rng, 3, 1e-5)
 
 
 def test_what_was_read_before_an_update_stays_as_it_was(rng, kernels):

@@ -65,8 +65,8 @@ class FloatBlocks {
   }
 
  private:
-  // What a register holds, of which two hold a granule where they are AVX's,
-  // and rows whose sums stay in registers: 32 of AVX-512, 16 of AVX.
+  // Bytes of a register, and rows whose sums of one granule stay in
+  // registers: AVX-512 has 32, AVX has 16.
 #if defined(__AVX512F__)
   static constexpr int kBytes = 64, kRowsAtOnce = 12;
 #elif defined(__AVX__)

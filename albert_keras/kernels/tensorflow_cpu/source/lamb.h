@@ -4,6 +4,7 @@
 #define ALBERT_KERAS_LAMB_H_
 
 #include <limits>
+#include <memory>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -47,6 +48,11 @@ class Lamb : public tensorflow::OpKernel {
     double weights = 0, updates = 0;  // sums of squares
   };
 
+  struct Held {
+    tensorflow::core::RefCountPtr<tensorflow::Var> variable;
+    std::unique_ptr<tensorflow::mutex_lock> lock;  // goes first
+  };
+
   // Elements of one variable, and what it adds to sums of squares.
   struct Chunk {
     Variable* variable;
@@ -75,8 +81,7 @@ class Lamb : public tensorflow::OpKernel {
   }
 
   void Compute(OpKernelContext* context) override {
-    std::vector<tensorflow::core::RefCountPtr<tensorflow::Var>> held;
-    std::vector<std::unique_ptr<tensorflow::mutex_lock>> locks;
+    std::vector<Held> held;
     const float learning_rate = context->input(4 * count_).flat<float>()(0);
     const auto corrections = context->input(4 * count_ + 1).flat<float>();
     std::vector<Variable> variables(count_);
@@ -85,25 +90,11 @@ class Lamb : public tensorflow::OpKernel {
     for (int i = 0; i < count_; ++i) {
       Variable& variable = variables[i];
       const Tensor& gradient = context->input(3 * count_ + i);
-      float** places[] = {&variable.w, &variable.m, &variable.v};
-      for (int kind = 0; kind < 3; ++kind) {
-        held.emplace_back();
-        OP_REQUIRES_OK(context,
-                       LookupResource(context,
-                                      tensorflow::HandleFromInput(
-                                          context, kind * count_ + i),
-                                      &held.back()));
-        locks.push_back(
-            std::make_unique<tensorflow::mutex_lock>(*held.back()->mu()));
-        Tensor* value = held.back()->tensor();
-        OP_REQUIRES(context, value->shape() == gradient.shape(),
-                    tensorflow::errors::InvalidArgument(
-                        "A gradient must have its variable's shape. Received: ",
-                        gradient.shape().DebugString(), " for ",
-                        value->shape().DebugString(), "."));
-        OP_REQUIRES_OK(context, MakeSole(context, value));
-        *places[kind] = value->flat<float>().data();
-      }
+      OP_REQUIRES_OK(context, Take(context, i, gradient, &held, &variable.w));
+      OP_REQUIRES_OK(context, Take(context, count_ + i, gradient, &held,
+                                   &variable.m));
+      OP_REQUIRES_OK(context, Take(context, 2 * count_ + i, gradient, &held,
+                                   &variable.v));
       variable.g = gradient.flat<float>().data();
       variable.learning_rate = learning_rate * factors_[i];
       variable.decay = decays_[i];
@@ -136,7 +127,28 @@ class Lamb : public tensorflow::OpKernel {
   }
 
  private:
-  // A variable's value in memory that nothing else reads.
+  // Locks the variable of an input, and gives its value, in memory that
+  // nothing else reads.
+  static absl::Status Take(OpKernelContext* context, int input,
+                           const Tensor& gradient, std::vector<Held>* held,
+                           float** data) {
+    held->emplace_back();
+    auto& [variable, lock] = held->back();
+    TF_RETURN_IF_ERROR(LookupResource(
+        context, tensorflow::HandleFromInput(context, input), &variable));
+    lock = std::make_unique<tensorflow::mutex_lock>(*variable->mu());
+    Tensor* value = variable->tensor();
+    if (value->shape() != gradient.shape()) {
+      return tensorflow::errors::InvalidArgument(
+          "A gradient must have its variable's shape. Received: ",
+          gradient.shape().DebugString(), " for ",
+          value->shape().DebugString(), ".");
+    }
+    TF_RETURN_IF_ERROR(MakeSole(context, value));
+    *data = value->flat<float>().data();
+    return absl::OkStatus();
+  }
+
   static absl::Status MakeSole(OpKernelContext* context, Tensor* value) {
     if (value->RefCountIsOne()) return absl::OkStatus();
     Tensor copy;
