@@ -13,6 +13,16 @@ from albert_keras.kernels.flash_attention import (
     flash_attention,
     has_flash_attention,
 )
+from albert_keras.kernels.padded_sequences import PaddedSequences
+
+
+def sequences_of(x, padding_mask=None):
+    """How x `(B, T, H)` passes through the layers, see `PaddedSequences`.
+
+    A fused form may leave out what `padding_mask` `(B, T)` has as 0, where
+    the result is then 0; the rest is the same.
+    """
+    return PaddedSequences(x, padding_mask)
 
 
 def share(weight, uses, dtype):
@@ -74,7 +84,8 @@ def self_attention(
             scaled.
         bias: float32 `(3 H,)`.
         num_heads: N.
-        attention_bias: float32 `(B, 1, 1, T)` or None.
+        attention_bias: float32 `(B, 1, 1, T)`, None, or that of the
+            `sequences_of` x.
         queries: `(B, Q, H)`: what asks, of which the result is; None is x.
         drop: Function applied to the probabilities, such as a dropout.
     """

@@ -2,7 +2,7 @@
 
 import keras
 
-from albert_keras.layers.self_attention import attention_bias_from_mask
+from albert_keras.kernels import kernels_for, plain
 from albert_keras.layers.transformer_block import TransformerBlock
 
 
@@ -104,9 +104,8 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             self.final_layer_norm.build(input_shape)
 
     def call(self, x, padding_mask=None, positions=None, training=False):
-        attention_bias = None
-        if padding_mask is not None:
-            attention_bias = attention_bias_from_mask(padding_mask)
+        sequences = self._sequences_of(x, padding_mask, training)
+        rows = None if positions is None else sequences.rows_at(positions)
         sequence = [
             block
             for layer in range(self.num_layers)
@@ -116,23 +115,29 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             block: iter(block.weights_for(sequence.count(block), training))
             for block in self.blocks
         }
+        x = sequences.enter(x)
         for number, block in enumerate(sequence, start=1):
             is_last = number == len(sequence)
             x = self._apply(
                 block,
                 x,
-                attention_bias,
+                sequences.attention_bias,
                 next(weights[block]),
                 training,
-                positions if is_last else None,
+                rows if is_last else None,
             )
         if self.final_layer_norm is not None:
             x = self.final_layer_norm(x)
-        return x
+        return sequences.leave(x) if positions is None else x
 
-    def _apply(self, block, x, attention_bias, weights, training, positions):
+    def _sequences_of(self, x, padding_mask, training):
+        drops = training and self.block_config["attention_dropout"]
+        kernels = plain if drops else kernels_for(training)
+        return kernels.sequences_of(x, padding_mask)
+
+    def _apply(self, block, x, attention_bias, weights, training, rows):
         def apply(x, weights):
-            return block.apply(x, attention_bias, weights, training, positions)
+            return block.apply(x, attention_bias, weights, training, rows)
 
         if self.remat and training:
             apply = keras.remat(apply)

@@ -4,7 +4,7 @@ import keras
 
 from albert_keras.kernels import kernels_for_classes
 from albert_keras.kernels.activations import get_activation
-from albert_keras.layers.gather_positions import gather_positions
+from albert_keras.kernels.padded_sequences import gather_positions
 from albert_keras.layers.initializers import albert_initializer
 
 

@@ -34,7 +34,7 @@ class SelfAttention(keras.layers.Layer):
     Call arguments:
         x: `(B, T, H)`.
         attention_bias: `(B, 1, 1, T)`, 0 for keys to attend to and a large
-            negative number for padding (see `attention_bias_from_mask`).
+            negative number for padding.
 
     Returns:
         `(B, T, H)`.
@@ -116,7 +116,8 @@ class SelfAttention(keras.layers.Layer):
 
         Args:
             x: `(B, T, H)`.
-            attention_bias: As for the layer's call.
+            attention_bias: As for the layer's call, or that of the kernels'
+                `sequences_of` x.
             weights: `AttentionWeights`.
             training: Whether probabilities are dropped.
             queries: `(B, Q, H)`: rows of x that ask; all of x when None.
@@ -148,15 +149,3 @@ class SelfAttention(keras.layers.Layer):
             "dropout": self.dropout,
             "initializer_range": self.initializer_range,
         }
-
-
-def attention_bias_from_mask(padding_mask):
-    """Turns `(B, T)`, 1 = attend and 0 = padding, into a bias on the scores.
-
-    Returns:
-        float32 `(B, 1, 1, T)`: 0 or -30000, which float16 still holds and
-        whose exponential is 0. Only keys are masked, as in every ALBERT; a
-        row without any valid key attends to all evenly.
-    """
-    mask = ops.cast(padding_mask, "float32")
-    return (1.0 - mask[:, None, None, :]) * -30000.0

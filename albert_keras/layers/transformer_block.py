@@ -7,7 +7,7 @@ from keras import ops
 
 from albert_keras.kernels import kernels_for, on_tensorflow_cpu, plain
 from albert_keras.kernels.activations import get_activation
-from albert_keras.layers.gather_positions import gather_positions
+from albert_keras.kernels.padded_sequences import take_rows
 from albert_keras.layers.projection import Projection
 from albert_keras.layers.self_attention import AttentionWeights, SelfAttention
 
@@ -151,13 +151,14 @@ class TransformerBlock(keras.layers.Layer):
         (weights,) = self.weights_for(1, training)
         return self.apply(x, attention_bias, weights, training)
 
-    def apply(self, x, attention_bias, weights, training, positions=None):
+    def apply(self, x, attention_bias, weights, training, rows=None):
         """The block with given `BlockWeights`.
 
         Args:
-            x, attention_bias, training: As for the layer's call.
+            x, attention_bias, training: As for the layer's call, or what
+                `sequences_of` of the kernels makes of the first two.
             weights: `BlockWeights`.
-            positions: Integers `(B, Q)`: computes these positions alone.
+            rows: Integers `(B, Q)`: computes these of the rows of x alone.
 
         Returns:
             `(B, T, H)`, or `(B, Q, H)`.
@@ -167,8 +168,8 @@ class TransformerBlock(keras.layers.Layer):
         kernels = kernels_for(training)
         y = self._before(x, w.attention_gamma, w.attention_beta)
         queries = None
-        if positions is not None:
-            x, queries = (gather_positions(t, positions) for t in (x, y))
+        if rows is not None:
+            x, queries = (take_rows(t, rows) for t in (x, y))
         y = attention.attend(y, attention_bias, a, training, queries)
         y = kernels.project(y, a.output_kernel)
         x = self._add(

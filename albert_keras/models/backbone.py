@@ -30,7 +30,8 @@ class AlbertBackbone(PretrainedModel):
 
     Returns:
         `{"sequence_output": (B, T, H), "pooled_output": (B, H)}`; the
-        sequence output is `(B, P, H)` with `read_positions`.
+        sequence output is `(B, P, H)` with `read_positions`. What it has
+        for padding means nothing (zeros where kernels leave padding out).
 
     Raises:
         ValueError: If a sequence is longer than `max_sequence_length`, or,

@@ -26,9 +26,9 @@ class AlbertForQuestionAnswering(AlbertTask):
 
     Call arguments:
         inputs: What the backbone takes; question and text are two segments.
-            And `answer_mask` `(B, T)`, which may be left out: 1 where an
-            answer may start or end, the text and [CLS]; elsewhere the logits
-            are then -30000.
+            And `answer_mask` `(B, T)`: 1 where an answer may start or end,
+            the text and [CLS]; elsewhere the logits are -30000. Left out, it
+            is the padding mask.
 
     Returns:
         `{"start_logits": (B, T), "end_logits": (B, T)}`, with the head also
@@ -71,8 +71,9 @@ class AlbertForQuestionAnswering(AlbertTask):
     def call(self, inputs, training=False):
         x = self.backbone(inputs, training=training)["sequence_output"]
         logits = self.span_head(x, training=training)  # (B, T, 2)
-        if inputs.get("answer_mask") is not None:
-            allowed = ops.cast(inputs["answer_mask"], "bool")[..., None]
+        allowed = inputs.get("answer_mask", inputs.get("padding_mask"))
+        if allowed is not None:
+            allowed = ops.cast(allowed, "bool")[..., None]
             never = ops.cast(_NEVER, logits.dtype)
             logits = ops.where(allowed, logits, never)
         start, end = ops.unstack(logits, num=2, axis=-1)

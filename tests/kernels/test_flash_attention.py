@@ -7,8 +7,8 @@ from keras import ops
 
 from albert_keras.kernels import plain
 from albert_keras.kernels.flash_attention import has_flash_attention
+from albert_keras.kernels.padded_sequences import attention_bias_from_mask
 from albert_keras.layers import SelfAttention
-from albert_keras.layers.self_attention import attention_bias_from_mask
 
 
 @pytest.mark.parametrize("padded", [False, True])

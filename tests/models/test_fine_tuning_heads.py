@@ -60,6 +60,7 @@ def test_a_token_classifier_and_a_span_head_look_at_every_token(backbone, rng):
     )
     model = ak.AlbertForQuestionAnswering(backbone)
     logits = dense(model.to_parts().weights, "span_head", sequence)
+    logits = np.where(inputs["padding_mask"][..., None], logits, -30000.0)
     assert_close(model(inputs)["start_logits"], logits[..., 0])
     assert_close(model(inputs)["end_logits"], logits[..., 1])
 

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from albert_keras.layers.self_attention import attention_bias_from_mask
+from albert_keras.kernels.padded_sequences import attention_bias_from_mask
 
 
 def our_outputs(model, inputs):

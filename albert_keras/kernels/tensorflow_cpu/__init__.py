@@ -9,6 +9,7 @@ from albert_keras.kernels.tensorflow_cpu.attention import self_attention
 from albert_keras.kernels.tensorflow_cpu.feed_forward import feed_forward
 from albert_keras.kernels.tensorflow_cpu.lamb import apply_lamb
 from albert_keras.kernels.tensorflow_cpu.normalization import add_layer_norm
+from albert_keras.kernels.tensorflow_cpu.packed_sequences import sequences_of
 from albert_keras.kernels.tensorflow_cpu.products import (
     project,
     share,
@@ -26,6 +27,7 @@ __all__ = [
     "feed_forward",
     "project",
     "self_attention",
+    "sequences_of",
     "share",
     "share_kernel",
     "sparse_accuracy",

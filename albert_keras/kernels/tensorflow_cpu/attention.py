@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from albert_keras.kernels import plain
 from albert_keras.kernels.tensorflow_cpu.library import operations
+from albert_keras.kernels.tensorflow_cpu.packed_sequences import keys_of
 from albert_keras.kernels.tensorflow_cpu.products import (
     product,
     product_gradients,
@@ -18,7 +19,7 @@ def self_attention(
         return plain.self_attention(
             x, kernel.matrix, bias, num_heads, attention_bias, queries, drop
         )
-    mask = tf.zeros((0,)) if attention_bias is None else attention_bias
+    splits, mask = keys_of(x, attention_bias)
     if queries is None:
         projected = (project(x, kernel),)
     else:
@@ -28,7 +29,7 @@ def self_attention(
     def run(*inputs):
         *queries, keys, bias = inputs
         apart = queries[0] if queries else tf.zeros((0, 0, 0), keys.dtype)
-        inputs = apart, keys, bias, mask
+        inputs = apart, keys, bias, splits, mask
         context, log_sums = operations().albert_attention(
             *inputs, num_heads=num_heads
         )

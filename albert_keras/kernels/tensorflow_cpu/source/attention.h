@@ -1,130 +1,16 @@
 // Attention whose scores are never stored (Dao et al. 2022,
 // arXiv:2205.14135): a block of queries at a time, computed again for the
-// gradient. B sequences of T keys and Q queries, N heads of width d, H = N d.
+// gradient. B sequences, N heads of width d, H = N d.
 
 #ifndef ALBERT_KERAS_ATTENTION_H_
 #define ALBERT_KERAS_ATTENTION_H_
 
 #include <memory>
 
+#include "attention_inputs.h"
 #include "block_products.h"
-#include "rows.h"
 
 namespace albert_keras {
-
-// `keys` is (B, T, 2 H), keys and values, beside queries (B, Q, H); or
-// (B, T, 3 H), the queries first, and `queries` (0, 0, 0). The bias (3 H) is
-// theirs, not yet added. `mask` (B, T) is added to scores; empty adds nothing.
-// `log_sums` (B, N, Q) are those of the scores' exponentials.
-REGISTER_OP("AlbertAttention")
-    .Input("queries: T")
-    .Input("keys: T")
-    .Input("bias: float")
-    .Input("mask: float")
-    .Output("context: T")
-    .Output("log_sums: float")
-    .Attr("T: {float, bfloat16, half}")
-    .Attr("num_heads: int")
-    .SetShapeFn([](InferenceContext* c) {
-      tensorflow::shape_inference::DimensionHandle width;
-      TF_RETURN_IF_ERROR(c->Divide(c->Dim(c->input(2), 0), 3, true, &width));
-      const bool apart = c->Value(c->Dim(c->input(0), 2)) != 0;
-      const auto length = c->Dim(c->input(apart ? 0 : 1), 1);
-      c->set_output(0, c->MakeShape({c->Dim(c->input(1), 0), length, width}));
-      c->set_output(1, c->UnknownShapeOfRank(3));
-      return absl::OkStatus();
-    });
-
-REGISTER_OP("AlbertAttentionGrad")
-    .Input("queries: T")
-    .Input("keys: T")
-    .Input("bias: float")
-    .Input("mask: float")
-    .Input("context: T")
-    .Input("log_sums: float")
-    .Input("dcontext: T")
-    .Output("dqueries: T")
-    .Output("dkeys: T")
-    .Output("dbias: float")
-    .Attr("T: {float, bfloat16, half}")
-    .Attr("num_heads: int")
-    .SetShapeFn([](InferenceContext* c) {
-      c->set_output(0, c->input(0));
-      c->set_output(1, c->input(1));
-      c->set_output(2, c->input(2));
-      return absl::OkStatus();
-    });
-
-// Where a head's rows begin, and how far apart they are.
-template <class T>
-struct HeadRows {
-  T* first;
-  int64_t stride;
-
-  T* row(int64_t number) const { return first + number * stride; }
-};
-
-// The shapes and inputs that both ways have in common.
-template <class T>
-struct AttentionInputs {
-  AttentionInputs(OpKernelContext* context, int64_t num_heads)
-      : queries(context->input(0)),
-        keys(context->input(1)),
-        bias(context->input(2).flat<float>().data()),
-        batch(keys.dim_size(0)),
-        key_length(keys.dim_size(1)),
-        width(context->input(2).NumElements() / 3),
-        num_heads(num_heads),
-        head_dim(width / num_heads),
-        joint(keys.dim_size(2) == 3 * width),
-        query_length(joint ? key_length : queries.dim_size(1)) {
-    const Tensor& mask_input = context->input(3);
-    mask = mask_input.NumElements() ? mask_input.flat<float>().data() : nullptr;
-    OP_REQUIRES(context,
-                !mask || mask_input.NumElements() == batch * key_length,
-                tensorflow::errors::InvalidArgument(
-                    "The mask must have a number for each key. Received: ",
-                    mask_input.shape().DebugString(), " for keys ",
-                    keys.shape().DebugString(), "."));
-  }
-
-  // Rows of one head in a tensor (B, Q, H).
-  template <class F>
-  HeadRows<F> of_query(F* tensor, int64_t b, int64_t head) const {
-    return {tensor + b * query_length * width + head * head_dim, width};
-  }
-
-  // Part 0, 1 or 2: queries, keys or values of one head, in a tensor of the
-  // queries' or of the keys' shape.
-  template <class F>
-  HeadRows<F> part(F* in_queries, F* in_keys, int part, int64_t b,
-                   int64_t head) const {
-    if (part == 0 && !joint) return of_query(in_queries, b, head);
-    const int64_t stride = keys.dim_size(2);
-    return {in_keys + b * key_length * stride +
-                (joint ? part : part - 1) * width + head * head_dim,
-            stride};
-  }
-
-  HeadRows<const T> part(int which, int64_t b, int64_t head) const {
-    return part(queries.flat<T>().data(), keys.flat<T>().data(), which, b,
-                head);
-  }
-
-  const float* bias_of(int part, int64_t head) const {
-    return bias + part * width + head * head_dim;
-  }
-
-  int64_t scores() const {
-    return batch * num_heads * query_length * key_length;
-  }
-
-  const Tensor &queries, &keys;
-  const float *bias, *mask;
-  int64_t batch, key_length, width, num_heads, head_dim;
-  bool joint;
-  int64_t query_length;
-};
 
 inline int64_t RoundUp(int64_t n, int64_t granule) {
   return (n + granule - 1) / granule * granule;
@@ -163,26 +49,26 @@ class Attention {
 
  public:
   template <class T>
-  static void Forward(const AttentionInputs<T>& in, int64_t b, int64_t head,
-                      HeadRows<T> context, float* log_sums) {
+  static void Forward(const AttentionInputs<T>& in, const Sequence& sequence,
+                      int64_t head, HeadRows<T> context, float* log_sums) {
     const Blocks blocks;
     const int64_t d = in.head_dim, dp = RoundUp(d, kGranule);
-    const int64_t length = in.key_length, padded = RoundUp(length, kGranule);
+    const int64_t length = sequence.keys, padded = RoundUp(length, kGranule);
     const int64_t queries =
-        std::min(kQueries / 2, RoundUp(in.query_length, kGranule));
+        std::min(kQueries / 2, RoundUp(sequence.queries, kGranule));
     Block<Element> rows(padded, dp), k(dp, padded), v(padded, dp);
     Block<Element> q(queries, dp), p(queries, padded);
     Block<float> scores(queries, padded), sums(queries, dp);
-    LoadRows(in, 1, b, head, 0, length, &rows);
+    LoadRows(in, 1, sequence, head, 0, length, &rows);
     Blocks::PackTransposed(rows.row(0), rows.stride, padded, dp, k.row(0),
                            k.stride);
-    LoadRows(in, 2, b, head, 0, length, &rows);
+    LoadRows(in, 2, sequence, head, 0, length, &rows);
     Blocks::Pack(rows.row(0), rows.stride, padded, dp, v.row(0), v.stride);
-    const float* mask = in.mask ? in.mask + b * length : nullptr;
+    const float* mask = in.mask ? in.mask + sequence.first_key : nullptr;
 
-    for (int64_t first = 0; first < in.query_length; first += queries) {
-      const int64_t count = std::min(queries, in.query_length - first);
-      LoadRows(in, 0, b, head, first, count, &q);
+    for (int64_t first = 0; first < sequence.queries; first += queries) {
+      const int64_t count = std::min(queries, sequence.queries - first);
+      LoadRows(in, 0, sequence, head, first, count, &q);
       blocks.Product(queries, padded, dp, q.row(0), q.stride, k.row(0),
                      k.stride, scores.row(0), scores.stride, false);
       float totals[kQueries];
@@ -212,15 +98,15 @@ class Attention {
   // Transposed, keys by queries: what belongs to a query, its log of sums and
   // `along`, the sum of p dp over the keys, then stands in vectors.
   template <class T>
-  static void Backward(const AttentionInputs<T>& in, int64_t b, int64_t head,
-                       HeadRows<const T> context, HeadRows<const T> dcontext,
+  static void Backward(const AttentionInputs<T>& in, const Sequence& sequence,
+                       int64_t head, HeadRows<const T> context, HeadRows<const T> dcontext,
                        const float* log_sums, HeadRows<T> dparts[3],
                        float* dbias[3]) {
     const Blocks blocks;
     const int64_t d = in.head_dim, dp = RoundUp(d, kGranule);
-    const int64_t length = in.key_length, padded = RoundUp(length, kKeys);
+    const int64_t length = sequence.keys, padded = RoundUp(length, kKeys);
     const int64_t queries =
-        std::min(kQueries, RoundUp(in.query_length, kGranule));
+        std::min(kQueries, RoundUp(sequence.queries, kGranule));
     Block<Element> k(padded, dp), v(padded, dp), k_columns(dp, padded);
     Block<float> dk(padded, dp), dv(padded, dp), dq(dp, queries);
     Block<Element> rows(queries, dp);
@@ -233,15 +119,15 @@ class Attention {
     float *one = scratch.data(), *other = one + d;
     float *along = other + d, *log_sum = along + queries;
 
-    LoadRows(in, 1, b, head, 0, length, &k);
-    LoadRows(in, 2, b, head, 0, length, &v);
+    LoadRows(in, 1, sequence, head, 0, length, &k);
+    LoadRows(in, 2, sequence, head, 0, length, &v);
     Blocks::Transpose(k.row(0), k.stride, padded, dp, k_columns.row(0),
                       k_columns.stride);
-    const float* mask = in.mask ? in.mask + b * length : nullptr;
+    const float* mask = in.mask ? in.mask + sequence.first_key : nullptr;
 
-    for (int64_t first = 0; first < in.query_length; first += queries) {
-      const int64_t count = std::min(queries, in.query_length - first);
-      LoadRows(in, 0, b, head, first, count, &rows);
+    for (int64_t first = 0; first < sequence.queries; first += queries) {
+      const int64_t count = std::min(queries, sequence.queries - first);
+      LoadRows(in, 0, sequence, head, first, count, &rows);
       Pack(rows, &q, &q_columns);
       std::fill_n(along, queries, 0.0f);
       std::fill_n(log_sum, queries, 0.0f);
@@ -297,10 +183,10 @@ class Attention {
  private:
   // Rows of a part plus their bias, then zeros.
   template <class T>
-  static void LoadRows(const AttentionInputs<T>& in, int part, int64_t b,
-                       int64_t head, int64_t first, int64_t count,
-                       Block<Element>* to) {
-    const auto from = in.part(part, b, head);
+  static void LoadRows(const AttentionInputs<T>& in, int part,
+                       const Sequence& sequence, int64_t head, int64_t first,
+                       int64_t count, Block<Element>* to) {
+    const auto from = in.part(part, sequence, head);
     const float* bias = in.bias_of(part, head);
     std::vector<float> scratch(in.head_dim);
     float* x = scratch.data();
@@ -390,17 +276,18 @@ class AttentionForward : public HeadsKernel {
   void Compute(OpKernelContext* context) override {
     const AttentionInputs<T> in(context, num_heads_);
     if (!context->status().ok()) return;
-    const TensorShape shape({in.batch, in.query_length, in.width});
-    const TensorShape sums_shape({in.batch, in.num_heads, in.query_length});
+    const TensorShape shape = in.context_shape();
+    const int64_t queries = shape.num_elements() / in.width;
     T* output = Output<T>(context, 0, shape);
-    float* log_sums = Output<float>(context, 1, sums_shape);
+    float* log_sums = Output<float>(context, 1, {queries * num_heads_});
     if (!output || !log_sums) return;
-    const int64_t heads = in.batch * in.num_heads;
     WithBlocks<T>([&](auto attention) {
-      InParallel(context, heads, in.scores() * in.head_dim, [&](int64_t i) {
-        const int64_t b = i / in.num_heads, head = i % in.num_heads;
-        attention.Forward(in, b, head, in.of_query(output, b, head),
-                          log_sums + i * in.query_length);
+      InParallel(context, in.batch * num_heads_, in.products(), [&](int64_t i) {
+        const Sequence sequence = in.sequence(i / num_heads_);
+        const int64_t head = i % num_heads_;
+        attention.Forward(in, sequence, head,
+                          in.of_query(output, sequence, head),
+                          log_sums + in.log_sums_of(sequence, head));
       });
     });
   }
@@ -416,9 +303,9 @@ class AttentionBackward : public HeadsKernel {
   void Compute(OpKernelContext* context) override {
     const AttentionInputs<T> in(context, num_heads_);
     if (!context->status().ok()) return;
-    const T* output = context->input(4).flat<T>().data();
-    const float* log_sums = context->input(5).flat<float>().data();
-    const T* doutput = context->input(6).flat<T>().data();
+    const T* output = context->input(5).flat<T>().data();
+    const float* log_sums = context->input(6).flat<float>().data();
+    const T* doutput = context->input(7).flat<T>().data();
     // A head reads its rows before it writes their gradients.
     T* dqueries = OutputInPlace<T>(context, 0, 0);
     T* dkeys = OutputInPlace<T>(context, 1, 1);
@@ -426,20 +313,22 @@ class AttentionBackward : public HeadsKernel {
     if (!context->status().ok()) return;
 
     BlockSums sums(in.batch, 1, 3 * in.width);
-    const int64_t heads = in.batch * in.num_heads;
     WithBlocks<T>([&](auto attention) {
-      InParallel(context, heads, in.scores() * in.head_dim, [&](int64_t i) {
-        const int64_t b = i / in.num_heads, head = i % in.num_heads;
+      InParallel(context, in.batch * num_heads_, in.products(), [&](int64_t i) {
+        const int64_t b = i / num_heads_, head = i % num_heads_;
+        const Sequence sequence = in.sequence(b);
         HeadRows<T> dparts[3];
         float* dbias_of[3];
         for (int part = 0; part < 3; ++part) {
-          dparts[part] = in.part(dqueries, dkeys, part, b, head);
+          dparts[part] = in.part(dqueries, dkeys, part, sequence, head);
           dbias_of[part] =
               sums.of(b, 0) + part * in.width + head * in.head_dim;
         }
-        attention.Backward(in, b, head, in.of_query(output, b, head),
-                           in.of_query(doutput, b, head),
-                           log_sums + i * in.query_length, dparts, dbias_of);
+        attention.Backward(in, sequence, head,
+                           in.of_query(output, sequence, head),
+                           in.of_query(doutput, sequence, head),
+                           log_sums + in.log_sums_of(sequence, head), dparts,
+                           dbias_of);
       });
     });
     sums.AddUp(0, dbias);

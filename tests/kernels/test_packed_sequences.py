@@ -1,0 +1,158 @@
+"""Fused kernels leave padding out, and nothing else changes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from albert_keras import AlbertBackbone
+from albert_keras.kernels import can_fuse, plain_kernels, tensorflow_cpu
+from albert_keras.kernels.tensorflow_cpu.library import operations
+
+MASKS = {
+    "padding": [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]],
+    "holes": [[1, 0, 1, 1, 0], [1, 1, 0, 0, 1], [1, 1, 1, 1, 1]],
+    "first": [[0, 0, 1, 1, 1], [1, 1, 1, 1, 0], [0, 1, 0, 0, 1]],
+}
+
+pytestmark = pytest.mark.skipif(
+    not can_fuse(),
+    reason="Fused kernels need TensorFlow on a CPU and a C++ compiler.",
+)
+
+
+@pytest.fixture(params=list(MASKS))
+def mask(request):
+    return np.array(MASKS[request.param], "int32")
+
+
+def outputs_and_gradients(backbone, inputs, reads):
+    """What is read of the outputs, and the weights' gradients of its sum."""
+    with tf.GradientTape() as tape:
+        outputs = backbone(inputs, training=True)
+        x, pooled = outputs["sequence_output"], outputs["pooled_output"]
+        x = x * tf.cast(reads, tf.float32)[..., None]
+        loss = tf.reduce_sum(tf.sin(x)) + tf.reduce_sum(pooled)
+    values = [v.value for v in backbone.trainable_variables]
+    gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
+    return outputs["sequence_output"], [x, pooled, *gradients]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(),
+        dict(pre_layer_norm=True, num_groups=2),
+        dict(attention_dropout=1e-9, hidden_dropout=1e-9),  # drops nothing
+    ],
+    ids=str,
+)
+def test_an_encoder_gives_what_it_gives_with_padding(
+    tiny_config, rng, mask, changes
+):
+    backbone = AlbertBackbone.from_config(
+        dataclasses.replace(tiny_config, **changes)
+    )
+    token_ids = rng.integers(5, tiny_config.vocabulary_size, mask.shape)
+    inputs = {"token_ids": token_ids, "padding_mask": mask}
+    whole, fused = outputs_and_gradients(backbone, inputs, mask)
+    with plain_kernels():
+        _, expected = outputs_and_gradients(backbone, inputs, mask)
+    assert len(fused) == 2 + len(backbone.trainable_variables)
+    for one, other in zip(fused, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    if not changes.get("attention_dropout"):
+        mask[:, 0] = 1
+        assert (whole.numpy()[mask == 0] == 0).all()
+        assert (whole.numpy()[mask == 1] != 0).any(axis=-1).all()
+
+
+def test_it_gives_the_positions_that_are_read(tiny_config, rng, mask):
+    backbone = AlbertBackbone.from_config(tiny_config)
+    token_ids = rng.integers(5, tiny_config.vocabulary_size, mask.shape)
+    inputs = {
+        "token_ids": token_ids,
+        "padding_mask": mask,
+        "read_positions": np.array([[2, 0], [0, 1], [0, 0]]),
+    }
+    reads = [[mask[0, 2], 1], [1, 1], [1, 1]]
+    _, fused = outputs_and_gradients(backbone, inputs, reads)
+    with plain_kernels():
+        _, expected = outputs_and_gradients(backbone, inputs, reads)
+    for one, other in zip(fused, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_enters_is_what_is_not_padding_and_leaves_in_its_place(
+    rng, mask, dtype
+):
+    x = tf.cast(rng.normal(size=(*mask.shape, 4)), dtype)
+    mask[:, 0] = 1
+    sequences = tensorflow_cpu.sequences_of(x, mask)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        entered = sequences.enter(x)
+        left = sequences.leave(entered)
+    np.testing.assert_array_equal(entered[0], x.numpy()[mask == 1])
+    np.testing.assert_array_equal(left, np.where(mask[..., None], x, 0))
+    weights = tf.cast(rng.normal(size=x.shape), dtype)
+    np.testing.assert_array_equal(
+        tape.gradient(left, x, weights), np.where(mask[..., None], weights, 0)
+    )
+    np.testing.assert_array_equal(
+        tape.gradient(left, entered, weights)[0], weights.numpy()[mask == 1]
+    )
+
+
+def attention(queries, keys, values):
+    """Of one sequence and head, in NumPy."""
+    scores = queries @ keys.T
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True) @ values
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_sequences_end_to_end_attend_each_to_itself(rng, apart):
+    """Lengths below and above the blocks that are computed at a time."""
+    lengths, width, heads = [3, 300, 1, 70], 16, 2
+    splits = np.cumsum([0, *lengths])
+    q, k, v = rng.normal(size=(3, splits[-1], width)).astype("float32")
+    ends = splits
+    if apart:  # two queries of each
+        q, ends = q[: 2 * len(lengths)], 2 * np.arange(len(lengths) + 1)
+    parts = [k, v] if apart else [q, k, v]
+    none = np.zeros((0, 0, 0), "float32")
+    context, _ = operations().albert_attention(
+        q.reshape(len(lengths), 2, width) if apart else none,
+        np.concatenate(parts, axis=1)[None],
+        np.zeros(3 * width),
+        splits,
+        np.zeros(0),
+        num_heads=heads,
+    )
+    context = context.numpy().reshape(-1, width)
+    for b in range(len(lengths)):
+        asked, own = slice(*ends[b : b + 2]), slice(*splits[b : b + 2])
+        for head in np.split(np.arange(width), heads):
+            np.testing.assert_allclose(
+                context[asked, head],
+                attention(q[asked, head], k[own, head], v[own, head]),
+                atol=1e-5,
+            )
+
+
+@pytest.mark.parametrize(
+    "splits", [[0, 2], [1, 4], [0, 3, 3, 4], [0, 5], [0, 3, 2, 4], []], ids=str
+)
+def test_splits_that_are_none_are_refused(splits):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="splits"):
+        operations().albert_attention(
+            np.zeros((0, 0, 0), "float32"),
+            np.zeros((4, 12), "float32"),
+            np.zeros(12),
+            np.array(splits, "int32"),
+            np.zeros(0),
+            num_heads=2,
+        )
