@@ -4,31 +4,52 @@ import tensorflow as tf
 
 from albert_keras.kernels.tensorflow_cpu.library import operations
 from albert_keras.kernels.tensorflow_cpu.products import (
+    has_panels,
+    outer_product,
     product,
-    product_gradients,
-    rows_of,
+    transposed_product,
 )
 
 
 def feed_forward(x, intermediate, bias, output, activation):
     @tf.custom_gradient
     def run(x, _, bias, __):
-        z = product(x, intermediate)
-        activated = operations().albert_bias_activation(
-            z, bias, activation=activation
-        )
+        z, activated = _activated(x, intermediate, bias, activation)
 
         def gradient(dy):
-            again, dz, dbias = operations().albert_bias_activation_grad(
-                z,
-                bias,
-                product(dy, output.flipped()),
-                activation=activation,
+            again, dz, dbias = _activated_gradient(
+                dy, output, z, bias, activation
             )
-            dx, dmatrix = product_gradients(x, intermediate, dz)
-            doutput = tf.matmul(rows_of(again), rows_of(dy), transpose_a=True)
-            return dx, dmatrix, dbias, doutput
+            return (
+                transposed_product(dz, intermediate),
+                outer_product(x, dz),
+                dbias,
+                outer_product(again, dy),
+            )
 
         return product(activated, output), gradient
 
     return run(x, intermediate.matrix, bias, output.matrix)
+
+
+def _activated(x, kernel, bias, activation):
+    """z = x W, and activation(z + bias)."""
+    if has_panels(x.dtype):
+        return operations().albert_product_activation(
+            x, kernel.forward, bias, activation=activation
+        )
+    z = product(x, kernel)
+    return z, operations().albert_bias_activation(
+        z, bias, activation=activation
+    )
+
+
+def _activated_gradient(dy, output, z, bias, activation):
+    """The activations again, and the gradients of z and of the bias."""
+    if has_panels(z.dtype):
+        return operations().albert_product_activation_grad(
+            dy, output.backward, z, bias, activation=activation
+        )
+    return operations().albert_bias_activation_grad(
+        z, bias, transposed_product(dy, output), activation=activation
+    )

@@ -53,16 +53,30 @@ def operations():
         return None
 
 
+@functools.cache
+def has_no_more_than_avx2():
+    """Whether the processor has AVX2 and nothing wider."""
+    macros = _macros()
+    return "__AVX2__" in macros and "__AVX512F__" not in macros
+
+
+def _macros():
+    """The compiler's: its version, and the features of the processor."""
+    return _output(
+        [*_compiler(), "-march=native", "-dM", "-E", "-x", "c++", "-"]
+    )
+
+
+def _compiler():
+    return os.environ.get("CXX", "c++").split()
+
+
 def _library():
     """Path of the compiled library, which it compiles if it is missing."""
-    compiler = os.environ.get("CXX", "c++").split()
+    compiler = _compiler()
     flags = [*_FLAGS, *tf.sysconfig.get_compile_flags()]
     links = tf.sysconfig.get_link_flags()
-    # The compiler's version and the processor's features are macros.
-    macros = _output(
-        [*compiler, "-march=native", "-dM", "-E", "-x", "c++", "-"]
-    )
-    digest = hashlib.sha256(macros.encode())
+    digest = hashlib.sha256(_macros().encode())
     digest.update(repr((tf.version.VERSION, flags, links)).encode())
     for file in sorted(_SOURCE.iterdir()):
         digest.update(file.read_bytes())

@@ -1,8 +1,9 @@
 """Shared weights, and products with them.
 
-oneDNN computes the products. It is faster with the right-hand side as it lies
-in float32, and with it transposed in bfloat16 (docs/design.md), forward and
-backward, so each weight is laid out both ways, once for all layers.
+Each weight is laid out for x W and for dy W' once, for all layers. With AVX-512
+and with AMX oneDNN computes the products: it is faster with the right-hand side
+as it lies in float32, and with it transposed in bfloat16 (docs/design.md). In
+float32 with AVX2 operations of our own are faster, which read panels.
 """
 
 import math
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from albert_keras.kernels.tensorflow_cpu import library
 from albert_keras.kernels.tensorflow_cpu.library import operations
 
 # Bytes of a weight's gradients that wait to be added up.
@@ -50,23 +52,37 @@ def _take(weight, cast, number, is_last):
 
 
 class Kernel(NamedTuple):
-    """A matrix W `(I, O)`, which takes the gradient, and it transposed."""
+    """A matrix W `(I, O)`, which takes the gradient, as products read it."""
 
     matrix: Any
-    transposed: Any
+    forward: Any  # laid out for x W
+    backward: Any  # laid out for dy W'
 
     def columns(self, first, last):
-        return Kernel(self.matrix[:, first:last], self.transposed[first:last])
-
-    def flipped(self):
-        """Of W'."""
-        return Kernel(self.transposed, self.matrix)
+        return _laid_out(self.matrix[:, first:last])
 
 
 def share_kernel(kernel, uses, dtype):
-    kernels = share(kernel, uses, dtype)
-    transposed = operations().albert_transpose(tf.stop_gradient(kernels[0]))
-    return [Kernel(one, transposed) for one in kernels]
+    first, *others = share(kernel, uses, dtype)
+    first = _laid_out(first)
+    return [first, *(first._replace(matrix=other) for other in others)]
+
+
+def _laid_out(matrix):
+    fixed = tf.stop_gradient(matrix)
+    if has_panels(matrix.dtype):
+        pack = operations().albert_pack
+        panels = (pack(fixed, transposed=t) for t in (False, True))
+        return Kernel(matrix, *panels)
+    sides = fixed, operations().albert_transpose(fixed)
+    if matrix.dtype != tf.float32:
+        sides = reversed(sides)
+    return Kernel(matrix, *sides)
+
+
+def has_panels(dtype):
+    """Whether products of a type are operations of our own."""
+    return dtype == tf.float32 and library.has_no_more_than_avx2()
 
 
 def project(x, kernel):
@@ -82,18 +98,31 @@ def project(x, kernel):
 
 def product(x, kernel):
     """x W `(..., O)` for x `(..., I)`."""
-    if x.dtype == tf.float32:
-        rows = tf.matmul(rows_of(x), kernel.matrix)
-    else:
-        rows = tf.matmul(rows_of(x), kernel.transposed, transpose_b=True)
-    shape = tf.concat([tf.shape(x)[:-1], [kernel.matrix.shape[1]]], 0)
-    return tf.reshape(rows, shape)
+    return _product(x, kernel.forward, kernel.matrix.shape[1])
 
 
 def product_gradients(x, kernel, dy):
     """Of x W for x and for W."""
-    dmatrix = tf.matmul(rows_of(x), rows_of(dy), transpose_a=True)
-    return product(dy, kernel.flipped()), dmatrix
+    return transposed_product(dy, kernel), outer_product(x, dy)
+
+
+def transposed_product(dy, kernel):
+    """dy W' `(..., I)` for dy `(..., O)`."""
+    return _product(dy, kernel.backward, kernel.matrix.shape[0])
+
+
+def _product(x, side, columns):
+    if has_panels(x.dtype):
+        return operations().albert_product(x, side, columns=columns)
+    rows = tf.matmul(rows_of(x), side, transpose_b=x.dtype != tf.float32)
+    return tf.reshape(rows, tf.concat([tf.shape(x)[:-1], [columns]], 0))
+
+
+def outer_product(x, y):
+    """x' y `(I, O)`, summed over all rows of x `(..., I)` and y `(..., O)`."""
+    if has_panels(x.dtype):
+        return operations().albert_outer_product(x, y)
+    return tf.matmul(rows_of(x), rows_of(y), transpose_a=True)
 
 
 def rows_of(x):

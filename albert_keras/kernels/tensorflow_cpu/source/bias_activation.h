@@ -123,14 +123,36 @@ void LoadPiece(const T* z, const float* bias, int64_t n, float* v,
   Activation::Tails(v, n, tail);
 }
 
-// Calls piece(offset, column, size) for the pieces of a block of rows.
-template <class Piece>
-void ForEachPiece(const RowBlocks& blocks, int64_t block, int64_t width,
-                  const Piece& piece) {
-  for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
-    for (int64_t column = 0; column < width; column += kPiece) {
-      piece(r * width + column, column, std::min(kPiece, width - column));
+// y = activation(z + bias) of n numbers that lie side by side.
+template <class Activation, class T>
+void Activate(const T* z, const float* bias, int64_t n, T* y) {
+  float v[kPiece], tail[kPiece];
+  for (int64_t at = 0; at < n; at += kPiece) {
+    const int64_t size = std::min(kPiece, n - at);
+    LoadPiece<Activation>(z + at, bias + at, size, v, tail);
+#pragma omp simd
+    for (int64_t i = 0; i < size; ++i) v[i] = Activation::Value(v[i], tail[i]);
+    Store(v, size, y + at);
+  }
+}
+
+// The same y, and dz from dy, which adds to dbias.
+template <class Activation, class T>
+void ActivateBackward(const T* z, const float* bias, const T* dy, int64_t n,
+                      T* y, T* dz, float* dbias) {
+  float v[kPiece], d[kPiece], tail[kPiece];
+  for (int64_t at = 0; at < n; at += kPiece) {
+    const int64_t size = std::min(kPiece, n - at);
+    LoadPiece<Activation>(z + at, bias + at, size, v, tail);
+    Load(dy + at, size, d);
+#pragma omp simd
+    for (int64_t i = 0; i < size; ++i) {
+      d[i] *= Activation::Slope(v[i], tail[i]);
+      v[i] = Activation::Value(v[i], tail[i]);
+      dbias[at + i] += d[i];
     }
+    Store(v, size, y + at);
+    Store(d, size, dz + at);
   }
 }
 
@@ -166,16 +188,9 @@ class BiasActivation : public ActivationKernel {
 
     const RowBlocks blocks(rows);
     InParallel(context, blocks.count(), rows * width, [&](int64_t block) {
-      float v[kPiece], tail[kPiece];
-      ForEachPiece(blocks, block, width, [&](int64_t at, int64_t column,
-                                             int64_t n) {
-        LoadPiece<Activation>(z + at, bias + column, n, v, tail);
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) {
-          v[i] = Activation::Value(v[i], tail[i]);
-        }
-        Store(v, n, y + at);
-      });
+      for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
+        Activate<Activation>(z + r * width, bias, width, y + r * width);
+      }
     });
   }
 };
@@ -207,21 +222,11 @@ class BiasActivationGrad : public ActivationKernel {
     const RowBlocks blocks(rows);
     BlockSums sums(blocks.count(), 1, width);
     InParallel(context, blocks.count(), rows * width, [&](int64_t block) {
-      float v[kPiece], d[kPiece], tail[kPiece];
-      float* sum = sums.of(block, 0);
-      ForEachPiece(blocks, block, width, [&](int64_t at, int64_t column,
-                                             int64_t n) {
-        LoadPiece<Activation>(z + at, bias + column, n, v, tail);
-        Load(dy + at, n, d);
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) {
-          d[i] *= Activation::Slope(v[i], tail[i]);
-          v[i] = Activation::Value(v[i], tail[i]);
-          sum[column + i] += d[i];
-        }
-        Store(v, n, y + at);
-        Store(d, n, dz + at);
-      });
+      for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
+        const int64_t at = r * width;
+        ActivateBackward<Activation>(z + at, bias, dy + at, width, y + at,
+                                     dz + at, sums.of(block, 0));
+      }
     });
     sums.AddUp(0, dbias);
   }

@@ -58,13 +58,22 @@ class FloatBlocks {
                int64_t c_stride, bool adds) const {
     for (int64_t j = 0; j < n; j += kGranule) {
       for (int64_t i = 0; i < m; i += kRowsAtOnce) {
-        UpTo<kRowsAtOnce>(m - i, k, a + i * a_stride, a_stride, b + j,
-                          b_stride, c + i * c_stride + j, c_stride, adds);
+        Granule<1>(m - i, k, a + i * a_stride, a_stride, b + j, b_stride,
+                   c + i * c_stride + j, c_stride, adds);
       }
     }
   }
 
- private:
+  // One granule of columns of at most kRowsAtOnce rows of c (+)= a b, where
+  // a's element of row i and column p is a[i * a_stride + p * kStep].
+  template <int kStep>
+  static void Granule(int64_t rows, int64_t k, const float* a,
+                      int64_t a_stride, const float* b, int64_t b_stride,
+                      float* c, int64_t c_stride, bool adds) {
+    UpTo<kRowsAtOnce, kStep>(rows, k, a, a_stride, b, b_stride, c, c_stride,
+                             adds);
+  }
+
   // Bytes of a register, and rows whose sums of one granule stay in
   // registers: AVX-512 has 32, AVX has 16.
 #if defined(__AVX512F__)
@@ -74,6 +83,8 @@ class FloatBlocks {
 #else
   static constexpr int kBytes = 16, kRowsAtOnce = 4;
 #endif
+
+ private:
   static constexpr int kLanes = kBytes / sizeof(float);
   static constexpr int kParts = kGranule / kLanes;
   typedef float Lanes __attribute__((vector_size(kBytes)));
@@ -85,20 +96,21 @@ class FloatBlocks {
   }
 
   // Of as many rows as there are, at most kMost.
-  template <int kMost>
+  template <int kMost, int kStep>
   static void UpTo(int64_t rows, int64_t k, const float* a, int64_t a_stride,
                    const float* b, int64_t b_stride, float* c,
                    int64_t c_stride, bool adds) {
     if constexpr (kMost > 0) {
       if (rows >= kMost) {
-        Rows<kMost>(k, a, a_stride, b, b_stride, c, c_stride, adds);
+        Rows<kMost, kStep>(k, a, a_stride, b, b_stride, c, c_stride, adds);
       } else {
-        UpTo<kMost - 1>(rows, k, a, a_stride, b, b_stride, c, c_stride, adds);
+        UpTo<kMost - 1, kStep>(rows, k, a, a_stride, b, b_stride, c, c_stride,
+                               adds);
       }
     }
   }
 
-  template <int kCount>
+  template <int kCount, int kStep>
   static void Rows(int64_t k, const float* a, int64_t a_stride, const float* b,
                    int64_t b_stride, float* c, int64_t c_stride, bool adds) {
     Lanes sums[kCount][kParts] = {};
@@ -110,7 +122,7 @@ class FloatBlocks {
       }
 #pragma GCC unroll 12
       for (int i = 0; i < kCount; ++i) {
-        const float factor = a[i * a_stride + p];
+        const float factor = a[i * a_stride + p * kStep];
 #pragma GCC unroll 4
         for (int j = 0; j < kParts; ++j) sums[i][j] += factor * row[j];
       }

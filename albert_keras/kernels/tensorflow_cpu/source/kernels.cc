@@ -4,6 +4,7 @@
 #include "add_up.h"
 #include "attention.h"
 #include "bias_activation.h"
+#include "dense.h"
 #include "lamb.h"
 #include "transpose.h"
 #include "vocabulary.h"
