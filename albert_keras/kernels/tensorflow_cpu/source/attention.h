@@ -16,14 +16,15 @@ inline int64_t RoundUp(int64_t n, int64_t granule) {
   return (n + granule - 1) / granule * granule;
 }
 
-// A matrix in scratch memory. Rows are a cache line longer than they need be:
-// powers of two apart they would fall on one another in the caches.
+// A matrix in scratch memory, not filled. Rows are a cache line longer than
+// they need be: powers of two apart they would fall on one another in the
+// caches.
 template <class Element>
 class Block {
  public:
   Block(int64_t rows, int64_t columns)
       : rows(rows), columns(columns), stride(columns + 64 / sizeof(Element)) {
-    memory_.reset(new (std::align_val_t(64)) Element[rows * stride]());
+    memory_.reset(new (std::align_val_t(64)) Element[rows * stride]);
   }
 
   Element* row(int64_t number) { return memory_.get() + number * stride; }
@@ -56,9 +57,11 @@ class Attention {
     const int64_t length = sequence.keys, padded = RoundUp(length, kGranule);
     const int64_t queries =
         std::min(kQueries / 2, RoundUp(sequence.queries, kGranule));
-    Block<Element> rows(padded, dp), k(dp, padded), v(padded, dp);
-    Block<Element> q(queries, dp), p(queries, padded);
+    Block<Element> rows(padded, dp), k(dp, padded), q(queries, dp);
+    Block<Element> v_packed(kPacked * padded, dp);
+    Block<Element> p_rounded(kPacked * queries, padded);
     Block<float> scores(queries, padded), sums(queries, dp);
+    auto &v = Or(rows, v_packed), &p = Or(scores, p_rounded);
     LoadRows(in, 1, sequence, head, 0, length, &rows);
     Blocks::PackTransposed(rows.row(0), rows.stride, padded, dp, k.row(0),
                            k.stride);
@@ -68,8 +71,9 @@ class Attention {
 
     for (int64_t first = 0; first < sequence.queries; first += queries) {
       const int64_t count = std::min(queries, sequence.queries - first);
+      const int64_t rounded = RoundUp(count, kGranule);
       LoadRows(in, 0, sequence, head, first, count, &q);
-      blocks.Product(queries, padded, dp, q.row(0), q.stride, k.row(0),
+      blocks.Product(rounded, padded, dp, q.row(0), q.stride, k.row(0),
                      k.stride, scores.row(0), scores.stride, false);
       float totals[kQueries];
       for (int64_t r = 0; r < count; ++r) {
@@ -81,9 +85,10 @@ class Attention {
         const float highest = Highest(s, length);
         totals[r] = Exponentials(highest, length, s);
         log_sums[first + r] = highest + std::log(totals[r]);
-        Blocks::FromFloat(s, length, p.row(r));
+        std::fill(s + length, s + padded, 0.0f);
+        Blocks::FromFloat(s, padded, p.row(r));
       }
-      blocks.Product(queries, dp, padded, p.row(0), p.stride, v.row(0),
+      blocks.Product(rounded, dp, padded, p.row(0), p.stride, v.row(0),
                      v.stride, sums.row(0), sums.stride, false);
       for (int64_t r = 0; r < count; ++r) {
         float* sum = sums.row(r);
@@ -104,17 +109,22 @@ class Attention {
                        float* dbias[3]) {
     const Blocks blocks;
     const int64_t d = in.head_dim, dp = RoundUp(d, kGranule);
-    const int64_t length = sequence.keys, padded = RoundUp(length, kKeys);
+    const int64_t length = sequence.keys, padded = RoundUp(length, kGranule);
     const int64_t queries =
         std::min(kQueries, RoundUp(sequence.queries, kGranule));
     Block<Element> k(padded, dp), v(padded, dp), k_columns(dp, padded);
     Block<float> dk(padded, dp), dv(padded, dp), dq(dp, queries);
-    Block<Element> rows(queries, dp);
-    Block<Element> q(queries, dp), q_columns(dp, queries);
-    Block<Element> dy(queries, dp), dy_columns(dp, queries);
+    Block<Element> q_rows(queries, dp), dy_rows(queries, dp);
+    Block<Element> q_columns(dp, queries), dy_columns(dp, queries);
+    Block<Element> q_packed(kPacked * queries, dp);
+    Block<Element> dy_packed(kPacked * queries, dp);
     Block<float> scores(kKeys, queries), dscores(kKeys, queries);
-    Block<Element> p(kKeys, queries), ds(kKeys, queries);
-    Block<Element> ds_packed(kKeys, queries);
+    Block<Element> p_rounded(kPacked * kKeys, queries);
+    Block<Element> ds_rounded(kPacked * kKeys, queries);
+    Block<Element> ds_again(kPacked * kKeys, queries);
+    auto &q = Or(q_rows, q_packed), &dy = Or(dy_rows, dy_packed);
+    auto &p = Or(scores, p_rounded), &ds = Or(dscores, ds_rounded);
+    auto& ds_packed = Or(ds, ds_again);
     std::vector<float> scratch(2 * d + 2 * queries);
     float *one = scratch.data(), *other = one + d;
     float *along = other + d, *log_sum = along + queries;
@@ -127,8 +137,9 @@ class Attention {
 
     for (int64_t first = 0; first < sequence.queries; first += queries) {
       const int64_t count = std::min(queries, sequence.queries - first);
-      LoadRows(in, 0, sequence, head, first, count, &rows);
-      Pack(rows, &q, &q_columns);
+      const int64_t rounded = RoundUp(count, kGranule);
+      LoadRows(in, 0, sequence, head, first, count, &q_rows);
+      Pack(q_rows, &q, &q_columns);
       std::fill_n(along, queries, 0.0f);
       std::fill_n(log_sum, queries, 0.0f);
       for (int64_t r = 0; r < count; ++r) {
@@ -139,33 +150,34 @@ class Attention {
         for (int64_t i = 0; i < d; ++i) sum += one[i] * other[i];
         along[r] = sum;
         log_sum[r] = log_sums[first + r];
-        Blocks::FromFloat(other, d, rows.row(r));
+        Blocks::FromFloat(other, d, dy_rows.row(r));
       }
-      Clear(count, &rows);
-      Pack(rows, &dy, &dy_columns);
+      FillUp(count, d, &dy_rows);
+      Pack(dy_rows, &dy, &dy_columns);
 
       for (int64_t t = 0; t < padded; t += kKeys) {
-        blocks.Product(kKeys, queries, dp, k.row(t), k.stride,
+        const int64_t keys = std::min(kKeys, padded - t);
+        blocks.Product(keys, rounded, dp, k.row(t), k.stride,
                        q_columns.row(0), q_columns.stride, scores.row(0),
                        scores.stride, false);
-        blocks.Product(kKeys, queries, dp, v.row(t), v.stride,
+        blocks.Product(keys, rounded, dp, v.row(t), v.stride,
                        dy_columns.row(0), dy_columns.stride, dscores.row(0),
                        dscores.stride, false);
-        for (int64_t r = 0; r < kKeys; ++r) {
+        for (int64_t r = 0; r < keys; ++r) {
           const float added =
               t + r >= length ? -30000.0f : (mask ? mask[t + r] : 0.0f);
-          SoftmaxBackward(added, log_sum, along, queries, scores.row(r),
+          SoftmaxBackward(added, log_sum, along, rounded, scores.row(r),
                           dscores.row(r));
-          Blocks::FromFloat(scores.row(r), queries, p.row(r));
-          Blocks::FromFloat(dscores.row(r), queries, ds.row(r));
+          Blocks::FromFloat(scores.row(r), rounded, p.row(r));
+          Blocks::FromFloat(dscores.row(r), rounded, ds.row(r));
         }
-        Blocks::Pack(ds.row(0), ds.stride, kKeys, queries, ds_packed.row(0),
+        Blocks::Pack(ds.row(0), ds.stride, keys, rounded, ds_packed.row(0),
                      ds_packed.stride);
-        blocks.Product(kKeys, dp, queries, p.row(0), p.stride, dy.row(0),
-                       dy.stride, dv.row(t), dv.stride, true);
-        blocks.Product(kKeys, dp, queries, ds.row(0), ds.stride, q.row(0),
-                       q.stride, dk.row(t), dk.stride, true);
-        blocks.Product(dp, queries, kKeys, k_columns.row(0) + t,
+        blocks.Product(keys, dp, rounded, p.row(0), p.stride, dy.row(0),
+                       dy.stride, dv.row(t), dv.stride, first > 0);
+        blocks.Product(keys, dp, rounded, ds.row(0), ds.stride, q.row(0),
+                       q.stride, dk.row(t), dk.stride, first > 0);
+        blocks.Product(dp, rounded, keys, k_columns.row(0) + t,
                        k_columns.stride, ds_packed.row(0), ds_packed.stride,
                        dq.row(0), dq.stride, t > 0);
       }
@@ -181,6 +193,18 @@ class Attention {
   }
 
  private:
+  static constexpr int64_t kPacked = Blocks::kPacks;
+
+  // What need not be packed or rounded stands for its own packed form.
+  template <class First>
+  static Block<Element>& Or(Block<First>& first, Block<Element>& packed) {
+    if constexpr (Blocks::kPacks) {
+      return packed;
+    } else {
+      return first;
+    }
+  }
+
   // Rows of a part plus their bias, then zeros.
   template <class T>
   static void LoadRows(const AttentionInputs<T>& in, int part,
@@ -188,25 +212,30 @@ class Attention {
                        int64_t count, Block<Element>* to) {
     const auto from = in.part(part, sequence, head);
     const float* bias = in.bias_of(part, head);
-    std::vector<float> scratch(in.head_dim);
-    float* x = scratch.data();
+    const int64_t d = in.head_dim;
+    std::vector<float> scratch(d);
     // Rows of a head lie far apart, which processors do not foresee.
     constexpr int64_t kAhead = 16, kLine = 64 / sizeof(T);
     for (int64_t r = 0; r < count; ++r) {
       const T* later = from.row(first + std::min(r + kAhead, count - 1));
-      for (int64_t i = 0; i < in.head_dim; i += kLine) {
-        __builtin_prefetch(later + i);
-      }
-      Load(from.row(first + r), in.head_dim, x);
+      for (int64_t i = 0; i < d; i += kLine) __builtin_prefetch(later + i);
+      float* x = scratch.data();
+      if constexpr (std::is_same_v<Element, float>) x = to->row(r);
+      Load(from.row(first + r), d, x);
 #pragma omp simd
-      for (int64_t i = 0; i < in.head_dim; ++i) x[i] += bias[i];
-      Blocks::FromFloat(x, in.head_dim, to->row(r));
+      for (int64_t i = 0; i < d; ++i) x[i] += bias[i];
+      Blocks::FromFloat(x, d, to->row(r));
     }
-    Clear(count, to);
+    FillUp(count, d, to);
   }
 
-  static void Clear(int64_t first, Block<Element>* block) {
-    std::fill(block->row(first), block->row(block->rows), Element{});
+  // Zeros beside and below the first rows and columns.
+  static void FillUp(int64_t rows, int64_t columns, Block<Element>* block) {
+    for (int64_t r = 0; r < block->rows; ++r) {
+      Element* row = block->row(r);
+      std::fill(row + (r < rows ? columns : 0), row + block->columns,
+                Element{});
+    }
   }
 
   static void Pack(Block<Element>& rows, Block<Element>* packed,

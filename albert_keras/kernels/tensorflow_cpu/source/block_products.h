@@ -2,10 +2,13 @@
 //
 // A left-hand side is a matrix of Elements, row by row. A right-hand side is
 // one that Pack or PackTransposed have arranged. Sizes are multiples of
-// kGranule, and what fills a size up is zero.
+// kGranule, and what fills a size up is zero. Where kPacks is false, what is
+// packed is the same as it was, and so may its place be.
 
 #ifndef ALBERT_KERAS_BLOCK_PRODUCTS_H_
 #define ALBERT_KERAS_BLOCK_PRODUCTS_H_
+
+#include <cassert>
 
 #include "rows.h"
 
@@ -24,17 +27,15 @@ class FloatBlocks {
  public:
   using Element = float;
   static constexpr int64_t kGranule = 16, kRows = 256;
+  static constexpr bool kPacks = false;
 
   static void FromFloat(const float* from, int64_t n, float* to) {
-    Store(from, n, to);
+    if (from != to) Store(from, n, to);
   }
 
-  static void Pack(const float* from, int64_t from_stride, int64_t rows,
-                   int64_t columns, float* to, int64_t to_stride) {
-    for (int64_t r = 0; r < rows; ++r) {
-      std::memcpy(to + r * to_stride, from + r * from_stride,
-                  columns * sizeof *to);
-    }
+  static void Pack(const float* from, int64_t, int64_t, int64_t, float* to,
+                   int64_t) {
+    assert(from == to);
   }
 
   static void PackTransposed(const float* from, int64_t from_stride,
@@ -148,6 +149,7 @@ class TileBlocks {
  public:
   using Element = uint16_t;
   static constexpr int64_t kGranule = 32, kRows = 64;
+  static constexpr bool kPacks = true;
 
   // Whether Linux lets this process use the tiles.
   static bool Allowed() {
