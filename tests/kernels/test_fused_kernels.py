@@ -17,7 +17,7 @@ from albert_keras.kernels import (
     plain_kernels,
     tensorflow_cpu,
 )
-from albert_keras.kernels.tensorflow_cpu import products
+from albert_keras.kernels.tensorflow_cpu import library, products
 from albert_keras.kernels.tensorflow_cpu.library import operations
 from tests.batches import Batches, make_batch
 
@@ -33,6 +33,14 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(params=list(TOLERANCES))
 def dtype(request):
     return request.param
+
+
+@pytest.fixture(params=["panels", "matrices"])
+def form(request, monkeypatch):
+    """What products read: by default it depends on the processor."""
+    monkeypatch.setattr(
+        library, "has_no_more_than_avx2", lambda: request.param == "panels"
+    )
 
 
 def values_and_gradients(kernel, inputs, **arguments):
@@ -77,7 +85,7 @@ def normal(rng, dtype, *shape):
 
 
 @pytest.mark.parametrize("activation", ["gelu_tanh", "gelu", "relu"])
-def test_feed_forward_agrees(rng, dtype, activation):
+def test_feed_forward_agrees(rng, dtype, activation, form):
     inputs = (
         normal(rng, dtype, B, T, H),
         normal(rng, "float32", H, WIDE),
@@ -94,6 +102,49 @@ def test_feed_forward_agrees(rng, dtype, activation):
         return feed_forward
 
     assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
+
+
+@pytest.mark.parametrize(
+    "rows, depth, columns",
+    [(1, 3, 5), (50, 16, 17), (101, 2100, 40), (7, 30, 800), (0, 4, 4)],
+    ids=str,
+)
+def test_products_with_panels_are_numpys(rng, rows, depth, columns):
+    """Sizes below and above what is computed at a time, and between."""
+    x, w = rng.normal(size=(rows, depth)), rng.normal(size=(depth, columns))
+    dy = rng.normal(size=(rows, columns))
+    x32, w32, dy32 = (tf.constant(t, tf.float32) for t in (x, w, dy))
+    panels, others = (
+        operations().albert_pack(w32, transposed=t) for t in (False, True)
+    )
+    results = {
+        "x W": (
+            operations().albert_product(x32[None], panels, columns=columns)[0],
+            x @ w,
+        ),
+        "dy W'": (
+            operations().albert_product(dy32, others, columns=depth),
+            dy @ w.T,
+        ),
+        "x' dy": (
+            operations().albert_outer_product(x32[None], dy32[None]),
+            x.T @ dy,
+        ),
+    }
+    for name, (got, expected) in results.items():
+        assert got.shape == expected.shape, name
+        np.testing.assert_allclose(got, expected, atol=2e-4, err_msg=name)
+
+
+def test_panels_of_another_matrix_are_refused():
+    panels = operations().albert_pack(np.zeros((4, 20)), transposed=False)
+    for depth, columns in ((5, 20), (4, 40)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Panels"):
+            operations().albert_product(
+                np.zeros((3, depth), "float32"), panels, columns=columns
+            )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="as many rows"):
+        operations().albert_outer_product(np.zeros((3, 2)), np.zeros((4, 2)))
 
 
 @pytest.mark.parametrize("activation", ["gelu_tanh", "gelu", "relu"])
@@ -117,7 +168,7 @@ def test_residual_and_layer_normalization_agree(rng, dtype):
     assert_kernels_agree("add_layer_norm", inputs, dtype, epsilon=1e-12)
 
 
-def test_products_agree(rng, dtype):
+def test_products_agree(rng, dtype, form):
     inputs = normal(rng, dtype, B, T, H), normal(rng, "float32", H, WIDE)
 
     def run(kernels):
@@ -136,7 +187,7 @@ def test_products_agree(rng, dtype):
     ids=str,
 )
 @pytest.mark.parametrize("padding", [False, True])
-def test_attention_agrees(rng, dtype, length, queries, head_dim, padding):
+def test_attention_agrees(rng, dtype, length, queries, head_dim, padding, form):
     """Lengths below and above the blocks that are computed at a time."""
     width = N * head_dim
     scales = np.repeat([head_dim**-0.5, 1.0, 1.0], width) / width**0.5

@@ -79,7 +79,7 @@ class AsColumns {  // that lie transposed: (depth, rows)
     block_.resize((count + kStep - 1) / kStep * kStep * depth);
     for (int64_t i = 0; i < count; i += kStep) {
       const int64_t some = std::min<int64_t>(kStep, count - i);
-      float* to = &block_[i * depth];
+      float* to = block_.data() + i * depth;
       for (int64_t q = 0; q < depth; ++q, to += kStep) {
         const float* from = x_ + (p + q) * rows_ + first + i;
         if (some == kStep) {
@@ -90,7 +90,7 @@ class AsColumns {  // that lie transposed: (depth, rows)
       }
     }
   }
-  const float* row(int64_t i) const { return &block_[i * depth_]; }
+  const float* row(int64_t i) const { return block_.data() + i * depth_; }
   int64_t stride() const { return 1; }
 
  private:
@@ -111,7 +111,8 @@ void MultiplyUnit(Left left, const Panels& right, int64_t first_row,
   const int64_t width = right.columns, whole = columns / kPanel * kPanel;
   alignas(64) float rest[kUnitRows * kPanel];  // columns of half a panel
   float* to = c + first_row * width + first_column;
-  const int64_t steps = (right.depth + kUnitDepth - 1) / kUnitDepth;
+  // One even without depth: sums of nothing are 0.
+  const int64_t steps = 1 + std::max<int64_t>(0, right.depth - 1) / kUnitDepth;
   for (int64_t step = 0; step < steps; ++step) {
     const int64_t p = right.depth * step / steps;
     const int64_t depth = right.depth * (step + 1) / steps - p;
