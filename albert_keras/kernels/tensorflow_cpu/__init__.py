@@ -1,8 +1,9 @@
 """The kernels for TensorFlow on a CPU, see `plain`.
 
 Each is one operation of our own forward and one backward (`source/`, compiled
-by `library`), with the large products left to oneDNN. Gradients are written
-out, and read no more than was kept; what is wide and cheap is computed again.
+by `library`), with the large products left to oneDNN but where ours are faster
+(`products`). Gradients are written out, and read no more than was kept; what
+is wide and cheap is computed again.
 """
 
 from albert_keras.kernels.tensorflow_cpu.attention import self_attention
