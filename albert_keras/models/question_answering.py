@@ -71,7 +71,9 @@ class AlbertForQuestionAnswering(AlbertTask):
     def call(self, inputs, training=False):
         x = self.backbone(inputs, training=training)["sequence_output"]
         logits = self.span_head(x, training=training)  # (B, T, 2)
-        allowed = inputs.get("answer_mask", inputs.get("padding_mask"))
+        allowed = inputs.get("answer_mask")
+        if allowed is None:
+            allowed = inputs.get("padding_mask")
         if allowed is not None:
             allowed = ops.cast(allowed, "bool")[..., None]
             never = ops.cast(_NEVER, logits.dtype)

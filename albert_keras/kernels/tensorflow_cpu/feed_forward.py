@@ -7,6 +7,7 @@ from albert_keras.kernels.tensorflow_cpu.products import (
     has_panels,
     outer_product,
     product,
+    product_gradients,
     transposed_product,
 )
 
@@ -20,12 +21,8 @@ def feed_forward(x, intermediate, bias, output, activation):
             again, dz, dbias = _activated_gradient(
                 dy, output, z, bias, activation
             )
-            return (
-                transposed_product(dz, intermediate),
-                outer_product(x, dz),
-                dbias,
-                outer_product(again, dy),
-            )
+            dx, dmatrix = product_gradients(x, intermediate, dz)
+            return dx, dmatrix, dbias, outer_product(again, dy)
 
         return product(activated, output), gradient
 

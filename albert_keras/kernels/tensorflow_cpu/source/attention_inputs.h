@@ -109,7 +109,7 @@ struct AttentionInputs {
     return {first, length, b * number, number};
   }
 
-  const TensorShape context_shape() const {
+  TensorShape context_shape() const {
     TensorShape shape = joint ? keys.shape() : queries.shape();
     shape.set_dim(shape.dims() - 1, width);
     return shape;

@@ -156,6 +156,8 @@ void ActivateBackward(const T* z, const float* bias, const T* dy, int64_t n,
   }
 }
 
+// Calls `Own`'s ComputeFor(context, Relu()) and so on, as the attribute says.
+template <class Own>
 class ActivationKernel : public tensorflow::OpKernel {
  public:
   explicit ActivationKernel(tensorflow::OpKernelConstruction* context)
@@ -163,20 +165,21 @@ class ActivationKernel : public tensorflow::OpKernel {
     OP_REQUIRES_OK(context, context->GetAttr("activation", &activation_));
   }
 
- protected:
+  void Compute(OpKernelContext* context) override {
+    WithActivation(activation_, [&](auto activation) {
+      static_cast<Own*>(this)->ComputeFor(context, activation);
+    });
+  }
+
+ private:
   std::string activation_;
 };
 
 template <class T>
-class BiasActivation : public ActivationKernel {
+class BiasActivation : public ActivationKernel<BiasActivation<T>> {
  public:
-  using ActivationKernel::ActivationKernel;
+  using ActivationKernel<BiasActivation<T>>::ActivationKernel;
 
-  void Compute(OpKernelContext* context) override {
-    WithActivation(activation_, [&](auto a) { ComputeFor(context, a); });
-  }
-
- private:
   template <class Activation>
   void ComputeFor(OpKernelContext* context, Activation) {
     const int64_t width = LastDimension(context->input(0));
@@ -198,15 +201,10 @@ class BiasActivation : public ActivationKernel {
 ALBERT_KERAS_REGISTER("AlbertBiasActivation", BiasActivation);
 
 template <class T>
-class BiasActivationGrad : public ActivationKernel {
+class BiasActivationGrad : public ActivationKernel<BiasActivationGrad<T>> {
  public:
-  using ActivationKernel::ActivationKernel;
+  using ActivationKernel<BiasActivationGrad<T>>::ActivationKernel;
 
-  void Compute(OpKernelContext* context) override {
-    WithActivation(activation_, [&](auto a) { ComputeFor(context, a); });
-  }
-
- private:
   template <class Activation>
   void ComputeFor(OpKernelContext* context, Activation) {
     const int64_t width = LastDimension(context->input(0));

@@ -8,7 +8,6 @@
 
 namespace albert_keras {
 
-using tensorflow::shape_inference::DimensionHandle;
 using tensorflow::shape_inference::ShapeHandle;
 
 // The panels of a matrix, or of it transposed.
@@ -146,23 +145,17 @@ class Product : public tensorflow::OpKernel {
     if (!context->status().ok()) return;
     float* z = Output<float>(context, 0, in.shape);
     if (!z) return;
-    Multiply(context, in.rows, in.left(), in.panels, z,
-             [](int64_t, int64_t, int64_t, int64_t) {});
+    Multiply(context, in.rows, in.left(), in.panels, z, NoMore);
   }
 
  private:
   int64_t columns_;
 };
 
-class ProductActivation : public ActivationKernel {
+class ProductActivation : public ActivationKernel<ProductActivation> {
  public:
-  using ActivationKernel::ActivationKernel;
+  using ActivationKernel<ProductActivation>::ActivationKernel;
 
-  void Compute(OpKernelContext* context) override {
-    WithActivation(activation_, [&](auto a) { ComputeFor(context, a); });
-  }
-
- private:
   template <class Activation>
   void ComputeFor(OpKernelContext* context, Activation) {
     const int64_t width = context->input(2).NumElements();
@@ -182,15 +175,10 @@ class ProductActivation : public ActivationKernel {
   }
 };
 
-class ProductActivationGrad : public ActivationKernel {
+class ProductActivationGrad : public ActivationKernel<ProductActivationGrad> {
  public:
-  using ActivationKernel::ActivationKernel;
+  using ActivationKernel<ProductActivationGrad>::ActivationKernel;
 
-  void Compute(OpKernelContext* context) override {
-    WithActivation(activation_, [&](auto a) { ComputeFor(context, a); });
-  }
-
- private:
   template <class Activation>
   void ComputeFor(OpKernelContext* context, Activation) {
     const int64_t width = context->input(3).NumElements();
@@ -240,8 +228,7 @@ class OuterProduct : public tensorflow::OpKernel {
     float* panels = packed.flat<float>().data();
     PackPanels(context, y.flat<float>().data(), depth, columns, panels);
     Multiply(context, rows, AsColumns(x.flat<float>().data(), rows),
-             Panels{panels, depth, columns}, product,
-             [](int64_t, int64_t, int64_t, int64_t) {});
+             Panels{panels, depth, columns}, product, NoMore);
   }
 };
 

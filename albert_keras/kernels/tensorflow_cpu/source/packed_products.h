@@ -133,6 +133,8 @@ void MultiplyUnit(Left left, const Panels& right, int64_t first_row,
   }
 }
 
+inline void NoMore(int64_t, int64_t, int64_t, int64_t) {}
+
 // c = left right, (rows, right.columns), in units; done(first row, rows,
 // first column, columns) is called for each while it is in the caches.
 template <class Left, class Done>
@@ -147,7 +149,7 @@ void Multiply(OpKernelContext* context, int64_t rows, const Left& left,
     const int64_t j = unit % across * kUnitColumns;
     const int64_t count = std::min(kUnitRows, rows - i);
     const int64_t columns = std::min(kUnitColumns, width - j);
-    MultiplyUnit(Left(left), right, i, count, j, columns, c);
+    MultiplyUnit(left, right, i, count, j, columns, c);
     done(i, count, j, columns);
   });
 }
