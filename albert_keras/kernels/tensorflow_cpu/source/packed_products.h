@@ -56,6 +56,7 @@ inline void PackTransposedPanels(OpKernelContext* context, const float* from,
 class AsRows {  // that lie row by row
  public:
   static constexpr int kStep = 1;
+  static constexpr int64_t kColumns = 192;  // of a unit
 
   AsRows(const float* x, int64_t depth) : x_(x), depth_(depth) {}
   void Take(int64_t first, int64_t, int64_t p, int64_t) {
@@ -72,6 +73,7 @@ class AsRows {  // that lie row by row
 class AsColumns {  // that lie transposed: (depth, rows)
  public:
   static constexpr int kStep = FloatBlocks::kRowsAtOnce;
+  static constexpr int64_t kColumns = 768;  // each unit copies its rows
 
   AsColumns(const float* x, int64_t rows) : x_(x), rows_(rows) {}
   void Take(int64_t first, int64_t count, int64_t p, int64_t depth) {
@@ -99,9 +101,9 @@ class AsColumns {  // that lie transposed: (depth, rows)
   std::vector<float> block_;
 };
 
-// Rows, columns and depth of what a core computes at a time: its left-hand
-// side stays in the second cache. Less depth costs speed.
-constexpr int64_t kUnitRows = 48, kUnitColumns = 768, kUnitDepth = 1024;
+// Rows and depth of what a core computes at a time: its left-hand side stays
+// in the second cache. Less depth costs speed.
+constexpr int64_t kUnitRows = 48, kUnitDepth = 1024;
 
 template <class Left>
 void MultiplyUnit(Left left, const Panels& right, int64_t first_row,
@@ -136,19 +138,21 @@ void MultiplyUnit(Left left, const Panels& right, int64_t first_row,
 inline void NoMore(int64_t, int64_t, int64_t, int64_t) {}
 
 // c = left right, (rows, right.columns), in units; done(first row, rows,
-// first column, columns) is called for each while it is in the caches.
+// first column, columns) is called for each while it is in the caches. Those
+// of the same columns come one after another: panels are more than a cache
+// holds.
 template <class Left, class Done>
 void Multiply(OpKernelContext* context, int64_t rows, const Left& left,
               const Panels& right, float* c, const Done& done) {
   const int64_t width = right.columns;
   const int64_t down = (rows + kUnitRows - 1) / kUnitRows;
-  const int64_t across = (width + kUnitColumns - 1) / kUnitColumns;
+  const int64_t across = (width + Left::kColumns - 1) / Left::kColumns;
   const int64_t work = rows * width * right.depth;
   InParallel(context, down * across, work, [&](int64_t unit) {
-    const int64_t i = unit / across * kUnitRows;
-    const int64_t j = unit % across * kUnitColumns;
+    const int64_t i = unit % down * kUnitRows;
+    const int64_t j = unit / down * Left::kColumns;
     const int64_t count = std::min(kUnitRows, rows - i);
-    const int64_t columns = std::min(kUnitColumns, width - j);
+    const int64_t columns = std::min(Left::kColumns, width - j);
     MultiplyUnit(left, right, i, count, j, columns, c);
     done(i, count, j, columns);
   });
