@@ -70,11 +70,16 @@ def assert_kernels_agree(name, inputs, dtype, **arguments):
 
 
 def assert_agree(fused, expected, inputs, dtype, **arguments):
-    got = values_and_gradients(fused, inputs, **arguments)
-    expected = values_and_gradients(expected, inputs, **arguments)
-    pairs = zip(tf.nest.flatten(got), tf.nest.flatten(expected), strict=True)
+    """Plain operations take the same numbers in float32."""
+    inputs = [tf.cast(tf.cast(t, dtype), t.dtype) for t in inputs]
+    outputs, gradients = values_and_gradients(fused, inputs, **arguments)
+    assert all(output.dtype == dtype for output in outputs)
+    assert [g.dtype for g in gradients] == [t.dtype for t in inputs]
+    expected = values_and_gradients(
+        expected, [tf.cast(t, "float32") for t in inputs], **arguments
+    )
+    pairs = zip([*outputs, *gradients], tf.nest.flatten(expected), strict=True)
     for one, other in pairs:
-        assert one.dtype == other.dtype
         one, other = (tf.cast(t, tf.float32).numpy() for t in (one, other))
         scale = max(1.0, np.abs(other).max())
         np.testing.assert_allclose(one, other, atol=TOLERANCES[dtype] * scale)
@@ -93,7 +98,7 @@ def test_feed_forward_agrees(rng, dtype, activation, form):
         normal(rng, "float32", WIDE, H),
     )
 
-    def run(kernels):
+    def run(kernels, dtype):
         def feed_forward(x, intermediate, bias, output):
             (one,) = kernels.share_kernel(intermediate, 1, dtype)
             (two,) = kernels.share_kernel(output, 1, dtype)
@@ -101,7 +106,8 @@ def test_feed_forward_agrees(rng, dtype, activation, form):
 
         return feed_forward
 
-    assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
+    fused, expected = run(tensorflow_cpu, dtype), run(plain, "float32")
+    assert_agree(fused, expected, inputs, dtype)
 
 
 @pytest.mark.parametrize(
@@ -109,42 +115,46 @@ def test_feed_forward_agrees(rng, dtype, activation, form):
     [(1, 3, 5), (50, 16, 17), (101, 2100, 40), (7, 30, 800), (0, 4, 4)],
     ids=str,
 )
-def test_products_with_panels_are_numpys(rng, rows, depth, columns):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_products_with_panels_are_numpys(rng, dtype, rows, depth, columns):
     """Sizes below and above what is computed at a time, and between."""
-    x, w = rng.normal(size=(rows, depth)), rng.normal(size=(depth, columns))
-    dy = rng.normal(size=(rows, columns))
-    x32, w32, dy32 = (tf.constant(t, tf.float32) for t in (x, w, dy))
+    x, w, dy = (
+        normal(rng, dtype, *shape)
+        for shape in ((rows, depth), (depth, columns), (rows, columns))
+    )
     panels, others = (
-        operations().albert_pack(w32, transposed=t) for t in (False, True)
+        operations().albert_pack(w, transposed=t) for t in (False, True)
     )
     results = {
-        "x W": (
-            operations().albert_product(x32[None], panels, columns=columns)[0],
-            x @ w,
-        ),
-        "dy W'": (
-            operations().albert_product(dy32, others, columns=depth),
-            dy @ w.T,
-        ),
-        "x' dy": (
-            operations().albert_outer_product(x32[None], dy32[None]),
-            x.T @ dy,
-        ),
+        "x W": operations().albert_product(x[None], panels, columns=columns)[0],
+        "dy W'": operations().albert_product(dy, others, columns=depth),
+        "x' dy": operations().albert_outer_product(x[None], dy[None]),
     }
-    for name, (got, expected) in results.items():
-        assert got.shape == expected.shape, name
-        np.testing.assert_allclose(got, expected, atol=2e-4, err_msg=name)
+    x, w, dy = (tf.cast(t, tf.float64).numpy() for t in (x, w, dy))
+    expected = {"x W": x @ w, "dy W'": dy @ w.T, "x' dy": x.T @ dy}
+    rounding = {"float32": 0.0, "bfloat16": 2**-8, "float16": 2**-11}[dtype]
+    for name, got in results.items():
+        assert got.shape == expected[name].shape, name
+        assert got.dtype == dtype, name
+        np.testing.assert_allclose(
+            tf.cast(got, tf.float64),
+            expected[name],
+            rtol=rounding,
+            atol=2e-4,
+            err_msg=name,
+        )
 
 
 def test_panels_of_another_matrix_are_refused():
-    panels = operations().albert_pack(np.zeros((4, 20)), transposed=False)
+    zeros = np.zeros((4, 20), "float32")
+    panels = operations().albert_pack(zeros, transposed=False)
     for depth, columns in ((5, 20), (4, 40)):
         with pytest.raises(tf.errors.InvalidArgumentError, match="Panels"):
             operations().albert_product(
                 np.zeros((3, depth), "float32"), panels, columns=columns
             )
     with pytest.raises(tf.errors.InvalidArgumentError, match="as many rows"):
-        operations().albert_outer_product(np.zeros((3, 2)), np.zeros((4, 2)))
+        operations().albert_outer_product(zeros[:3], zeros)
 
 
 @pytest.mark.parametrize("activation", ["gelu_tanh", "gelu", "relu"])
@@ -171,14 +181,15 @@ def test_residual_and_layer_normalization_agree(rng, dtype):
 def test_products_agree(rng, dtype, form):
     inputs = normal(rng, dtype, B, T, H), normal(rng, "float32", H, WIDE)
 
-    def run(kernels):
+    def run(kernels, dtype):
         def project(x, matrix):
             (kernel,) = kernels.share_kernel(matrix, 1, dtype)
             return kernels.project(x, kernel)
 
         return project
 
-    assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
+    fused, expected = run(tensorflow_cpu, dtype), run(plain, "float32")
+    assert_agree(fused, expected, inputs, dtype)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +214,7 @@ def test_attention_agrees(rng, dtype, length, queries, head_dim, padding, form):
         attention_bias = np.zeros((B, 1, 1, length), "float32")
         attention_bias[1, ..., 3:] = -30000.0
 
-    def run(kernels):
+    def run(kernels, dtype):
         def attention(x, matrix, bias, queries=None):
             (kernel,) = kernels.share_kernel(matrix, 1, dtype)
             return kernels.self_attention(
@@ -212,7 +223,8 @@ def test_attention_agrees(rng, dtype, length, queries, head_dim, padding, form):
 
         return attention
 
-    assert_agree(run(tensorflow_cpu), run(plain), inputs, dtype)
+    fused, expected = run(tensorflow_cpu, dtype), run(plain, "float32")
+    assert_agree(fused, expected, inputs, dtype)
 
 
 def test_logits_of_a_vocabulary_agree(rng, dtype):

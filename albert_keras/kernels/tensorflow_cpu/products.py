@@ -2,8 +2,8 @@
 
 Each weight is laid out for x W and for dy W' once, for all layers. With AVX-512
 and with AMX oneDNN computes the products: it is faster with the right-hand side
-as it lies in float32, and with it transposed in bfloat16 (docs/design.md). In
-float32 with AVX2 operations of our own are faster, which read panels.
+as it lies in float32, and with it transposed in bfloat16 (docs/design.md). With
+AVX2 operations of our own are faster, which read panels.
 """
 
 import math
@@ -70,7 +70,7 @@ def share_kernel(kernel, uses, dtype):
 
 def _laid_out(matrix):
     fixed = tf.stop_gradient(matrix)
-    if has_panels(matrix.dtype):
+    if has_panels():
         pack = operations().albert_pack
         panels = (pack(fixed, transposed=t) for t in (False, True))
         return Kernel(matrix, *panels)
@@ -80,9 +80,9 @@ def _laid_out(matrix):
     return Kernel(matrix, *sides)
 
 
-def has_panels(dtype):
-    """Whether products of a type are operations of our own."""
-    return dtype == tf.float32 and library.has_no_more_than_avx2()
+def has_panels():
+    """Whether products are operations of our own."""
+    return library.has_no_more_than_avx2()
 
 
 def project(x, kernel):
@@ -112,7 +112,7 @@ def transposed_product(dy, kernel):
 
 
 def _product(x, side, columns):
-    if has_panels(x.dtype):
+    if has_panels():
         return operations().albert_product(x, side, columns=columns)
     rows = tf.matmul(rows_of(x), side, transpose_b=x.dtype != tf.float32)
     return tf.reshape(rows, tf.concat([tf.shape(x)[:-1], [columns]], 0))
@@ -120,7 +120,7 @@ def _product(x, side, columns):
 
 def outer_product(x, y):
     """x' y `(I, O)`, summed over all rows of x `(..., I)` and y `(..., O)`."""
-    if has_panels(x.dtype):
+    if has_panels():
         return operations().albert_outer_product(x, y)
     return tf.matmul(rows_of(x), rows_of(y), transpose_a=True)
 

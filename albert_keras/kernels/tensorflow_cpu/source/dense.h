@@ -1,4 +1,4 @@
-// Products with weights in panels, and the gradients of weights: float32.
+// Products with weights in panels, and the gradients of weights.
 
 #ifndef ALBERT_KERAS_DENSE_H_
 #define ALBERT_KERAS_DENSE_H_
@@ -12,8 +12,9 @@ using tensorflow::shape_inference::ShapeHandle;
 
 // The panels of a matrix, or of it transposed.
 REGISTER_OP("AlbertPack")
-    .Input("matrix: float")
+    .Input("matrix: T")
     .Output("panels: float")
+    .Attr("T: {float, bfloat16, half}")
     .Attr("transposed: bool")
     .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->UnknownShapeOfRank(3));
@@ -22,9 +23,10 @@ REGISTER_OP("AlbertPack")
 
 // x W (..., columns) for x (..., depth) and W's panels.
 REGISTER_OP("AlbertProduct")
-    .Input("x: float")
+    .Input("x: T")
     .Input("panels: float")
-    .Output("z: float")
+    .Output("z: T")
+    .Attr("T: {float, bfloat16, half}")
     .Attr("columns: int")
     .SetShapeFn([](InferenceContext* c) {
       int64_t columns;
@@ -36,13 +38,14 @@ REGISTER_OP("AlbertProduct")
       return absl::OkStatus();
     });
 
-// And y = activation(z + bias).
+// And y = activation(z + bias). There is no z where nothing reads it.
 REGISTER_OP("AlbertProductActivation")
-    .Input("x: float")
+    .Input("x: T")
     .Input("panels: float")
     .Input("bias: float")
-    .Output("z: float")
-    .Output("y: float")
+    .Output("z: T")
+    .Output("y: T")
+    .Attr("T: {float, bfloat16, half}")
     .Attr("activation: {'gelu_tanh', 'gelu', 'relu'}")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle shape;
@@ -55,13 +58,14 @@ REGISTER_OP("AlbertProductActivation")
 
 // The same y again, and what dy V' for V's panels makes of z and bias.
 REGISTER_OP("AlbertProductActivationGrad")
-    .Input("dy: float")
+    .Input("dy: T")
     .Input("panels: float")
-    .Input("z: float")
+    .Input("z: T")
     .Input("bias: float")
-    .Output("y: float")
-    .Output("dz: float")
+    .Output("y: T")
+    .Output("dz: T")
     .Output("dbias: float")
+    .Attr("T: {float, bfloat16, half}")
     .Attr("activation: {'gelu_tanh', 'gelu', 'relu'}")
     .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->input(2));
@@ -72,15 +76,17 @@ REGISTER_OP("AlbertProductActivationGrad")
 
 // x' y for x (..., I) and y (..., O).
 REGISTER_OP("AlbertOuterProduct")
-    .Input("x: float")
-    .Input("y: float")
-    .Output("product: float")
+    .Input("x: T")
+    .Input("y: T")
+    .Output("product: T")
+    .Attr("T: {float, bfloat16, half}")
     .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->Matrix(c->Dim(c->input(0), -1),
                                  c->Dim(c->input(1), -1)));
       return absl::OkStatus();
     });
 
+template <class T>
 class Pack : public tensorflow::OpKernel {
  public:
   explicit Pack(tensorflow::OpKernelConstruction* context)
@@ -92,7 +98,7 @@ class Pack : public tensorflow::OpKernel {
     const Tensor& matrix = context->input(0);
     int64_t depth = matrix.dim_size(0), columns = matrix.dim_size(1);
     if (transposed_) std::swap(depth, columns);
-    const float* from = matrix.flat<float>().data();
+    const T* from = matrix.flat<T>().data();
     float* to = Output<float>(context, 0,
                               {Panels::Count(columns), depth, kPanel});
     if (!to) return;
@@ -108,6 +114,7 @@ class Pack : public tensorflow::OpKernel {
 };
 
 // Rows of an input, and the panels of another that they are multiplied with.
+template <class T>
 struct Factors {
   Factors(OpKernelContext* context, int64_t columns)
       : x(context->input(0)),
@@ -125,7 +132,7 @@ struct Factors {
     shape.set_dim(shape.dims() - 1, columns);
   }
 
-  AsRows left() const { return AsRows(x.flat<float>().data(), panels.depth); }
+  AsRows<T> left() const { return {x.flat<T>().data(), panels.depth}; }
 
   const Tensor& x;
   Panels panels;
@@ -133,6 +140,7 @@ struct Factors {
   TensorShape shape;
 };
 
+template <class T>
 class Product : public tensorflow::OpKernel {
  public:
   explicit Product(tensorflow::OpKernelConstruction* context)
@@ -141,9 +149,9 @@ class Product : public tensorflow::OpKernel {
   }
 
   void Compute(OpKernelContext* context) override {
-    const Factors in(context, columns_);
+    const Factors<T> in(context, columns_);
     if (!context->status().ok()) return;
-    float* z = Output<float>(context, 0, in.shape);
+    T* z = Output<T>(context, 0, in.shape);
     if (!z) return;
     Multiply(context, in.rows, in.left(), in.panels, z, NoMore);
   }
@@ -152,59 +160,60 @@ class Product : public tensorflow::OpKernel {
   int64_t columns_;
 };
 
-class ProductActivation : public ActivationKernel<ProductActivation> {
+template <class T>
+class ProductActivation : public ActivationKernel<ProductActivation<T>> {
  public:
-  using ActivationKernel<ProductActivation>::ActivationKernel;
+  using ActivationKernel<ProductActivation<T>>::ActivationKernel;
 
   template <class Activation>
   void ComputeFor(OpKernelContext* context, Activation) {
     const int64_t width = context->input(2).NumElements();
-    const Factors in(context, width);
+    const Factors<T> in(context, width);
     if (!context->status().ok()) return;
     const float* bias = context->input(2).flat<float>().data();
-    float* z = Output<float>(context, 0, in.shape);
-    float* y = Output<float>(context, 1, in.shape);
+    T* y = Output<T>(context, 1, in.shape);
+    T* z = context->output_required(0) ? Output<T>(context, 0, in.shape) : y;
     if (!z || !y) return;
-    Multiply(context, in.rows, in.left(), in.panels, z,
-             [&](int64_t row, int64_t rows, int64_t j, int64_t columns) {
-               for (int64_t r = row; r < row + rows; ++r) {
-                 const int64_t at = r * width + j;
-                 Activate<Activation>(z + at, bias + j, columns, y + at);
-               }
-             });
+    Multiply(context, in.rows, in.left(), in.panels, z, [&](const Unit& unit) {
+      for (int64_t i = 0; i < unit.rows; ++i) {
+        const int64_t at = (unit.row + i) * width + unit.column;
+        Activate<Activation>(z + at, bias + unit.column, unit.columns, y + at);
+      }
+    });
   }
 };
 
-class ProductActivationGrad : public ActivationKernel<ProductActivationGrad> {
+template <class T>
+class ProductActivationGrad : public ActivationKernel<ProductActivationGrad<T>> {
  public:
-  using ActivationKernel<ProductActivationGrad>::ActivationKernel;
+  using ActivationKernel<ProductActivationGrad<T>>::ActivationKernel;
 
   template <class Activation>
   void ComputeFor(OpKernelContext* context, Activation) {
     const int64_t width = context->input(3).NumElements();
-    const Factors in(context, width);
+    const Factors<T> in(context, width);
     if (!context->status().ok()) return;
-    const float* z = context->input(2).flat<float>().data();
+    const T* z = context->input(2).flat<T>().data();
     const float* bias = context->input(3).flat<float>().data();
-    float* y = OutputInPlace<float>(context, 2, 0);
-    float* dz = Output<float>(context, 1, in.shape);
+    T* y = OutputInPlace<T>(context, 2, 0);
+    T* dz = Output<T>(context, 1, in.shape);
     float* dbias = Output<float>(context, 2, {width});
     if (!y || !dz || !dbias) return;
     const int64_t units = (in.rows + kUnitRows - 1) / kUnitRows;
     BlockSums sums(units, 1, width);
-    Multiply(context, in.rows, in.left(), in.panels, dz,
-             [&](int64_t row, int64_t rows, int64_t j, int64_t columns) {
-               float* sum = sums.of(row / kUnitRows, 0) + j;
-               for (int64_t r = row; r < row + rows; ++r) {
-                 const int64_t at = r * width + j;
-                 ActivateBackward<Activation>(z + at, bias + j, dz + at,
-                                              columns, y + at, dz + at, sum);
-               }
-             });
+    Multiply(context, in.rows, in.left(), in.panels, dz, [&](const Unit& unit) {
+      float* sum = sums.of(unit.row / kUnitRows, 0) + unit.column;
+      for (int64_t i = 0; i < unit.rows; ++i) {
+        const int64_t at = (unit.row + i) * width + unit.column;
+        ActivateBackward<Activation>(z + at, bias + unit.column, dz + at,
+                                     unit.columns, y + at, dz + at, sum);
+      }
+    });
     sums.AddUp(0, dbias);
   }
 };
 
+template <class T>
 class OuterProduct : public tensorflow::OpKernel {
  public:
   using OpKernel::OpKernel;
@@ -218,7 +227,7 @@ class OuterProduct : public tensorflow::OpKernel {
                     "Both sides must have as many rows. Received: ",
                     x.shape().DebugString(), " and ",
                     y.shape().DebugString(), "."));
-    float* product = Output<float>(context, 0, {rows, columns});
+    T* product = Output<T>(context, 0, {rows, columns});
     if (!product) return;
     Tensor packed;
     OP_REQUIRES_OK(context,
@@ -226,23 +235,17 @@ class OuterProduct : public tensorflow::OpKernel {
                        tensorflow::DT_FLOAT,
                        {Panels::Count(columns), depth, kPanel}, &packed));
     float* panels = packed.flat<float>().data();
-    PackPanels(context, y.flat<float>().data(), depth, columns, panels);
-    Multiply(context, rows, AsColumns(x.flat<float>().data(), rows),
+    PackPanels(context, y.flat<T>().data(), depth, columns, panels);
+    Multiply(context, rows, AsColumns<T>(x.flat<T>().data(), rows),
              Panels{panels, depth, columns}, product, NoMore);
   }
 };
 
-#define ALBERT_KERAS_REGISTER_FLOAT(NAME, KERNEL) \
-  REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU), KERNEL)
-
-ALBERT_KERAS_REGISTER_FLOAT("AlbertPack", Pack);
-ALBERT_KERAS_REGISTER_FLOAT("AlbertProduct", Product);
-ALBERT_KERAS_REGISTER_FLOAT("AlbertProductActivation", ProductActivation);
-ALBERT_KERAS_REGISTER_FLOAT("AlbertProductActivationGrad",
-                            ProductActivationGrad);
-ALBERT_KERAS_REGISTER_FLOAT("AlbertOuterProduct", OuterProduct);
-
-#undef ALBERT_KERAS_REGISTER_FLOAT
+ALBERT_KERAS_REGISTER("AlbertPack", Pack);
+ALBERT_KERAS_REGISTER("AlbertProduct", Product);
+ALBERT_KERAS_REGISTER("AlbertProductActivation", ProductActivation);
+ALBERT_KERAS_REGISTER("AlbertProductActivationGrad", ProductActivationGrad);
+ALBERT_KERAS_REGISTER("AlbertOuterProduct", OuterProduct);
 
 }  // namespace albert_keras
 
