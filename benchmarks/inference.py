@@ -7,10 +7,11 @@
 The lengths are those of the windows of the file's first questions, at most
 `--max_seq_length` pieces. Every contestant computes all windows, in batches
 of `--batch_size`, to NumPy arrays. This package groups windows of like length,
-as its recipes do; the others take them in the file's order and pad a batch to
-its longest, which is kinder to them than the usual padding of all to the full
-length. They run by turns; figures are medians of rounds after a first one,
-which compiles.
+as its recipes do; the others take them in the file's order, and pad them as
+`--peer_padding` has it: to the longest of a batch, or all to the maximum, which
+is what Hugging Face's run_qa.py does unless told otherwise, and what KerasHub's
+preprocessors always do. They run by turns; figures are medians of rounds after
+a first one, which compiles.
 """
 
 import argparse
@@ -29,7 +30,12 @@ def main(argv=None):
     results = []
     for precision in options.precisions:
         results += measure(options, precision, lengths)
-    return record_of(results, options.json, windows=len(lengths))
+    return record_of(
+        results,
+        options.json,
+        windows=len(lengths),
+        peer_padding=options.peer_padding,
+    )
 
 
 def parse(argv):
@@ -40,6 +46,12 @@ def parse(argv):
     parser.add_argument("--windows", type=int, default=128)
     parser.add_argument("--max_seq_length", type=int, default=384)
     parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument(
+        "--peer_padding",
+        choices=["longest", "max_length"],
+        default="longest",
+        help="what the others pad a batch to (default: %(default)s)",
+    )
     parser.add_argument(
         "--precisions", nargs="+", default=["float32", "bfloat16"]
     )
@@ -67,6 +79,9 @@ def measure(options, precision, lengths):
         "precision": precision,
         "rows": options.batch_size,
         "lengths": lengths,
+        "width": {"longest": None, "max_length": options.max_seq_length}[
+            options.peer_padding
+        ],
         **config.to_dict(),
     }
     contestants = start("inference", task, options.peer_python)

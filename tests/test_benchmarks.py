@@ -88,6 +88,19 @@ def test_an_update_is_measured_beside_the_products(benchmark, tmp_path):
     assert result["share_of_ceiling"] > 0
 
 
+@pytest.mark.parametrize(
+    ("width", "expected"), [(None, [(2, 7), (1, 3)]), (9, [(2, 9), (1, 9)])]
+)
+def test_other_packages_pad_a_batch_to_its_longest_or_as_they_are_told(
+    benchmark, width, expected
+):
+    batches = benchmark("contestants.batches").inference_batches(
+        {"lengths": [7, 4, 3], "rows": 2, "width": width}
+    )
+    assert [batch["token_ids"].shape for batch in batches] == expected
+    assert [batch["padding_mask"].sum() for batch in batches] == [11, 3]
+
+
 def test_time_to_make_batches_counts_as_waiting(
     benchmark, corpus, tmp_path, monkeypatch
 ):

@@ -31,13 +31,16 @@ def inference_batches(options):
     """Token ids and masks of texts in the order given, batch by batch.
 
     Args:
-        options: `lengths` and `rows`.
+        options: `lengths`, `rows`, and the `width` that all are padded to;
+            None pads a batch to its longest.
     """
     lengths, rows = np.array(options["lengths"]), options["rows"]
     chosen = [
         lengths[start : start + rows] for start in range(0, len(lengths), rows)
     ]
-    return [ids_and_masks(some, some.max()) for some in chosen]
+    return [
+        ids_and_masks(some, options["width"] or some.max()) for some in chosen
+    ]
 
 
 def ids_and_masks(lengths, width):

@@ -62,7 +62,10 @@ def pretraining(options):
 def inference(options):
     model = transformers.AlbertForQuestionAnswering(config(options)).eval()
     if options.get("compile"):
-        model.forward = torch.compile(model.forward, dynamic=True)
+        many_widths = options["width"] is None
+        model.forward = torch.compile(
+            model.forward, dynamic=True if many_widths else None
+        )
     batches = [
         {name: torch.from_numpy(value).long() for name, value in batch.items()}
         for batch in inference_batches(options)

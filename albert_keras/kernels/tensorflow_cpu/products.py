@@ -70,7 +70,7 @@ def share_kernel(kernel, uses, dtype):
 
 def _laid_out(matrix):
     fixed = tf.stop_gradient(matrix)
-    if has_panels():
+    if library.has_no_more_than_avx2():
         pack = operations().albert_pack
         panels = (pack(fixed, transposed=t) for t in (False, True))
         return Kernel(matrix, *panels)
@@ -78,11 +78,6 @@ def _laid_out(matrix):
     if matrix.dtype != tf.float32:
         sides = reversed(sides)
     return Kernel(matrix, *sides)
-
-
-def has_panels():
-    """Whether products are operations of our own."""
-    return library.has_no_more_than_avx2()
 
 
 def project(x, kernel):
@@ -112,7 +107,7 @@ def transposed_product(dy, kernel):
 
 
 def _product(x, side, columns):
-    if has_panels():
+    if library.has_no_more_than_avx2():
         return operations().albert_product(x, side, columns=columns)
     rows = tf.matmul(rows_of(x), side, transpose_b=x.dtype != tf.float32)
     return tf.reshape(rows, tf.concat([tf.shape(x)[:-1], [columns]], 0))
@@ -120,7 +115,7 @@ def _product(x, side, columns):
 
 def outer_product(x, y):
     """x' y `(I, O)`, summed over all rows of x `(..., I)` and y `(..., O)`."""
-    if has_panels():
+    if library.has_no_more_than_avx2():
         return operations().albert_outer_product(x, y)
     return tf.matmul(rows_of(x), rows_of(y), transpose_a=True)
 

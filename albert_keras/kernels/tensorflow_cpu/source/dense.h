@@ -175,10 +175,9 @@ class ProductActivation : public ActivationKernel<ProductActivation<T>> {
     T* z = context->output_required(0) ? Output<T>(context, 0, in.shape) : y;
     if (!z || !y) return;
     Multiply(context, in.rows, in.left(), in.panels, z, [&](const Unit& unit) {
-      for (int64_t i = 0; i < unit.rows; ++i) {
-        const int64_t at = (unit.row + i) * width + unit.column;
+      unit.ForRows(width, [&](int64_t at) {
         Activate<Activation>(z + at, bias + unit.column, unit.columns, y + at);
-      }
+      });
     });
   }
 };
@@ -203,11 +202,10 @@ class ProductActivationGrad : public ActivationKernel<ProductActivationGrad<T>> 
     BlockSums sums(units, 1, width);
     Multiply(context, in.rows, in.left(), in.panels, dz, [&](const Unit& unit) {
       float* sum = sums.of(unit.row / kUnitRows, 0) + unit.column;
-      for (int64_t i = 0; i < unit.rows; ++i) {
-        const int64_t at = (unit.row + i) * width + unit.column;
+      unit.ForRows(width, [&](int64_t at) {
         ActivateBackward<Activation>(z + at, bias + unit.column, dz + at,
                                      unit.columns, y + at, dz + at, sum);
-      }
+      });
     });
     sums.AddUp(0, dbias);
   }

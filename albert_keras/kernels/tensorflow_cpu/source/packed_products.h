@@ -66,6 +66,12 @@ constexpr int64_t kStride = kUnitDepth + 16;  // of a copy
 
 struct Unit {
   int64_t row, rows, column, columns;
+
+  // do_row(at) for each of its rows, which begins at `at` in the whole.
+  template <class DoRow>
+  void ForRows(int64_t width, const DoRow& do_row) const {
+    for (int64_t i = row; i < row + rows; ++i) do_row(i * width + column);
+  }
 };
 
 // A unit's left-hand side. Of the rows from i on that are computed at once,
