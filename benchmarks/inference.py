@@ -57,6 +57,7 @@ def parse(argv):
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer_python", help="an environment with PyTorch")
+    parser.add_argument("--only", nargs="+", help="contestants to run")
     parser.add_argument("--json", type=Path, help="write the figures here")
     return parser.parse_args(argv)
 
@@ -84,22 +85,27 @@ def measure(options, precision, lengths):
         ],
         **config.to_dict(),
     }
-    contestants = start("inference", task, options.peer_python)
+    contestants = start("inference", task, options.peer_python, options.only)
     results = by_turns(contestants, options.rounds, 1)
     print(
         f"\n{options.size}, {precision}: {len(lengths)} windows, "
         f"{sum(lengths) / len(lengths):.0f} pieces on average"
     )
-    ours = results[0]["median_seconds"]
+    first = results[0]
     for result in results:
         seconds = result["median_seconds"]
         result["tokens_per_second"] = sum(lengths) / seconds
-        result.update(size=options.size, precision=precision, shape="squad")
+        result.update(
+            size=options.size,
+            precision=precision,
+            shape=f"squad, {options.peer_padding}",
+        )
         print(
             f"{result['contestant']:28}{len(lengths) / seconds:8.1f} windows/s"
             f"{result['first_seconds']:7.1f}s first"
             f"{result['peak_gigabytes']:6.2f} GB"
-            f"   albert_keras is {seconds / ours:.2f} times as fast"
+            f"   {first['contestant']} is "
+            f"{seconds / first['median_seconds']:.2f} times as fast"
         )
     return results
 

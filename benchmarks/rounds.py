@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 WORKER = Path(__file__).parent / "contestants" / "worker.py"
+REMAT = "albert_keras, remat"
 
 
 class Contestant:
@@ -73,11 +74,13 @@ def start(task, options, peer_python, only=None):
         task: `pretraining` or `inference`.
         options: Handed to the task.
         peer_python: Interpreter with PyTorch; without it Hugging Face is out.
-        only: Names of the contestants to start; None starts all.
+        only: Names of the contestants to start; None starts all but that
+            with rematerialisation.
     """
     here = sys.executable
     known = [
         ("albert_keras", here, "ours", {}),
+        (REMAT, here, "ours", {"remat": True}),
         ("KerasHub", here, "kerashub", {}),
         ("Hugging Face", peer_python, "huggingface", {}),
         (
@@ -90,7 +93,7 @@ def start(task, options, peer_python, only=None):
     return [
         Contestant(name, python, module, task, {**options, **extra})
         for name, python, module, extra in known
-        if python and (not only or name in only)
+        if python and (name in only if only else name != REMAT)
     ]
 
 

@@ -18,6 +18,7 @@ def pretraining(options):
     backbone = ak.AlbertBackbone.from_size(
         options["size"], dtype=keras_policy(options)
     )
+    backbone.remat = options.get("remat", False)
     model = ak.AlbertForPretraining(backbone)
     model.compile(
         ak.optimizers.Lamb(1e-3, weight_decay=0.01, global_clipnorm=1.0)

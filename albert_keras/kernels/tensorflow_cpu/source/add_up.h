@@ -37,7 +37,7 @@ class AddUp : public tensorflow::OpKernel {
     float* sum = Output<float>(context, 0, context->input(0).shape());
     if (!sum) return;
     constexpr int64_t kChunk = 1 << 12;
-    const int64_t chunks = (n + kChunk - 1) / kChunk;
+    const int64_t chunks = CeilDiv(n, kChunk);
     InParallel(context, chunks, n * parts.size(), [&](int64_t chunk) {
       const int64_t begin = chunk * kChunk, size = std::min(kChunk, n - begin);
       float x[kChunk];

@@ -13,7 +13,7 @@
 namespace albert_keras {
 
 inline int64_t RoundUp(int64_t n, int64_t granule) {
-  return (n + granule - 1) / granule * granule;
+  return CeilDiv(n, granule) * granule;
 }
 
 // A matrix in scratch memory, not filled. Rows are a cache line longer than

@@ -198,7 +198,7 @@ class ProductActivationGrad : public ActivationKernel<ProductActivationGrad<T>> 
     T* dz = Output<T>(context, 1, in.shape);
     float* dbias = Output<float>(context, 2, {width});
     if (!y || !dz || !dbias) return;
-    const int64_t units = (in.rows + kUnitRows - 1) / kUnitRows;
+    const int64_t units = CeilDiv(in.rows, kUnitRows);
     BlockSums sums(units, 1, width);
     Multiply(context, in.rows, in.left(), in.panels, dz, [&](const Unit& unit) {
       float* sum = sums.of(unit.row / kUnitRows, 0) + unit.column;

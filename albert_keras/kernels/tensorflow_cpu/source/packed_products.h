@@ -21,7 +21,7 @@ struct Panels {
   int64_t depth, columns;
 
   static int64_t Count(int64_t columns) {
-    return (columns + kPanel - 1) / kPanel;
+    return CeilDiv(columns, kPanel);
   }
   // The one that begins with column j.
   const float* at(int64_t j) const { return data + j * depth; }
@@ -163,7 +163,7 @@ void MultiplyUnit(const Left& left, const Panels& right, const Unit& unit,
     whole = unit.columns / kPanel * kPanel;
   }
   // One even without depth: sums of nothing are 0.
-  const int64_t steps = 1 + std::max<int64_t>(0, right.depth - 1) / kUnitDepth;
+  const int64_t steps = std::max<int64_t>(1, CeilDiv(right.depth, kUnitDepth));
   for (int64_t step = 0; step < steps; ++step) {
     const int64_t p = right.depth * step / steps;
     const int64_t depth = right.depth * (step + 1) / steps - p;
@@ -196,8 +196,8 @@ template <class Left, class T, class Done>
 void Multiply(OpKernelContext* context, int64_t rows, const Left& left,
               const Panels& right, T* c, const Done& done) {
   const int64_t width = right.columns;
-  const int64_t down = (rows + kUnitRows - 1) / kUnitRows;
-  const int64_t across = (width + Left::kColumns - 1) / Left::kColumns;
+  const int64_t down = CeilDiv(rows, kUnitRows);
+  const int64_t across = CeilDiv(width, Left::kColumns);
   const int64_t work = rows * width * right.depth;
   InParallel(context, down * across, work, [&](int64_t number) {
     const int64_t i = number % down * kUnitRows;

@@ -26,6 +26,11 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 using tensorflow::shape_inference::InferenceContext;
 
+// a / b rounded up, for a >= 0 and b > 0.
+inline constexpr int64_t CeilDiv(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
 inline float AsFloat(uint32_t bits) {
   float x;
   std::memcpy(&x, &bits, sizeof x);
@@ -155,9 +160,9 @@ struct RowBlocks {
   static constexpr int64_t kMost = 16;
 
   explicit RowBlocks(int64_t rows)
-      : rows(rows), size(std::max<int64_t>(8, (rows + kMost - 1) / kMost)) {}
+      : rows(rows), size(std::max<int64_t>(8, CeilDiv(rows, kMost))) {}
 
-  int64_t count() const { return (rows + size - 1) / size; }
+  int64_t count() const { return CeilDiv(rows, size); }
   int64_t begin(int64_t block) const { return block * size; }
   int64_t end(int64_t block) const {
     return std::min(rows, (block + 1) * size);

@@ -32,7 +32,7 @@ class Transpose : public tensorflow::OpKernel {
     T* to = Output<T>(context, 0, {columns, rows});
     if (!to) return;
     constexpr int64_t kSide = 32;
-    const int64_t strips = (columns + kSide - 1) / kSide;
+    const int64_t strips = CeilDiv(columns, kSide);
     InParallel(context, strips, rows * columns, [&](int64_t strip) {
       T tile[kSide][kSide];
       const int64_t c = strip * kSide, width = std::min(kSide, columns - c);
