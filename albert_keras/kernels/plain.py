@@ -38,6 +38,12 @@ def share_kernel(kernel, uses, dtype):
     return share(kernel, uses, dtype)
 
 
+def rematerialize(function):
+    """A function of x and weights that keeps no more than these, and is
+    computed again for its gradient."""
+    return keras.remat(function)
+
+
 def project(x, kernel):
     """x W for `(B, T, I)` and `(I, O)`, as one product of B T rows."""
     rows = ops.matmul(ops.reshape(x, (-1, kernel.shape[0])), kernel)

@@ -140,7 +140,7 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             return block.apply(x, attention_bias, weights, training, rows)
 
         if self.remat and training:
-            apply = keras.remat(apply)
+            apply = kernels_for(training).rematerialize(apply)
         return apply(x, weights)
 
     def blocks_of(self, layer):

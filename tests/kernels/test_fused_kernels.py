@@ -17,7 +17,7 @@ from albert_keras.kernels import (
     plain_kernels,
     tensorflow_cpu,
 )
-from albert_keras.kernels.tensorflow_cpu import library, products
+from albert_keras.kernels.tensorflow_cpu import library
 from albert_keras.kernels.tensorflow_cpu.library import operations
 from tests.batches import Batches, make_batch
 
@@ -268,27 +268,6 @@ def test_accuracy_takes_the_first_of_equal_scores_as_argmax_does():
             tf.constant(labels), tf.constant(logits)
         )
         np.testing.assert_array_equal(accuracy, [[1.0, 0.0, 1.0]])
-
-
-@pytest.mark.parametrize("waiting", [2**27, 20])
-def test_gradients_of_a_shared_weight_add_up_in_float32(monkeypatch, waiting):
-    """1 and 600 times 1/512: bfloat16 would lose each of the small ones."""
-    monkeypatch.setattr(products, "_WAITING", waiting)
-    uses = 601
-    weight = tf.constant([1.0])
-    with tf.GradientTape() as tape:
-        tape.watch(weight)
-        copies = tensorflow_cpu.share(weight, uses, "bfloat16")
-        factors = [1.0] + [1 / 512] * (uses - 1)
-        total = tf.add_n(
-            [
-                tf.cast(copy, tf.float32) * factor
-                for copy, factor in zip(copies, factors, strict=True)
-            ]
-        )
-    gradient = tape.gradient(total, weight)
-    assert gradient.dtype == tf.float32
-    np.testing.assert_allclose(gradient, [1 + 600 / 512], rtol=1e-6)
 
 
 def test_training_is_fused_and_inference_where_it_is_asked_for():

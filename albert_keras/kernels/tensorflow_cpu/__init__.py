@@ -16,6 +16,9 @@ from albert_keras.kernels.tensorflow_cpu.products import (
     share,
     share_kernel,
 )
+from albert_keras.kernels.tensorflow_cpu.rematerialization import (
+    rematerialize,
+)
 from albert_keras.kernels.tensorflow_cpu.vocabulary import (
     sparse_accuracy,
     sparse_cross_entropy,
@@ -27,6 +30,7 @@ __all__ = [
     "apply_lamb",
     "feed_forward",
     "project",
+    "rematerialize",
     "self_attention",
     "sequences_of",
     "share",

@@ -43,8 +43,9 @@ def _take(weight, cast, number, is_last):
             copies.append(tf.identity(weight))
 
         def gradient(*gradients):
-            total = operations().albert_add_up(parts=gradients[:number])
-            return tf.add_n([total, *gradients[number:]])
+            return operations().albert_add_up(
+                parts=gradients[:number], sums=gradients[number:]
+            )
 
         return copies, gradient
 
