@@ -15,7 +15,7 @@ from albert_keras.kernels.tensorflow_cpu import library
 from albert_keras.kernels.tensorflow_cpu.library import operations
 
 # Bytes of a weight's gradients that wait to be added up.
-_WAITING = 2**27
+_WAITING = 2**25
 
 
 def share(weight, uses, dtype):
