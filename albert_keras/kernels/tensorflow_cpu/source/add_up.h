@@ -24,15 +24,13 @@ REGISTER_OP("AlbertAddUp")
 template <class T>
 class AddUp : public tensorflow::OpKernel {
  public:
-  explicit AddUp(tensorflow::OpKernelConstruction* context)
-      : OpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("N", &num_parts_));
-  }
+  using OpKernel::OpKernel;
 
   void Compute(OpKernelContext* context) override {
     const int64_t n = context->input(0).NumElements();
-    std::vector<const T*> parts;
-    std::vector<const float*> sums;
+    tensorflow::OpInputList parts, sums;
+    OP_REQUIRES_OK(context, context->input_list("parts", &parts));
+    OP_REQUIRES_OK(context, context->input_list("sums", &sums));
     for (int i = 0; i < context->num_inputs(); ++i) {
       const Tensor& input = context->input(i);
       OP_REQUIRES(context, input.shape() == context->input(0).shape(),
@@ -40,11 +38,6 @@ class AddUp : public tensorflow::OpKernel {
                       "What adds up must have one shape. Received: ",
                       context->input(0).shape().DebugString(), " and ",
                       input.shape().DebugString(), "."));
-      if (i < num_parts_) {
-        parts.push_back(input.flat<T>().data());
-      } else {
-        sums.push_back(input.flat<float>().data());
-      }
     }
     float* sum = Output<float>(context, 0, context->input(0).shape());
     if (!sum) return;
@@ -55,21 +48,19 @@ class AddUp : public tensorflow::OpKernel {
       const int64_t begin = chunk * kChunk, size = std::min(kChunk, n - begin);
       float x[kChunk];
       float* total = sum + begin;
-      Load(parts[0] + begin, size, total);
-      for (size_t i = 1; i < parts.size(); ++i) {
-        Load(parts[i] + begin, size, x);
+      Load(parts[0].flat<T>().data() + begin, size, total);
+      for (int i = 1; i < parts.size(); ++i) {
+        Load(parts[i].flat<T>().data() + begin, size, x);
 #pragma omp simd
         for (int64_t j = 0; j < size; ++j) total[j] += x[j];
       }
-      for (const float* other : sums) {
+      for (const Tensor& earlier : sums) {
+        const float* other = earlier.flat<float>().data() + begin;
 #pragma omp simd
-        for (int64_t j = 0; j < size; ++j) total[j] += other[begin + j];
+        for (int64_t j = 0; j < size; ++j) total[j] += other[j];
       }
     });
   }
-
- private:
-  int num_parts_;
 };
 
 ALBERT_KERAS_REGISTER("AlbertAddUp", AddUp);
