@@ -3,7 +3,7 @@
 Each weight is laid out for x W and for dy W' once, for all layers. With AVX-512
 and with AMX oneDNN computes the products: it is faster with the right-hand side
 as it lies in float32, and with it transposed in bfloat16 (docs/design.md). With
-AVX2 operations of our own are faster, which read panels.
+AVX2 and nothing wider operations of our own are faster, which read panels.
 """
 
 import math
