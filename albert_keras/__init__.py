@@ -13,7 +13,7 @@ from albert_keras.models import (
     AlbertForTokenClassification,
     load_model,
 )
-from albert_keras.tensor_pool import pool_tensors
+from albert_keras.kernels.cpu_memory_pool import pool_tensors
 from albert_keras.version import __version__
 
 pool_tensors()

@@ -108,7 +108,7 @@ print(tokens, time.process_time() - busy, flush=True)
 
 PREPARE = """
 import json, resource, sys, time
-from albert_keras.data.corpus import prepare_corpus
+from albert_keras.data.corpus.prepare import prepare_corpus
 path, directory, vocabulary, workers = sys.argv[1:]
 def peak():  # ru_maxrss would count what started this process
     with open("/proc/self/status") as status:
@@ -162,7 +162,7 @@ def bare(options, text):
 
 def prepare(options, text, store):
     """`prepare_corpus`, in a process that has not loaded Keras."""
-    from albert_keras.data.corpus_workers import light_command
+    from albert_keras.data.corpus.workers import light_command
 
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "prepare_measured.py").write_text(PREPARE)

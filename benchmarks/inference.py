@@ -20,8 +20,8 @@ from pathlib import Path
 from rounds import by_turns, record_of, start
 
 import albert_keras as ak
-from albert_keras.data.squad import read_squad
-from albert_keras.data.squad_windows import SquadWindows
+from albert_keras.data.tasks.squad import read_squad
+from albert_keras.data.tasks.squad_windows import SquadWindows
 
 
 def main(argv=None):

@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 
 import albert_keras as ak
-from albert_keras.data.example_batches import TrainingBatches
-from albert_keras.data.squad import read_squad
-from albert_keras.data.squad_windows import SquadWindows
+from albert_keras.data.tasks.example_batches import TrainingBatches
+from albert_keras.data.tasks.squad import read_squad
+from albert_keras.data.tasks.squad_windows import SquadWindows
 from albert_keras.evaluation.squad_evaluation import SquadEvaluation
 from albert_keras.optimizers import adamw
 

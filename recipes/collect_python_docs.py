@@ -19,8 +19,8 @@ from pydoc_data.topics import topics
 
 from tqdm import tqdm
 
-from albert_keras.atomic_write import atomic_file
-from settings import parse_settings
+from albert_keras.files.atomic_write import atomic_file
+from albert_keras.workflows.parse_settings import run_recipe
 
 _CODE = re.compile(r"^(>>>|\.\.\.|\$ |@|#|```|[-=+|~^*`]{3,}|\.\. |:\w)")
 _SKIPPED = ("test", "tests", "testing", "_vendor", "idlelib", "lib2to3")
@@ -41,7 +41,11 @@ class Settings:
 
 
 def main(argv=None):
-    settings = parse_settings(Settings, argv)
+    return run_recipe("collect_python_docs", collect, Settings, argv)
+
+
+def collect(settings):
+    """Writes the text file."""
     limit = int(settings.max_megabytes * 1e6)
     seen, size = set(), 0
     with (

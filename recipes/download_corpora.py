@@ -23,10 +23,10 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from albert_keras.atomic_write import atomic_file
-from albert_keras.data.documents import cut_into_stretches
-from albert_keras.inside_directory import inside_directory
-from settings import run_recipe
+from albert_keras.data.reading.documents import cut_into_stretches
+from albert_keras.files.atomic_write import atomic_file
+from albert_keras.files.safe_path import inside_directory
+from albert_keras.workflows.parse_settings import run_recipe
 
 RECORD = ".download.json"  # hidden: no text
 _BLOCK = 1 << 22

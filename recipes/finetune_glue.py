@@ -24,8 +24,8 @@ all tasks may go to the same directory.
 from pathlib import Path
 
 from albert_keras import AlbertForSequenceClassification
-from albert_keras.data.glue import GLUE_TASKS, read_glue
-from albert_keras.data.labelled_texts import LabelledTexts
+from albert_keras.data.tasks.glue import GLUE_TASKS, read_glue
+from albert_keras.data.tasks.labelled_texts import LabelledTexts
 from albert_keras.evaluation.glue_evaluation import (
     GlueEvaluation,
     glue_predictions,
@@ -33,7 +33,7 @@ from albert_keras.evaluation.glue_evaluation import (
     write_predictions,
 )
 from albert_keras.training import distributed
-from evaluating import (
+from albert_keras.workflows.evaluate import (
     claim,
     evaluate_alone,
     load_fine_tuned,
@@ -41,10 +41,15 @@ from evaluating import (
     make_examples,
     say_report,
 )
-from finetuning import Task, check_length, finetune, run_mode
-from progress import progress_bars
-from settings import run_recipe
-from task_settings import GLUE_DEFAULTS, GlueSettings
+from albert_keras.workflows.finetune import (
+    Task,
+    check_length,
+    finetune,
+    run_mode,
+)
+from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.progress_bars import progress_bars
+from albert_keras.workflows.task_settings import GLUE_DEFAULTS, GlueSettings
 
 
 def main(argv=None):

@@ -19,8 +19,8 @@ The last needs no answers in the files.
 """
 
 from albert_keras import AlbertForMultipleChoice
-from albert_keras.data.race import read_race
-from albert_keras.data.race_choices import RaceChoices
+from albert_keras.data.tasks.race import read_race
+from albert_keras.data.tasks.race_choices import RaceChoices
 from albert_keras.evaluation.race_evaluation import (
     PREDICTIONS_FILE,
     RaceEvaluation,
@@ -28,7 +28,7 @@ from albert_keras.evaluation.race_evaluation import (
     write_predictions,
 )
 from albert_keras.training import distributed
-from evaluating import (
+from albert_keras.workflows.evaluate import (
     claim,
     evaluate_alone,
     load_fine_tuned,
@@ -36,10 +36,15 @@ from evaluating import (
     make_examples,
     say_report,
 )
-from finetuning import Task, check_length, finetune, run_mode
-from progress import progress_bars
-from settings import run_recipe
-from task_settings import RACE_DEFAULTS, RaceSettings
+from albert_keras.workflows.finetune import (
+    Task,
+    check_length,
+    finetune,
+    run_mode,
+)
+from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.progress_bars import progress_bars
+from albert_keras.workflows.task_settings import RACE_DEFAULTS, RaceSettings
 
 
 def main(argv=None):

@@ -18,22 +18,29 @@ same command with `--resume` goes on where it stopped.
 from pathlib import Path
 
 from albert_keras import AlbertForQuestionAnswering
-from albert_keras.data.squad import Question, Squad, read_squad
-from albert_keras.data.squad_windows import SquadWindows
+from albert_keras.data.tasks.squad import Question, Squad, read_squad
 from albert_keras.evaluation.span_decoding import PREDICTION_FILES
-from albert_keras.evaluation.squad_evaluation import SquadEvaluation, answer
+from albert_keras.evaluation.squad_evaluation import answer
 from albert_keras.training import distributed
-from evaluating import (
+from albert_keras.workflows.evaluate import (
     claim,
     evaluate_alone,
     load_fine_tuned,
     load_tokenizer,
-    make_examples,
-    say_report,
 )
-from finetuning import Task, check_length, finetune, run_mode
-from finetuning_settings import SQUAD_DEFAULTS, SquadSettings
-from settings import run_recipe
+from albert_keras.workflows.finetune import (
+    Task,
+    check_length,
+    finetune,
+    run_mode,
+)
+from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.squad_data import (
+    data_report,
+    make_evaluation,
+    make_windows,
+)
+from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
 
 def main(argv=None):
@@ -125,61 +132,6 @@ def predict(settings):
 
 
 # === What the modes share ===
-
-
-def make_windows(settings, squad, tokenizer, training=False):
-    """Windows of a file; says what was left out or cut."""
-    defaults = SQUAD_DEFAULTS[squad.version]
-    keep = settings.cache and settings.mode != "predict"
-
-    def make(**kwargs):
-        return SquadWindows(
-            squad,
-            tokenizer,
-            max_seq_length=settings.max_seq_length or defaults.max_seq_length,
-            doc_stride=settings.doc_stride,
-            max_query_length=settings.max_query_length,
-            training=training,
-            source=squad.path if keep else None,
-            **kwargs,
-        )
-
-    windows = make_examples(settings, make)
-    say_report(squad.path, len(squad.questions), data_report(windows, training))
-    return windows
-
-
-def data_report(windows, training):
-    """Ids of the questions that are not used as they stand, by what was
-    done."""
-    report = {
-        f"questions were cut to {windows.max_query_length} pieces": (
-            windows.cut_questions
-        )
-    }
-    if training:
-        report[
-            "questions were left out, since their answer is not where the "
-            "file says"
-        ] = windows.unaligned
-    return report
-
-
-def make_evaluation(settings, tokenizer):
-    """The evaluation of the dev file."""
-    squad = read_squad(settings.dev_file)
-    if not squad.has_answers:
-        raise ValueError(
-            f"{settings.dev_file} has no answers to compare with. Pass a "
-            "file that has them."
-        )
-    return SquadEvaluation(
-        make_windows(settings, squad, tokenizer),
-        batch_size=settings.eval_batch_size,
-        threshold=settings.null_score_threshold,
-        n_best=settings.n_best,
-        max_answer_length=settings.max_answer_length,
-    )
 
 
 def read_text(path):

@@ -16,8 +16,8 @@ command with `--resume` goes on where it stopped.
 """
 
 from albert_keras import AlbertForTokenClassification
-from albert_keras.data.conll import read_conll
-from albert_keras.data.token_windows import TokenWindows
+from albert_keras.data.tasks.conll import read_conll
+from albert_keras.data.tasks.token_windows import TokenWindows
 from albert_keras.evaluation.token_evaluation import (
     PREDICTIONS_FILE,
     TokenEvaluation,
@@ -25,7 +25,7 @@ from albert_keras.evaluation.token_evaluation import (
     write_predictions,
 )
 from albert_keras.training import distributed
-from evaluating import (
+from albert_keras.workflows.evaluate import (
     claim,
     evaluate_alone,
     load_fine_tuned,
@@ -33,10 +33,15 @@ from evaluating import (
     make_examples,
     say_report,
 )
-from finetuning import Task, check_length, finetune, run_mode
-from progress import progress_bars
-from settings import run_recipe
-from task_settings import TOKEN_DEFAULTS, TokenSettings
+from albert_keras.workflows.finetune import (
+    Task,
+    check_length,
+    finetune,
+    run_mode,
+)
+from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.progress_bars import progress_bars
+from albert_keras.workflows.task_settings import TOKEN_DEFAULTS, TokenSettings
 
 
 def main(argv=None):

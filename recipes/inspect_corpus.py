@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from albert_keras.data import PretrainingDataset, TokenStore
-from albert_keras.data.piece_encoder import WORD_START
-from albert_keras.data.pretraining_records import unmasked
-from albert_keras.evaluation.corpus_figure import plot_lengths
-from settings import run_recipe
+from albert_keras.data.pretraining.google_records import unmasked
+from albert_keras.reporting.corpus_histogram import plot_lengths
+from albert_keras.tokenization.sentencepiece_encoder import WORD_START
+from albert_keras.workflows.parse_settings import run_recipe
 
 COLOURS = {
     "first": "\x1b[34m",

@@ -21,7 +21,8 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from albert_keras.data.corpus import (
+from albert_keras.data.corpus.plan import CorpusPlan, TextSettings
+from albert_keras.data.corpus.prepare import (
     check_free,
     check_share,
     default_parts,
@@ -29,9 +30,8 @@ from albert_keras.data.corpus import (
     merge_parts,
     prepare_parts,
 )
-from albert_keras.data.corpus_plan import CorpusPlan, TextSettings
-from progress import progress_bars
-from settings import run_recipe
+from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.progress_bars import progress_bars
 
 
 @dataclasses.dataclass(frozen=True)

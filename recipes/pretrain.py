@@ -16,29 +16,26 @@ from pathlib import Path
 import keras
 
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
-from albert_keras.data import (
-    PretrainingDataset,
-    StagedDataset,
-    TokenStore,
-)
-from albert_keras.evaluation.curves import plot_curves, pretraining_panels
+from albert_keras.data import TokenStore
+from albert_keras.reporting.curves import plot_curves, pretraining_panels
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import PlateauWarning, Validation
 from albert_keras.training.callbacks.training_log import (
     METRICS_FILE,
     read_metrics,
 )
-from albert_keras.training.checkpoint import (
+from albert_keras.training.runs.checkpoint import (
     newest_checkpoint,
     restore_checkpoint,
 )
-from albert_keras.training.run_directory import CHECKPOINTS
-from albert_keras.training.sagemaker_container import SageMakerContainer
-from albert_keras.training.training_run import TrainingRun
-from compiling import compile_model
-from pretraining_settings import PretrainingSettings
-from settings import run_recipe
-from squad_score import squad_validation
+from albert_keras.files.run_layout import CHECKPOINTS
+from albert_keras.training.runs.sagemaker_container import SageMakerContainer
+from albert_keras.training.runs.training_run import TrainingRun
+from albert_keras.workflows.compile_model import compile_model
+from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.pretraining_data import make_datasets
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.squad_probe import squad_validation
 
 
 def main(argv=None):
@@ -100,58 +97,6 @@ def finish(run, store):
 
 
 # === Data and model ===
-
-
-def make_datasets(settings, store):
-    """Endless training batches, and validation batches that stay the same."""
-
-    def training_of(length):
-        return PretrainingDataset(
-            store,
-            length,
-            settings.global_batch(distributed.devices()),
-            seed=settings.seed,
-            rank=distributed.rank(),
-            size=distributed.size(),
-            **masking(settings),
-        )
-
-    training = training_of(settings.max_seq_length)
-    if settings.first_seq_length:
-        first = training_of(settings.first_seq_length)
-        training = StagedDataset(
-            [(first, settings.first_seq_steps), (training, None)]
-        )
-    return training, make_validation(settings, store)
-
-
-def make_validation(settings, store):
-    """This rank's share of the held-out rows."""
-    validation = PretrainingDataset(
-        store,
-        settings.max_seq_length,
-        batch_size=1,
-        split="validation",
-        seed=settings.seed + 1,
-        num_steps=settings.validation_steps,
-        rank=distributed.rank(),
-        size=distributed.size(),
-        **masking(settings),
-    )
-    validation.batch_size = distributed.devices() * min(
-        settings.batch_size,
-        len(validation.sequences) // distributed.replicas(),
-    )
-    return validation
-
-
-def masking(settings):
-    """What training and validation rows have in common."""
-    return dict(
-        max_predictions=settings.max_predictions_per_seq,
-        masked_lm_prob=settings.masked_lm_prob,
-        short_sequence_prob=settings.short_seq_prob,
-    )
 
 
 def make_model(settings, store):

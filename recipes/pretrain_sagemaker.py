@@ -15,10 +15,10 @@ import dataclasses
 from typing import ClassVar
 
 from albert_keras.launching.estimate import Workload
-from pretraining_settings import PretrainingSettings
-from sagemaker_launch import launch
-from sagemaker_settings import SageMakerSettings
-from settings import run_recipe
+from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.sagemaker_launch import launch
+from albert_keras.workflows.sagemaker_settings import SageMakerSettings
 
 
 @dataclasses.dataclass(frozen=True)

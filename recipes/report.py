@@ -16,14 +16,15 @@ import tyro
 
 from albert_keras import AlbertForPretraining
 from albert_keras.data import TokenStore
-from albert_keras.evaluation.held_out_fills import fill_held_out
-from albert_keras.evaluation.recorded_run import RecordedRun
-from albert_keras.evaluation.run_report import write_report
-from albert_keras.training.checkpoint import newest_checkpoint
-from albert_keras.training.run_directory import MODEL, RunDirectory
-from pretrain import make_validation
-from pretraining_settings import PretrainingSettings
-from settings import run_recipe
+from albert_keras.reporting.held_out_examples import fill_held_out
+from albert_keras.reporting.recorded_run import RecordedRun
+from albert_keras.reporting.run_report import write_report
+from albert_keras.training.runs.checkpoint import newest_checkpoint
+from albert_keras.files.run_layout import MODEL
+from albert_keras.training.runs.run_directory import RunDirectory
+from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.pretraining_data import make_validation
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import os
 
+from albert_keras.workflows.parse_settings import parse_settings
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import importlib.util
@@ -14,7 +16,7 @@ import pytest
 
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
 from albert_keras.data import TokenStore
-from albert_keras.data.corpus import prepare_corpus
+from albert_keras.data.corpus.prepare import prepare_corpus
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -97,18 +99,6 @@ def parsed(recipe, monkeypatch):
 
     `...` stands for flags that every run needs, where they are not given.
     """
-    recipe_settings = importlib.import_module("settings")
-    importlib.import_module("squad_score")  # keeps the function it finds
-
-    class Parsed(Exception):
-        """Carries the settings past the recipe's work."""
-
-    parse = recipe_settings.parse_settings
-
-    def stop(settings_class, argv=None):
-        raise Parsed(parse(settings_class, argv))
-
-    monkeypatch.setattr(recipe_settings, "parse_settings", stop)
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
 
     def parse_words(words):
@@ -118,9 +108,11 @@ def parsed(recipe, monkeypatch):
         for flag in ("--data_dir", "--output_dir") if "..." in words else ():
             if flag not in argv:
                 argv += [flag, "somewhere"]
-        with pytest.raises(Parsed) as caught:
-            recipe(Path(script).stem).main(argv)
-        return caught.value.args[0]
+        module = recipe(Path(script).stem)
+        module.run_recipe = lambda name, function, settings_class, argv: (
+            parse_settings(settings_class, argv)
+        )
+        return module.main(argv)
 
     return parse_words
 
@@ -144,7 +136,6 @@ def pretraining_run(corpus, tmp_path_factory):
 
 def recipe_loader(monkeypatch):
     """`name -> module`, a recipe as if it were started."""
-    monkeypatch.syspath_prepend(str(RECIPES))
 
     def load(name):
         spec = importlib.util.spec_from_file_location(

@@ -11,21 +11,6 @@ from tests.squad_files import write_squad
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-SHARED_BY_RECIPES = {
-    "compiling",
-    "evaluating",
-    "finetuning",
-    "finetuning_settings",
-    "predecessor_flags",
-    "pretraining_settings",
-    "progress",
-    "sagemaker_launch",
-    "sagemaker_settings",
-    "settings",
-    "squad_score",
-    "task_settings",
-}
-
 
 def test_commands_and_python_run_in_the_order_shown(
     recipe, text_file, tmp_path, monkeypatch
@@ -59,7 +44,7 @@ def test_commands_and_python_run_in_the_order_shown(
 def test_every_recipe_is_in_the_table():
     listed = re.findall(r"^\| `recipes/(\w+)\.py`", README, re.MULTILINE)
     recipes = {path.stem for path in (ROOT / "recipes").glob("*.py")}
-    assert set(listed) == recipes - SHARED_BY_RECIPES
+    assert set(listed) == recipes
 
 
 def test_the_make_targets_shown_exist():

@@ -14,23 +14,24 @@ PACKAGE = Path(albert_keras.__file__).parent
 
 # Rank of each part; imports go to a lower rank or stay within the part.
 RANKS = {
-    "atomic_write": 0,
     "config": 0,
-    "inside_directory": 0,
-    "json_text": 0,
-    "metrics": 0.4,
-    "kernels": 0.2,
-    "losses": 0.5,
+    "files": 0,
     "version": 0,
+    "kernels": 0.2,
+    "metrics": 0.4,
+    "losses": 0.5,
     "layers": 1,
     "optimizers": 1,
     "training": 2,
     "launching": 2.5,
     "conversion": 2.5,
+    "tokenization": 2.7,
     "models": 3,
     "data": 3,
     "evaluation": 4,
-    "__init__": 5,
+    "reporting": 4.5,
+    "workflows": 5,
+    "__init__": 6,
 }
 # Imports the package once TensorFlow is loaded: `seconds` are its own, and
 # `optional` what it brings beside what it always needs.
@@ -61,6 +62,9 @@ def imported_modules(path):
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+ROOT = PACKAGE.parent
+RECIPES = {"recipes", *(path.stem for path in (ROOT / "recipes").glob("*.py"))}
+MAX_MODULES = 16
 
 
 @pytest.mark.parametrize(
@@ -85,13 +89,24 @@ def test_parts_that_run_on_every_backend_do_not_import_tensorflow(part):
             assert "tensorflow" not in roots, path
 
 
+def test_no_recipe_imports_a_recipe_or_a_module_beside_it():
+    for path in (ROOT / "recipes").glob("*.py"):
+        roots = {name.split(".")[0] for name in imported_modules(path)}
+        assert not roots & RECIPES, path
+
+
+def test_a_folder_of_the_package_holds_at_most_sixteen_modules():
+    for folder in {path.parent for path in MODULES}:
+        modules = set(folder.glob("*.py")) - {folder / "__init__.py"}
+        assert len(modules) <= MAX_MODULES, folder
+
+
 def test_nothing_in_the_package_imports_the_recipes():
     for path in MODULES:
         roots = {name.split(".")[0] for name in imported_modules(path)}
-        assert not roots & {"recipes", "settings"}, path
+        assert not roots & RECIPES, path
 
 
-ROOT = PACKAGE.parent
 ALL_FILES = sorted(
     path
     for folder in ("albert_keras", "recipes", "benchmarks", "docker", "tests")

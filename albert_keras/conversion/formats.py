@@ -6,7 +6,6 @@ from typing import Any
 
 import sentencepiece
 
-from albert_keras.atomic_write import atomic_directory
 from albert_keras.config import AlbertConfig
 from albert_keras.conversion import (
     google_checkpoint,
@@ -19,6 +18,7 @@ from albert_keras.conversion.pretrained_parts import (
     PretrainedParts,
     check_arguments,
 )
+from albert_keras.files.atomic_write import atomic_directory
 
 # Each has `recognizes(directory)`, `read(directory)`, `read_tokenizer(
 # directory)`, `check(parts)`, `write(directory, parts)` and `FILES`.

@@ -21,7 +21,7 @@ from albert_keras.conversion.safetensors_files import (
     write_safetensors,
 )
 from albert_keras.conversion.weight_translation import from_stored, to_stored
-from albert_keras.inside_directory import inside_directory
+from albert_keras.files.safe_path import inside_directory
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"

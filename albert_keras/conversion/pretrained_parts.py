@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from albert_keras.config import AlbertConfig
-from albert_keras.json_text import parse_json
+from albert_keras.files.strict_json import parse_json
 
 MODEL_CLASSES = {
     frozenset(): "AlbertBackbone",

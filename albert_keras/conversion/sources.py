@@ -13,7 +13,7 @@ from albert_keras.conversion import (
     huggingface,
     keras_format,
 )
-from albert_keras.training.run_directory import CHECKPOINTS, MODEL
+from albert_keras.files.run_layout import CHECKPOINTS, MODEL
 
 _HUGGING_FACE = "hf://"
 _KERAS_HUB = re.compile(r"kaggle://.+|albert_\w+")

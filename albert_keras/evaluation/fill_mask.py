@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from albert_keras.data.tokenizer import WORD_START, AlbertTokenizer
+from albert_keras.tokenization.tokenizer import WORD_START, AlbertTokenizer
 
 MASK = "[MASK]"
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from albert_keras.atomic_write import atomic_file
-from albert_keras.data.glue import GlueTask
+from albert_keras.data.tasks.glue import GlueTask
 from albert_keras.evaluation.glue_metrics import glue_metrics
-from albert_keras.evaluation.model_outputs import predict_rows
+from albert_keras.evaluation.prediction import predict_rows
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
+from albert_keras.files.atomic_write import atomic_file
 
 
 class GlueEvaluation(TaskEvaluation):

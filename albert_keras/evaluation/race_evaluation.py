@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from albert_keras.atomic_write import atomic_file
-from albert_keras.data.race import LETTERS, LEVELS
-from albert_keras.evaluation.model_outputs import predict_rows
+from albert_keras.data.tasks.race import LETTERS, LEVELS
+from albert_keras.evaluation.prediction import predict_rows
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
+from albert_keras.files.atomic_write import atomic_file
 
 PREDICTIONS_FILE = "predictions.json"
 

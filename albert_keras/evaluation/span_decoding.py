@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from albert_keras.atomic_write import atomic_file
+from albert_keras.files.atomic_write import atomic_file
 
 PREDICTIONS_FILE = "predictions.json"
 NBEST_FILE = "nbest_predictions.json"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from albert_keras.evaluation.model_outputs import batches_of_this_rank
+from albert_keras.evaluation.prediction import batches_of_this_rank
 from albert_keras.evaluation.span_decoding import SpanDecoder, SquadPredictions
 from albert_keras.evaluation.squad_metrics import squad_metrics
 from albert_keras.evaluation.task_evaluation import TaskEvaluation

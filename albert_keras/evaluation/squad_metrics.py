@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from albert_keras.data.squad import Squad, read_squad
-from albert_keras.json_text import parse_json
+from albert_keras.data.tasks.squad import Squad, read_squad
+from albert_keras.files.strict_json import parse_json
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from albert_keras.atomic_write import atomic_file
+from albert_keras.files.atomic_write import atomic_file
 
 METRICS_FILE = "eval_metrics.json"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from seqeval import metrics
 
-from albert_keras.atomic_write import atomic_file
-from albert_keras.evaluation.model_outputs import predict_rows
+from albert_keras.evaluation.prediction import predict_rows
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
+from albert_keras.files.atomic_write import atomic_file
 
 PREDICTIONS_FILE = "predictions.txt"
 _CHUNK_TAG = re.compile(r"O|[BIES]-.+")

@@ -9,7 +9,7 @@ import contextlib
 
 import keras
 
-from albert_keras.kernels import plain
+from albert_keras.kernels import reference
 
 _chosen = None  # "plain" or "fused", inside of a context
 
@@ -28,7 +28,7 @@ def kernels_for(training):
         from albert_keras.kernels import tensorflow_cpu
 
         return tensorflow_cpu
-    return plain
+    return reference
 
 
 def kernels_for_classes(num_classes, training=True):
@@ -37,7 +37,7 @@ def kernels_for_classes(num_classes, training=True):
     Only a vocabulary is worth kernels of its own.
     """
     if (num_classes or 0) < 1024:
-        return plain
+        return reference
     return kernels_for(training)
 
 
@@ -75,7 +75,7 @@ def can_fuse():
     """Whether this machine has fused kernels."""
     if not on_tensorflow_cpu():
         return False
-    from albert_keras.kernels.tensorflow_cpu.library import operations
+    from albert_keras.kernels.tensorflow_cpu.compilation import operations
 
     return operations() is not None
 

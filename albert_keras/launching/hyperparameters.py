@@ -9,7 +9,7 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-from albert_keras.training.sagemaker_container import SageMakerContainer
+from albert_keras.training.runs.sagemaker_container import SageMakerContainer
 
 # The channel that the AWS sample mounted its volume at.
 CHANNEL = "training"

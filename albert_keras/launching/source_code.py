@@ -6,21 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Hidden files and keys, what can be made again, what a job does not run, and
-# results.
-IGNORED = (
-    ".*",
-    "*.key",
-    "*.pem",
-    "__pycache__",
-    "*.egg-info",
-    "build",
-    "dist",
-    "demo",
-    "runs",
-    "tests",
-    "docs",
-)
+# Hidden files, keys and what can be made again, in every folder.
+IGNORED = (".*", "*.key", "*.pem", "__pycache__", "*.egg-info")
+# What a job does not run, and results, at the top.
+IGNORED_AT_THE_TOP = ("build", "dist", "demo", "runs", "tests", "docs")
 MAX_BYTES = 200_000_000
 JOB_SECRET = "job_secret"
 
@@ -72,9 +61,12 @@ def _copy(source, target):
             )
         return shutil.copy2(source, target)
 
-    shutil.copytree(
-        source,
-        target,
-        copy_function=copy,
-        ignore=shutil.ignore_patterns(*IGNORED),
-    )
+    everywhere = shutil.ignore_patterns(*IGNORED)
+
+    def ignore(folder, names):
+        ignored = everywhere(folder, names)
+        if Path(folder) == source:
+            ignored |= set(names) & set(IGNORED_AT_THE_TOP)
+        return ignored
+
+    shutil.copytree(source, target, copy_function=copy, ignore=ignore)

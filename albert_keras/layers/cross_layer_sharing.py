@@ -2,7 +2,7 @@
 
 import keras
 
-from albert_keras.kernels import kernels_for, plain
+from albert_keras.kernels import kernels_for, reference
 from albert_keras.layers.transformer_block import TransformerBlock
 
 
@@ -132,7 +132,7 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
 
     def _sequences_of(self, x, padding_mask, training):
         drops = training and self.block_config["attention_dropout"]
-        kernels = plain if drops else kernels_for(training)
+        kernels = reference if drops else kernels_for(training)
         return kernels.sequences_of(x, padding_mask)
 
     def _apply(self, block, x, attention_bias, weights, training, rows):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from albert_keras.kernels import kernels_for, on_tensorflow_cpu, plain
+from albert_keras.kernels import kernels_for, on_tensorflow_cpu, reference
 from albert_keras.kernels.activations import get_activation
 from albert_keras.kernels.padded_sequences import take_rows
 from albert_keras.layers.projection import Projection
@@ -196,7 +196,7 @@ class TransformerBlock(keras.layers.Layer):
         """What a sub-layer reads: x, normalized where the form is "pre"."""
         if not self.pre_layer_norm:
             return x
-        return plain.layer_norm(x, gamma, beta, self.layer_norm_epsilon)
+        return reference.layer_norm(x, gamma, beta, self.layer_norm_epsilon)
 
     def _add(self, y, bias, x, gamma, beta, training):
         """x + dropout(y + bias), normalized where the form is "post"."""

@@ -6,7 +6,7 @@ from albert_keras.kernels import plain_kernels
 from albert_keras.layers.classification_head import ClassificationHead
 from albert_keras.models.backbone import AlbertBackbone
 from albert_keras.models.pretrained import PretrainedModel
-from albert_keras.training.accumulating_model import AccumulatingModel
+from albert_keras.training.steps.accumulating_model import AccumulatingModel
 
 
 class AlbertTask(AccumulatingModel, PretrainedModel):

@@ -1,5 +1,5 @@
 """Training Keras models: exact accumulation, checkpoints and callbacks."""
 
-from albert_keras.training.accumulating_model import AccumulatingModel
+from albert_keras.training.steps.accumulating_model import AccumulatingModel
 
 __all__ = ["AccumulatingModel"]

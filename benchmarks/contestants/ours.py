@@ -10,8 +10,8 @@ from batches import ids_and_masks, pretraining_batch
 from keras_policy import keras_policy
 
 import albert_keras as ak
-from albert_keras.data.example_batches import Examples
-from albert_keras.evaluation.model_outputs import batches_of_this_rank
+from albert_keras.data.tasks.example_batches import Examples
+from albert_keras.evaluation.prediction import batches_of_this_rank
 
 
 def pretraining(options):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from albert_keras.data.corpus import prepare_corpus
+from albert_keras.data.corpus.prepare import prepare_corpus
 from tests.conftest import make_text
 from tests.distributed.launch import end, run, start
 

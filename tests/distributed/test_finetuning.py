@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import albert_keras as ak
-from albert_keras.data.corpus import prepare_corpus
-from albert_keras.data.token_store import TokenStore
+from albert_keras.data.corpus.prepare import prepare_corpus
+from albert_keras.data.corpus.token_store import TokenStore
 from albert_keras.training.callbacks.training_log import read_metrics
 from tests.conftest import make_text
 from tests.distributed.launch import needs_horovod, run

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from albert_keras.data.corpus import prepare_corpus
+from albert_keras.data.corpus.prepare import prepare_corpus
 from albert_keras.training.callbacks.training_log import read_metrics
 from tests.conftest import make_text
 from tests.distributed.launch import (
@@ -101,7 +101,7 @@ def stop_in_the_middle(corpus, directory, ranks):
     return done
 
 
-# One process that is told to stop: see tests/recipes/test_squad_score.py.
+# One process that is told to stop: see tests/workflows/test_squad_probe.py.
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_run_told_to_stop_and_then_killed_ends_as_if_it_had_not_been(
     ranks, corpus, uninterrupted, tmp_path

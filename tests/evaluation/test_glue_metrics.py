@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from albert_keras.data.glue import GLUE_TASKS, GlueRows
+from albert_keras.data.tasks.glue import GLUE_TASKS, GlueRows
 from albert_keras.evaluation.glue_evaluation import (
     GlueEvaluation,
     write_predictions,

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from albert_keras.data.squad import read_squad
-from albert_keras.data.squad_windows import SquadWindows
+from albert_keras.data.tasks.squad import read_squad
+from albert_keras.data.tasks.squad_windows import SquadWindows
 from albert_keras.evaluation.span_decoding import (
     SpanDecoder,
     ranges_of_most_context,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from albert_keras.data.squad import read_squad
+from albert_keras.data.tasks.squad import read_squad
 from albert_keras.evaluation.squad_metrics import main, squad_metrics
 from tests.references import squad_metrics as reference
 from tests.references.squad_damage import damaged_set

@@ -2,8 +2,8 @@
 
 import pytest
 
-from albert_keras.data.conll import read_conll
-from albert_keras.data.token_windows import TokenWindows
+from albert_keras.data.tasks.conll import read_conll
+from albert_keras.data.tasks.token_windows import TokenWindows
 from albert_keras.evaluation import token_evaluation
 from albert_keras.evaluation.token_evaluation import (
     TokenEvaluation,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from albert_keras.kernels import plain
+from albert_keras.kernels import reference
 from albert_keras.kernels.flash_attention import has_flash_attention
 from albert_keras.kernels.padded_sequences import attention_bias_from_mask
 from albert_keras.layers import SelfAttention
@@ -21,7 +21,7 @@ def test_it_gives_what_the_plain_form_gives(rng, monkeypatch, padded):
         lengths = np.array([7, 1, 4, 6])
         bias = attention_bias_from_mask(np.arange(7) < lengths[:, None])
     expected = layer(x, bias)
-    monkeypatch.setattr(plain, "has_flash_attention", lambda dtype: True)
+    monkeypatch.setattr(reference, "has_flash_attention", lambda dtype: True)
     fused = layer(x, bias)
     np.testing.assert_allclose(fused, expected, rtol=0, atol=1e-5)
     assert np.abs(expected).max() > 1.0
@@ -48,8 +48,8 @@ def test_it_is_for_half_precision_under_jax_on_gpus(monkeypatch):
 
 
 def test_dropping_probabilities_needs_the_plain_form(monkeypatch):
-    monkeypatch.setattr(plain, "has_flash_attention", lambda dtype: True)
-    monkeypatch.setattr(plain, "flash_attention", None)
+    monkeypatch.setattr(reference, "has_flash_attention", lambda dtype: True)
+    monkeypatch.setattr(reference, "flash_attention", None)
     layer = SelfAttention(num_heads=2, dropout=0.5)
     layer.build((None, None, 4))
     layer(np.ones((1, 3, 4), "float32"), training=True)

@@ -17,8 +17,8 @@ from albert_keras.kernels import (
     plain_kernels,
     tensorflow_cpu,
 )
-from albert_keras.kernels.tensorflow_cpu import library
-from albert_keras.kernels.tensorflow_cpu.library import operations
+from albert_keras.kernels.tensorflow_cpu import compilation
+from albert_keras.kernels.tensorflow_cpu.compilation import operations
 from tests.batches import Batches, make_batch
 
 B, T, N, H, WIDE, CLASSES = 2, 5, 2, 8, 16, 1500
@@ -39,7 +39,7 @@ def dtype(request):
 def form(request, monkeypatch):
     """What products read: by default it depends on the processor."""
     monkeypatch.setattr(
-        library, "has_no_more_than_avx2", lambda: request.param == "panels"
+        compilation, "has_no_more_than_avx2", lambda: request.param == "panels"
     )
 
 

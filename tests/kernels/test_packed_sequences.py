@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from albert_keras import AlbertBackbone
 from albert_keras.kernels import can_fuse, plain_kernels, tensorflow_cpu
-from albert_keras.kernels.tensorflow_cpu.library import operations
+from albert_keras.kernels.tensorflow_cpu.compilation import operations
 
 MASKS = {
     "padding": [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]],

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from albert_keras import AlbertBackbone
 from albert_keras.kernels import can_fuse, tensorflow_cpu
-from albert_keras.kernels.tensorflow_cpu import products
+from albert_keras.kernels.tensorflow_cpu import matmul
 
 pytestmark = pytest.mark.skipif(
     not can_fuse(),
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize("waiting", [2**25, 20])
 def test_gradients_of_a_shared_weight_add_up_in_float32(monkeypatch, waiting):
     """1 and 600 times 1/512: bfloat16 would lose each of the small ones."""
-    monkeypatch.setattr(products, "_WAITING", waiting)
+    monkeypatch.setattr(matmul, "_WAITING", waiting)
     uses = 601
     weight = tf.constant([1.0])
     with tf.GradientTape() as tape:
@@ -41,7 +41,7 @@ def test_gradients_of_a_shared_weight_add_up_in_float32(monkeypatch, waiting):
 def test_no_sums_of_weights_are_tensorflows(tiny_config, monkeypatch, remat):
     """It joins its own into one, for which every layer's gradient waits, and
     `keras.remat` adds a zero to each weight for each layer."""
-    monkeypatch.setattr(products, "_WAITING", 1)
+    monkeypatch.setattr(matmul, "_WAITING", 1)
     config = dataclasses.replace(tiny_config, num_layers=6)
     backbone = AlbertBackbone.from_config(config)
     backbone.remat = remat

@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from albert_keras.workflows.parse_settings import parse_settings
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.sagemaker_settings import SageMakerSettings
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
@@ -152,7 +156,7 @@ def test_with_yes_the_push_script_does_it(tmp_path):
     ]
 
 
-def test_the_template_tells_every_variable_that_the_launcher_reads(recipe):
+def test_the_template_tells_every_variable_that_the_launcher_reads():
     class Loader(yaml.SafeLoader):
         """Takes CloudFormation's functions for plain values."""
 
@@ -160,22 +164,19 @@ def test_the_template_tells_every_variable_that_the_launcher_reads(recipe):
     template = (ROOT / "infrastructure/sagemaker_fsx.yaml").read_text()
     template = yaml.load(template, Loader)
     told = {out["Description"] for out in template["Outputs"].values()}
-    variables = recipe("sagemaker_settings").SageMakerSettings.ENVIRONMENT
+    variables = SageMakerSettings.ENVIRONMENT
     assert told == set(variables.values()) - {"SAGEMAKER_IMAGE_NAME"}
     for name, parameter in template["Parameters"].items():
         assert parameter["Description"], name
 
 
-def test_the_command_of_the_mpi_job_is_one_of_the_recipe(recipe):
+def test_the_command_of_the_mpi_job_is_one_of_the_recipe():
     path = ROOT / "infrastructure/mpijob.yaml"
     replicas = yaml.safe_load(path.read_text())["spec"]["mpiReplicaSpecs"]
     (launcher,) = replicas["Launcher"]["template"]["spec"]["containers"]
     command = launcher["command"]
     start = command.index("/opt/albert_keras/recipes/pretrain.py")
-    settings = recipe("settings")
-    parsed = settings.parse_settings(
-        recipe("pretraining_settings").PretrainingSettings, command[start + 1 :]
-    )
+    parsed = parse_settings(PretrainingSettings, command[start + 1 :])
     ranks = int(command[command.index("-np") + 1])
     assert ranks == 8 * replicas["Worker"]["replicas"]
     assert parsed.global_batch(ranks) == 4096

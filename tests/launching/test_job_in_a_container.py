@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import albert_keras as ak
-from albert_keras.data.corpus import prepare_corpus
+from albert_keras.data.corpus.prepare import prepare_corpus
 from albert_keras.training.callbacks import EXIT_INTERRUPTED
 from albert_keras.training.callbacks.training_log import read_metrics
 from tests.conftest import make_text

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from albert_keras.launching.source_code import JOB_SECRET
+from albert_keras.workflows.parse_settings import parse_settings
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
 from tests.launching.conftest import VARIABLES
 from tests.launching.expected_request import expected_request
 
@@ -155,10 +157,9 @@ def test_hyperparameters_arrive_as_the_recipes_own_settings(
     from common.utils import hyperparameters_to_cli_args
 
     argv = hyperparameters_to_cli_args(hyperparameters)
-    settings_class = recipe("pretraining_settings").PretrainingSettings
-    arrived = recipe("settings").parse_settings(settings_class, argv)
+    arrived = parse_settings(PretrainingSettings, argv)
     volume = "/opt/ml/input/data/training"
-    expected = settings_class(
+    expected = PretrainingSettings(
         data_dir=f"{volume}/corpus",
         output_dir=f"{volume}/runs/albert-2026",
         checkpoint_dir=f"{volume}/ck",

@@ -6,7 +6,7 @@ import pytest
 
 import albert_keras as ak
 from albert_keras import losses, metrics
-from albert_keras.data.example_batches import Examples, TrainingBatches
+from albert_keras.data.tasks.example_batches import Examples, TrainingBatches
 from tests.references.albert import dense
 
 LENGTH = 9

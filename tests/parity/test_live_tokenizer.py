@@ -6,7 +6,7 @@ import pytest
 import albert_keras as ak
 from albert_keras.conversion.huggingface_tokenizer import write_tokenizer
 from albert_keras.conversion.pretrained_parts import PretrainedParts
-from tests.data.test_tokenizer import HUGGING_FACE, real_texts
+from tests.tokenization.test_tokenizer import HUGGING_FACE, real_texts
 
 transformers = pytest.importorskip(
     "transformers", reason="needs transformers: make test-parity"

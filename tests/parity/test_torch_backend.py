@@ -10,7 +10,7 @@ import pytest
 
 import albert_keras as ak
 from tests.parity import torch_backend
-from tests.training import three_updates
+from tests.training.steps import three_updates
 
 pytest.importorskip("torch", reason="needs PyTorch: make test-parity")
 

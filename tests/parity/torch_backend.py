@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 import albert_keras as ak
-from tests.training import three_updates
+from tests.training.steps import three_updates
 
 CONFIG = ak.AlbertConfig(
     vocabulary_size=100,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import albert_keras as ak
-from albert_keras.data.glue import GLUE_TASKS
+from albert_keras.data.tasks.glue import GLUE_TASKS
 from albert_keras.training.callbacks.training_log import read_metrics
 from tests.recipes.samples import FILLERS, FLAGS, WORDS
 
@@ -182,7 +182,7 @@ def test_seeds_reproduce_a_run_and_a_resumed_one_to_the_bit(
 
 def test_without_flags_the_plan_is_the_papers(recipe):
     recipe("finetune_glue")  # makes the settings importable
-    from task_settings import GLUE_DEFAULTS, GlueSettings
+    from albert_keras.workflows.task_settings import GLUE_DEFAULTS, GlueSettings
 
     settings = GlueSettings(
         task="RTE", data_dir="d", pretrained="p", output_dir="o"

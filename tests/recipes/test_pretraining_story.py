@@ -8,7 +8,7 @@ import yaml
 
 from albert_keras import AlbertForPretraining
 from albert_keras.training.callbacks.training_log import read_metrics
-from albert_keras.training.run_starts import read_starts
+from albert_keras.training.runs.run_history import read_starts
 
 FLAGS = (
     "--model_size tiny --max_seq_length 32 --batch_size 8 "

@@ -13,8 +13,8 @@ import pytest
 
 import albert_keras as ak
 from albert_keras.data import PretrainingDataset
-from albert_keras.evaluation.held_out_fills import fill_held_out
-from albert_keras.evaluation.recorded_run import RecordedRun
+from albert_keras.reporting.held_out_examples import fill_held_out
+from albert_keras.reporting.recorded_run import RecordedRun
 from tests.browser import bands, screenshot
 
 PANELS = [

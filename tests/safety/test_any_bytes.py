@@ -19,24 +19,30 @@ from albert_keras import (
 )
 from albert_keras.conversion import FORMATS, read_pretrained
 from albert_keras.data import AlbertTokenizer, PretrainingDataset, TokenStore
-from albert_keras.data.bad_text import BadText
-from albert_keras.data.conll import read_conll
-from albert_keras.data.corpus_plan import CorpusPlan, TextSettings
-from albert_keras.data.documents import read_documents
-from albert_keras.data.example_messages import read_features, write_features
-from albert_keras.data.glue import GLUE_TASKS, read_glue
-from albert_keras.data.pretraining_records import (
+from albert_keras.data.corpus.plan import CorpusPlan, TextSettings
+from albert_keras.data.corpus.store_manifest import MANIFEST_FILE
+from albert_keras.data.pretraining.google_records import (
     PretrainingRecords,
     write_pretraining_records,
 )
-from albert_keras.data.race import read_race
-from albert_keras.data.squad import read_squad
-from albert_keras.data.store_manifest import MANIFEST_FILE
-from albert_keras.data.tfrecord_files import masked_checksum
+from albert_keras.data.pretraining.tf_example import (
+    read_features,
+    write_features,
+)
+from albert_keras.data.pretraining.tfrecord import masked_checksum
+from albert_keras.data.reading.documents import read_documents
+from albert_keras.data.reading.unreadable_text import BadText
+from albert_keras.data.tasks.conll import read_conll
+from albert_keras.data.tasks.glue import GLUE_TASKS, read_glue
+from albert_keras.data.tasks.race import read_race
+from albert_keras.data.tasks.squad import read_squad
 from albert_keras.evaluation.squad_metrics import main as squad_metrics
 from albert_keras.training.callbacks.training_log import read_metrics
-from albert_keras.training.checkpoint import newest_checkpoint
-from albert_keras.training.run_directory import SETTINGS_FILE, RunDirectory
+from albert_keras.training.runs.checkpoint import newest_checkpoint
+from albert_keras.files.run_layout import SETTINGS_FILE
+from albert_keras.training.runs.run_directory import RunDirectory
+from albert_keras.workflows.parse_settings import parse_settings
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
 from tests.safety.damage import (
     DEEP,
     contents,
@@ -375,14 +381,13 @@ def test_a_damaged_checkpoint_is_stepped_over(folder, content):
 @hypothesis.example(content=DEEP)
 @hypothesis.example(content=b"a: &a [x]\nb: [*a, *a]\n")
 @hypothesis.example(content=b"!!python/object/apply:os.system ['true']\n")
-def test_the_configuration_of_a_recipe(folder, recipe, content, capsys):
+def test_the_configuration_of_a_recipe(folder, content, capsys):
     path = folder / "run.yaml"
     path.write_bytes(content)
-    settings = recipe("settings")
     required = "--data_dir d --output_dir o".split()
     try:
-        settings.parse_settings(
-            recipe("pretraining_settings").PretrainingSettings,
+        parse_settings(
+            PretrainingSettings,
             ["--config", str(path), *required],
         )
     except SystemExit as stop:

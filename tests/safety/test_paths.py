@@ -8,8 +8,8 @@ import pytest
 import albert_keras as ak
 from albert_keras.conversion import read_pretrained
 from albert_keras.data import TokenStore
-from albert_keras.data.encoded_texts import encode_texts
-from albert_keras.inside_directory import inside_directory
+from albert_keras.data.tasks.encoded_texts import encode_texts
+from albert_keras.files.safe_path import inside_directory
 
 OUTSIDE = ("../secret", "/etc/passwd", "a/../../secret", "..", "", "a\0b")
 

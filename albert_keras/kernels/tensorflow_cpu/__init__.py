@@ -7,22 +7,22 @@ is wide and cheap is computed again.
 """
 
 from albert_keras.kernels.tensorflow_cpu.attention import self_attention
+from albert_keras.kernels.tensorflow_cpu.cross_entropy import (
+    sparse_accuracy,
+    sparse_cross_entropy,
+    vocabulary_logits,
+)
 from albert_keras.kernels.tensorflow_cpu.feed_forward import feed_forward
 from albert_keras.kernels.tensorflow_cpu.lamb import apply_lamb
-from albert_keras.kernels.tensorflow_cpu.normalization import add_layer_norm
-from albert_keras.kernels.tensorflow_cpu.packed_sequences import sequences_of
-from albert_keras.kernels.tensorflow_cpu.products import (
+from albert_keras.kernels.tensorflow_cpu.matmul import (
     project,
     share,
     share_kernel,
 )
+from albert_keras.kernels.tensorflow_cpu.normalization import add_layer_norm
+from albert_keras.kernels.tensorflow_cpu.packed_sequences import sequences_of
 from albert_keras.kernels.tensorflow_cpu.rematerialization import (
     rematerialize,
-)
-from albert_keras.kernels.tensorflow_cpu.vocabulary import (
-    sparse_accuracy,
-    sparse_cross_entropy,
-    vocabulary_logits,
 )
 
 __all__ = [

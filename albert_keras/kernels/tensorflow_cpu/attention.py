@@ -2,21 +2,21 @@
 
 import tensorflow as tf
 
-from albert_keras.kernels import plain
-from albert_keras.kernels.tensorflow_cpu.library import operations
-from albert_keras.kernels.tensorflow_cpu.packed_sequences import keys_of
-from albert_keras.kernels.tensorflow_cpu.products import (
+from albert_keras.kernels import reference
+from albert_keras.kernels.tensorflow_cpu.compilation import operations
+from albert_keras.kernels.tensorflow_cpu.matmul import (
     product,
     product_gradients,
     project,
 )
+from albert_keras.kernels.tensorflow_cpu.packed_sequences import keys_of
 
 
 def self_attention(
     x, kernel, bias, num_heads, attention_bias, queries=None, drop=None
 ):
     if drop is not None:
-        return plain.self_attention(
+        return reference.self_attention(
             x, kernel.matrix, bias, num_heads, attention_bias, queries, drop
         )
     splits, mask = keys_of(x, attention_bias)

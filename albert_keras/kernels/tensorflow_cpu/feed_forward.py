@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from albert_keras.kernels.tensorflow_cpu import library
-from albert_keras.kernels.tensorflow_cpu.library import operations
-from albert_keras.kernels.tensorflow_cpu.products import (
+from albert_keras.kernels.tensorflow_cpu import compilation
+from albert_keras.kernels.tensorflow_cpu.compilation import operations
+from albert_keras.kernels.tensorflow_cpu.matmul import (
     outer_product,
     product,
     product_gradients,
@@ -31,7 +31,7 @@ def feed_forward(x, intermediate, bias, output, activation):
 
 def _activated(x, kernel, bias, activation):
     """z = x W, and activation(z + bias)."""
-    if library.has_no_more_than_avx2():
+    if compilation.has_no_more_than_avx2():
         return operations().albert_product_activation(
             x, kernel.forward, bias, activation=activation
         )
@@ -43,7 +43,7 @@ def _activated(x, kernel, bias, activation):
 
 def _activated_gradient(dy, output, z, bias, activation):
     """The activations again, and the gradients of z and of the bias."""
-    if library.has_no_more_than_avx2():
+    if compilation.has_no_more_than_avx2():
         return operations().albert_product_activation_grad(
             dy, output.backward, z, bias, activation=activation
         )

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from albert_keras.kernels.tensorflow_cpu.library import operations
+from albert_keras.kernels.tensorflow_cpu.compilation import operations
 
 
 def apply_lamb(

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from albert_keras.kernels.tensorflow_cpu.library import operations
+from albert_keras.kernels.tensorflow_cpu.compilation import operations
 
 
 def add_layer_norm(x, bias, residual, gamma, beta, epsilon):

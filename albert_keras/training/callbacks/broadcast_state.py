@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from albert_keras.training import distributed
-from albert_keras.training.random_state import SEED_STEP, is_random_state
+from albert_keras.training.steps.random_state import SEED_STEP, is_random_state
 
 
 class BroadcastState(keras.callbacks.Callback):

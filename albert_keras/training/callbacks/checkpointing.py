@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from albert_keras.training import distributed
-from albert_keras.training.checkpoint import save_checkpoint
+from albert_keras.training.runs.checkpoint import save_checkpoint
 
 
 class Checkpointing(keras.callbacks.Callback):

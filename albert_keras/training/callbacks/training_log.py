@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from albert_keras.atomic_write import atomic_file
+from albert_keras.files.atomic_write import atomic_file
 from albert_keras.training import distributed
 
 METRICS_FILE = "metrics.csv"

@@ -1,0 +1,187 @@
+"""What a worker process does with a stretch of text.
+
+    python -c ... FOLDER_OF_PARTS          (see corpus_workers)
+
+Reads jobs from standard input, a JSON object a line, and answers on standard
+output: how many bytes were read, then that it is done or what was wrong.
+"""
+
+import functools
+import itertools
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+
+import numpy as np
+
+from albert_keras.data.corpus import deduplication
+from albert_keras.data.corpus.disk_space import full_disk_explained
+from albert_keras.data.corpus.plan import CorpusPlan
+from albert_keras.data.corpus.token_shard import TokenShard
+from albert_keras.data.reading.documents import read_paragraphs
+from albert_keras.data.reading.sentence_splitting import sentence_splitter
+from albert_keras.data.reading.unreadable_text import BadText
+from albert_keras.data.stateless_random import uniform
+from albert_keras.files.atomic_write import atomic_file
+from albert_keras.tokenization.sentencepiece_encoder import PieceEncoder
+from albert_keras.tokenization.text_normalization import normalize_text
+
+_SENTENCES_AT_ONCE = 4096
+_DRAWN_AT_ONCE = 4096
+
+
+def run_job(plan, job, on_bytes):
+    """Does a job: a dictionary with `do`, "encode" or "sample"."""
+    with full_disk_explained(plan.directory):
+        if job["do"] == "encode":
+            encode_stretch(plan, job["stretch"], on_bytes)
+        else:
+            sample_stretch(
+                plan, job["stretch"], job["share"], job["seed"], on_bytes
+            )
+
+
+def encode_stretch(plan, number, on_bytes):
+    """Writes the shards of a stretch that are not there yet."""
+    finished = plan.finished(number)
+    if finished and finished[-1]["is_last"]:
+        return
+    settings = plan.settings
+    bad_text = BadText(skip=settings.on_bad_text == "skip")
+    documents = _documents(plan, number, on_bytes, bad_text, finished)
+    for part in itertools.count(len(finished)):
+        shard = TokenShard(_encoder(plan), _fingerprints(settings.deduplicate))
+        is_last = _fill(shard, documents, settings)
+        shard.counts["bad_texts"] = bad_text.count
+        bad_text.count = 0
+        shard.write(plan.shard_directory(number, part), is_last=is_last)
+        if is_last:
+            return
+
+
+def sample_stretch(plan, number, share, seed, on_bytes):
+    """Writes the normalized sentences of a share of the documents."""
+    settings = plan.settings
+    split = sentence_splitter(settings.language)
+    bad_text = BadText(skip=settings.on_bad_text == "skip")
+    target = sample_file(plan, number)
+    with atomic_file(target, encoding="utf-8", newline="\n") as file:
+        documents = _documents(plan, number, on_bytes, bad_text)
+        for is_drawn, paragraphs in zip(
+            _draws(number, share, seed), documents, strict=False
+        ):
+            if is_drawn:
+                for sentence in map(
+                    functools.partial(
+                        normalize_text,
+                        lowercase=settings.lowercase,
+                        remove_accents=settings.remove_accents,
+                    ),
+                    (s for text in paragraphs for s in split(text)),
+                ):
+                    file.write(sentence + "\n")
+
+
+def sample_file(plan, number):
+    return plan.directory / "sample" / f"{number:06d}.txt"
+
+
+def _documents(plan, number, on_bytes, bad_text, finished=()):
+    stretch = plan.stretches[number]
+    return read_paragraphs(
+        stretch,
+        on_bytes,
+        bad_text,
+        skip=sum(record["counts"]["documents_read"] for record in finished),
+        rows_per_document=plan.settings.rows_of(stretch.path),
+    )
+
+
+def _fill(shard, documents, settings):
+    """Adds documents until the shard is full; whether they came to an end."""
+    split = sentence_splitter(settings.language)
+    batch, num_sentences, size = [], 0, 0
+    is_last = True
+    for paragraphs in documents:
+        shard.counts["documents_read"] += 1
+        sentences = [s for text in paragraphs for s in split(text)]
+        characters = sum(map(len, sentences))
+        size += characters
+        if not sentences or characters < settings.min_characters:
+            shard.counts["documents_too_short"] += 1
+        else:
+            batch.append(sentences)
+            num_sentences += len(sentences)
+        if num_sentences >= _SENTENCES_AT_ONCE:
+            shard.add(batch)
+            batch, num_sentences = [], 0
+        # A stretch of a file that is not packed fits into one shard.
+        if size >= 2 * settings.shard_bytes:
+            is_last = False
+            break
+    shard.add(batch)
+    return is_last
+
+
+def _draws(number, share, seed):
+    """Whether each document of a stretch is in the sample."""
+    for start in itertools.count(0, _DRAWN_AT_ONCE):
+        rows = (number << 40) + start + np.arange(_DRAWN_AT_ONCE)
+        yield from uniform(seed, "vocabulary", rows, 1)[:, 0] < share
+
+
+def _fingerprints(deduplicate):
+    if deduplicate == "none":
+        return None
+
+    def fingerprints(texts, ids_of_documents):
+        found = {"digests": deduplication.digests(texts)}
+        if deduplicate == "near":
+            found["signatures"] = deduplication.signatures(ids_of_documents)
+        return found
+
+    return fingerprints
+
+
+def _encoder(plan):
+    return _read_encoder(
+        plan.vocabulary, plan.settings.lowercase, plan.settings.remove_accents
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _read_encoder(path, lowercase, remove_accents):
+    return PieceEncoder(path.read_bytes(), lowercase, remove_accents, path=path)
+
+
+def main():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
+    plan = CorpusPlan.load(sys.argv[1])
+
+    def answer(**message):
+        print(json.dumps(message), flush=True)
+
+    for job in _jobs():
+        try:
+            run_job(plan, job, lambda count: answer(bytes=count))
+        except ValueError as error:
+            answer(error=str(error))
+        else:
+            answer(done=True)
+
+
+def _jobs():
+    """The jobs as they come. When the parent is gone, so is this process."""
+    jobs = queue.SimpleQueue()
+
+    def listen():
+        for line in sys.stdin:
+            jobs.put(json.loads(line))
+        os._exit(0)  # in the middle of a job too: nobody waits for it
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        yield jobs.get()

@@ -1,0 +1,158 @@
+"""Shards, in their order, become a store."""
+
+import collections
+import itertools
+
+import numpy as np
+
+from albert_keras.data.corpus import deduplication
+from albert_keras.data.corpus.token_shard import read_array
+from albert_keras.data.corpus.token_store_writer import TokenStoreWriter
+from albert_keras.tokenization.sentencepiece_encoder import PieceEncoder
+
+_UNKNOWN_LISTED = 20
+_LONGEST_LISTED = 20
+
+
+def merge_shards(plan, directory, encoder, validation_share, seed, on_bytes):
+    """Writes the store of a plan whose stretches are all finished.
+
+    Args:
+        plan: The `CorpusPlan`.
+        directory: An existing directory.
+        encoder: The `PieceEncoder` of the shards.
+        validation_share, seed: Of the documents held out.
+        on_bytes: Called with numbers of bytes read.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ValueError: If a stretch is not finished, a shard is damaged, or
+            there is no text.
+    """
+    shards = _shards(plan)
+    dropped = _find_duplicates(plan, shards, encoder.vocabulary_size)
+    first = 0
+    with TokenStoreWriter(directory, encoder) as writer:
+        for path, record in shards:
+            arrays = _read_shard(path, record, encoder.vocabulary_size)
+            on_bytes(sum(array.nbytes for array in arrays))
+            last = first + len(arrays[2])
+            if dropped is not None and dropped[first:last].any():
+                arrays = _without(dropped[first:last], *arrays)
+            first = last
+            writer.add(*arrays)
+        if not writer.num_tokens:
+            names = [file["path"] for file in plan.record["files"]]
+            raise ValueError(
+                f"There is no text in {', '.join(names[:5])}: every line is "
+                "empty, or every document is left out. Pass files with text."
+            )
+        return writer.finish(
+            validation_share,
+            seed,
+            report=_report(shards, writer, first, encoder),
+            settings={
+                **plan.record["settings"],
+                "inputs": plan.record["files"],
+            },
+        )
+
+
+def _shards(plan):
+    """(directory, record) of all shards in their order."""
+    shards, missing = [], []
+    for number in range(len(plan.stretches)):
+        records = plan.finished(number)
+        if not records or not records[-1]["is_last"]:
+            missing.append(number)
+        shards += [
+            (plan.shard_directory(number, part), record)
+            for part, record in enumerate(records)
+        ]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {len(plan.stretches)} stretches of the text "
+            f"are not finished in {plan.directory}, the first is number "
+            f"{missing[0]}. Run the tasks that have them (number modulo "
+            "`--task_count`) again, then merge."
+        )
+    return shards
+
+
+def _read_shard(path, record, vocabulary_size):
+    names = ("tokens", "sentence_lengths", "document_lengths")
+    tokens, sentences, documents = (
+        read_array(path, record, name, vocabulary_size) for name in names
+    )
+    return tokens, sentences.astype("int64"), documents.astype("int64")
+
+
+def _without(dropped, tokens, sentence_lengths, document_lengths):
+    is_sentence = np.repeat(~dropped, document_lengths)
+    return (
+        tokens[np.repeat(is_sentence, sentence_lengths)],
+        sentence_lengths[is_sentence],
+        document_lengths[~dropped],
+    )
+
+
+def _find_duplicates(plan, shards, vocabulary_size):
+    """Which of all documents are left out; None where none are looked for."""
+    deduplicate = plan.settings.deduplicate
+    if deduplicate == "none":
+        return None
+
+    def gather(name, width):
+        arrays = [
+            read_array(path, record, name, vocabulary_size)
+            for path, record in shards
+        ]
+        return np.concatenate(arrays).reshape(-1, width)
+
+    dropped = deduplication.exact_duplicates(gather("digests", 2))
+    if deduplicate == "near":
+        dropped |= deduplication.near_duplicates(
+            gather("signatures", deduplication.SIGNATURE)
+        )
+    return dropped
+
+
+def _report(shards, writer, num_encoded, encoder):
+    """What each step read, left out and found."""
+    counts, unknown = collections.Counter(), collections.Counter()
+    for _, record in shards:
+        counts.update(record["counts"])
+        unknown.update(dict(record["unknown"]))
+    return {
+        "documents_read": counts["documents_read"],
+        "bad_texts_skipped": counts["bad_texts"],
+        "documents_too_short": counts["documents_too_short"],
+        "duplicates_removed": num_encoded - writer.num_documents,
+        "documents": writer.num_documents,
+        "sentences": writer.num_sentences,
+        "tokens": writer.num_tokens,
+        # Of all that was encoded, duplicates included.
+        "words": counts["words"],
+        "characters": counts["characters"],
+        "common_unknown": _most_common(unknown, _UNKNOWN_LISTED),
+        "longest_pieces": longest_pieces(encoder, _LONGEST_LISTED),
+    }
+
+
+def _most_common(counter, number):
+    """The most common, ties in the order of the strings."""
+    ordered = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+    return [list(item) for item in itertools.islice(ordered, number)]
+
+
+def longest_pieces(encoder: PieceEncoder, number: int) -> list[str]:
+    """The longest pieces of a vocabulary, which show what it was made of."""
+    processor = encoder.processor
+    pieces = (
+        processor.id_to_piece(token_id)
+        for token_id in range(encoder.vocabulary_size)
+        if not processor.is_control(token_id)
+    )
+    return sorted(pieces, key=lambda piece: (-len(piece), piece))[:number]

@@ -1,0 +1,230 @@
+"""Batches for pretraining, drawn from a token store."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from albert_keras.data.corpus.token_store import TokenStore
+from albert_keras.data.pretraining.ngram_masking import NgramMasking
+from albert_keras.data.pretraining.sentence_order import (
+    cut_into_sequences,
+    draw_segment_pairs,
+)
+from albert_keras.data.stateless_random import permute
+from albert_keras.tokenization.word_boundaries import word_starts
+
+
+class PretrainingDataset(keras.utils.PyDataset):
+    """Segment pairs with masks, a batch for each update, without end.
+
+    Batch n depends on (seed, n, rank, size) and on nothing else: any step
+    can be asked for, a resumed run goes on where it stopped, and the ranks'
+    batches of a step together are one rank's batch of `size` times the rows.
+    Each pass over the text has an order of its own and takes every token
+    once; cuts between segments and masks are drawn anew each time.
+
+    Args:
+        store: A `TokenStore` or the path of one.
+        sequence_length: Length T of the inputs.
+        batch_size: Rows B of this rank in a step, all micro-batches together.
+        split: "train", "validation" or "all".
+        max_predictions: Slots P; None leaves room for all that
+            `masked_lm_prob` asks for. (Google's default of 20 masks 3.9% of
+            512 pieces.)
+        masked_lm_prob: Share of the pieces to predict.
+        max_ngram: Longest n-gram of words to mask.
+        short_sequence_prob: Probability of a shorter sequence.
+        seed: Non-negative integer.
+        rank, size: This process and the number of processes.
+        first_step: Step of `dataset[0]`, for a resumed run.
+        num_steps: Number of batches; None is without end, so that `fit`
+            needs `steps_per_epoch`. With a number, pass `shuffle=False` to
+            `fit`: Keras would shuffle the steps.
+        **kwargs: `workers` and so on of `keras.utils.PyDataset`.
+
+    Each batch is `(inputs, labels, weights)`: inputs `token_ids`,
+    `segment_ids`, `padding_mask` `(B, T)` and `mask_positions` `(B, P)`,
+    labels `mlm` `(B, P)` and `sop` `(B,)`, all int32, weights `mlm`
+    `(B, P)` float32.
+
+    Raises:
+        ValueError: If a setting is out of range, or the text has fewer
+            sequences than the rows of one step.
+    """
+
+    def __init__(
+        self,
+        store: TokenStore | str | Path,
+        sequence_length: int,
+        batch_size: int,
+        split: str = "train",
+        max_predictions: int | None = None,
+        masked_lm_prob: float = 0.15,
+        max_ngram: int = 3,
+        short_sequence_prob: float = 0.1,
+        seed: int = 0,
+        rank: int = 0,
+        size: int = 1,
+        first_step: int = 0,
+        num_steps: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(store, TokenStore):
+            store = TokenStore(store)
+        if sequence_length < 8:
+            raise ValueError(
+                "`sequence_length` must be at least 8. "
+                f"Received: {sequence_length}."
+            )
+        if not 0 < masked_lm_prob < 1 or not 0 <= short_sequence_prob <= 1:
+            raise ValueError(
+                "`masked_lm_prob` and `short_sequence_prob` must be "
+                f"probabilities. Received: {masked_lm_prob}, "
+                f"{short_sequence_prob}."
+            )
+        if not 0 <= rank < size:
+            raise ValueError(
+                "`rank` must be at least 0 and below `size`. "
+                f"Received: rank={rank}, size={size}."
+            )
+        self.store = store
+        self.sequence_length = sequence_length
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank, self.size = rank, size
+        self.first_step, self.num_steps = first_step, num_steps
+        if max_predictions is None:
+            max_predictions = int(np.ceil(masked_lm_prob * sequence_length))
+        self.masking = NgramMasking(
+            vocabulary_size=store.vocabulary_size,
+            mask_id=store.tokenizer.mask_id,
+            max_predictions=max_predictions,
+            masked_lm_prob=masked_lm_prob,
+            max_ngram=max_ngram,
+            seed=seed,
+        )
+        self._word_starts = word_starts(store.tokenizer)
+        self.sequences = cut_into_sequences(
+            store.sentence_offsets,
+            store.document_offsets,
+            store.documents(split),
+            sequence_length,
+            short_sequence_prob,
+            seed,
+        )
+        if len(self.sequences) < batch_size * size:
+            raise ValueError(
+                f"The {split} text of {store.directory} is too small for one "
+                f"batch: {len(self.sequences)} sequences of "
+                f"{sequence_length} pieces for {batch_size * size} rows. "
+                "Use more text, a smaller batch or shorter sequences."
+            )
+
+    @property
+    def num_batches(self) -> int | None:
+        return self.num_steps
+
+    @property
+    def steps_per_pass(self) -> float:
+        """Steps in which each sequence comes once, a fraction."""
+        return len(self.sequences) / (self.batch_size * self.size)
+
+    def __getitem__(self, index):
+        return self.batch(self.first_step + index)
+
+    def batch(self, step: int) -> tuple[dict[str, np.ndarray], ...]:
+        """The batch of a step, counted from the start of training."""
+        first_row = (step * self.size + self.rank) * self.batch_size
+        return self.rows(np.arange(first_row, first_row + self.batch_size))
+
+    def rows(self, rows):
+        """The batch of given rows, counted from the start of training."""
+        pairs = self.segment_pairs(rows)
+        token_ids, segment_ids, padding_mask, is_word = self._assemble(pairs)
+        masked_ids, positions, labels, weights, _ = self.masking(
+            rows, token_ids, is_word, self._word_starts[token_ids], segment_ids
+        )
+        inputs = {
+            "token_ids": masked_ids,
+            "segment_ids": segment_ids,
+            "padding_mask": padding_mask,
+            "mask_positions": positions,
+        }
+        return inputs, {"mlm": labels, "sop": pairs.labels}, {"mlm": weights}
+
+    def sequence_indices(self, rows):
+        """Which of the sequences each row is, each once in a pass."""
+        passes, positions = np.divmod(rows, len(self.sequences))
+        return permute(positions, len(self.sequences), self.seed, passes)
+
+    def segment_pairs(self, rows):
+        """Where in the store the segments of each row are."""
+        chosen = self.sequence_indices(rows)
+        return draw_segment_pairs(
+            rows,
+            self.sequences.start[chosen],
+            self.sequences.length[chosen].astype("int64"),
+            self.store.sentence_offsets,
+            self._starts_word,
+            self.seed,
+        )
+
+    def _assemble(self, pairs):
+        """Lays out [CLS] first [SEP] second [SEP] and padding."""
+        tokenizer = self.store.tokenizer
+        column = np.arange(self.sequence_length)[None, :]
+        middle = 1 + pairs.first_length[:, None]  # of the first [SEP]
+        last = middle + 1 + pairs.second_length[:, None]
+        in_first = (column > 0) & (column < middle)
+        in_second = (column > middle) & (column < last)
+        source = np.where(
+            in_first,
+            pairs.first_start[:, None] + column - 1,
+            pairs.second_start[:, None] + column - middle - 1,
+        )
+        is_text = in_first | in_second
+        token_ids = np.full(is_text.shape, tokenizer.pad_id, "int32")
+        token_ids[is_text] = self.store.tokens[source[is_text]]
+        token_ids[:, 0] = tokenizer.cls_id
+        token_ids[(column == middle) | (column == last)] = tokenizer.sep_id
+
+        is_word = is_text.copy()
+        for start, length, offset in (
+            (pairs.first_start, pairs.first_length, 1),
+            (pairs.second_start, pairs.second_length, middle[:, 0] + 1),
+        ):
+            self._leave_out_cut_words(is_word, start, length, offset)
+        return (
+            token_ids,
+            ((column > middle) & (column <= last)).astype("int32"),
+            (column <= last).astype("int32"),
+            is_word,
+        )
+
+    def _leave_out_cut_words(self, is_word, start, length, offset):
+        """Unmarks pieces of words that begin or go on outside a segment."""
+        rows = np.arange(len(start))
+        offset = np.broadcast_to(offset, start.shape)
+        front = np.zeros_like(start)
+        active = rows
+        while active.size:  # pieces at the front that begin no word
+            active = active[front[active] < length[active]]
+            active = active[~self._starts_word((start + front)[active])]
+            is_word[active, (offset + front)[active]] = False
+            front[active] += 1
+        # The last word, where the piece behind the segment continues it.
+        back = length - 1
+        end = start + length
+        active = rows[end < len(self.store.tokens)]
+        active = active[~self._starts_word(end[active])]
+        while active.size:
+            active = active[back[active] >= front[active]]
+            is_word[active, (offset + back)[active]] = False
+            active = active[~self._starts_word((start + back)[active])]
+            back[active] -= 1
+
+    def _starts_word(self, positions):
+        return self._word_starts[self.store.tokens[positions]]

@@ -1,0 +1,181 @@
+"""SQuAD's files: articles, paragraphs, questions, answers.
+
+Of both versions, as published (Rajpurkar et al. 2016, arXiv:1606.05250, and
+2018, arXiv:1806.03822).
+"""
+
+import dataclasses
+from pathlib import Path
+
+from albert_keras.files.strict_json import parse_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """An answer: its text, and where in the paragraph it begins."""
+
+    text: str
+    start: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A question about a paragraph.
+
+    Attributes:
+        id: Its identity in the file.
+        text: The question.
+        paragraph: Index of its paragraph in `Squad.paragraphs`.
+        answers: Those that people gave; none where it cannot be answered.
+        title: Of the article.
+    """
+
+    id: str
+    text: str
+    paragraph: int
+    answers: tuple[Answer, ...] = ()
+    title: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Squad:
+    """Paragraphs, and questions about them.
+
+    Attributes:
+        paragraphs: Texts.
+        questions: `Question`s in the order of the file.
+        version: "1.1", in which every question has an answer, or "2.0".
+        path: The file.
+        has_answers: Whether the file tells the answers.
+    """
+
+    paragraphs: tuple[str, ...]
+    questions: tuple[Question, ...]
+    version: str
+    path: str = ""
+    has_answers: bool = True
+
+
+def read_squad(path: str | Path) -> Squad:
+    """Reads a file in the official format.
+
+    Args:
+        path: A `.json` of SQuAD 1.1 or 2.0. A file in which no question has
+            the key "answers" is one to predict for.
+
+    Returns:
+        A `Squad`. It is of version 2.0 where the file says so, or has a
+        question without an answer.
+
+    Raises:
+        ValueError: If the file is missing, no JSON, of another shape (names
+            the place), holds no question, or two of the same id.
+    """
+    path = Path(path)
+    reader = _Reader(path)
+    for a, article in enumerate(reader.get(reader.root, "data", list, "")):
+        where = f"data[{a}]"
+        title = article.get("title", "") if isinstance(article, dict) else ""
+        paragraphs = reader.get(article, "paragraphs", list, where)
+        for p, paragraph in enumerate(paragraphs):
+            reader.add(paragraph, title, f"{where}.paragraphs[{p}]")
+    return reader.finish()
+
+
+class _Reader:
+    """Collects what a file holds, and says where it is of another shape."""
+
+    def __init__(self, path):
+        self.path = path
+        self.root = self._load()
+        self.paragraphs, self.questions = [], {}
+        self.answered = self.unanswered = 0
+
+    def _load(self):
+        try:
+            with self.path.open(encoding="utf-8") as file:
+                return parse_json(file.read())
+        except FileNotFoundError as error:
+            raise ValueError(
+                f"{self.path} does not exist. Pass a SQuAD file, such as "
+                "train-v2.0.json."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{self.path} is not a JSON file: {error}. Download it again."
+            ) from error
+
+    def get(self, node, key, kind, where):
+        """`node[key]`, which must be of a type."""
+        value = node.get(key) if isinstance(node, dict) else None
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return value
+        place = f"{where}.{key}" if where else key
+        raise ValueError(
+            f"{self.path} is not in SQuAD's format: {place} must be "
+            f"{_NAMES[kind]}. Received: {_shown(node, key)}."
+        )
+
+    def add(self, paragraph, title, where):
+        number = len(self.paragraphs)
+        self.paragraphs.append(self.get(paragraph, "context", str, where))
+        for q, item in enumerate(self.get(paragraph, "qas", list, where)):
+            place = f"{where}.qas[{q}]"
+            question = Question(
+                id=self.get(item, "id", str, place),
+                text=self.get(item, "question", str, place),
+                paragraph=number,
+                answers=self._answers(item, place),
+                title=title,
+            )
+            if question.id in self.questions:
+                raise ValueError(
+                    f"{self.path}: {place} has the id {question.id!r} of an "
+                    "earlier question. Give every question an id of its own."
+                )
+            self.questions[question.id] = question
+
+    def _answers(self, item, place):
+        if "answers" not in item:
+            self.unanswered += 1
+            return ()
+        self.answered += 1
+        return tuple(
+            Answer(
+                self.get(answer, "text", str, f"{place}.answers[{n}]"),
+                self.get(answer, "answer_start", int, f"{place}.answers[{n}]"),
+            )
+            for n, answer in enumerate(self.get(item, "answers", list, place))
+        )
+
+    def finish(self):
+        if not self.questions:
+            raise ValueError(
+                f"{self.path} holds no question. Pass a file with some."
+            )
+        if self.answered and self.unanswered:
+            raise ValueError(
+                f"{self.path} is not in SQuAD's format: {self.unanswered} of "
+                f'{len(self.questions)} questions have no key "answers". '
+                "Give each a list, an empty one where there is no answer."
+            )
+        questions = tuple(self.questions.values())
+        version = str(self.root.get("version", "")).removeprefix("v")
+        if self.answered and not all(q.answers for q in questions):
+            version = "2.0"
+        return Squad(
+            paragraphs=tuple(self.paragraphs),
+            questions=questions,
+            version="2.0" if version.startswith("2") else "1.1",
+            path=str(self.path),
+            has_answers=bool(self.answered),
+        )
+
+
+_NAMES = {list: "a list", str: "a string", int: "an integer"}
+
+
+def _shown(node, key):
+    if not isinstance(node, dict):
+        return f"{type(node).__name__} in place of an object"
+    return f"{node[key]!r:.60}" if key in node else f"the keys {sorted(node)}"

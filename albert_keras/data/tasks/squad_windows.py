@@ -1,0 +1,199 @@
+"""Questions with windows of their paragraphs, as the model reads them."""
+
+from typing import Any
+
+import numpy as np
+
+from albert_keras.data.tasks.encoded_texts import encode_texts
+from albert_keras.data.tasks.example_batches import Examples
+from albert_keras.data.tasks.squad import Squad
+from albert_keras.tokenization.packing import lay_out_slices
+from albert_keras.tokenization.tokenizer import AlbertTokenizer
+
+
+class SquadWindows(Examples):
+    """`[CLS] question [SEP] window [SEP]`, as in Google's release.
+
+    A paragraph that does not fit beside its question is cut into windows
+    that overlap; each begins `doc_stride` pieces after the one before, and
+    the last reaches the end. Answers are found by the offsets of the pieces
+    in the paragraph, never by looking for their text.
+
+    Args:
+        squad: A `Squad`.
+        tokenizer: An `AlbertTokenizer`.
+        max_seq_length: Length T of the longest rows.
+        doc_stride: Pieces from the start of one window to that of the next.
+        max_query_length: Pieces that a question is cut to.
+        training: Whether rows have labels, and questions whose answer cannot
+            be found are left out. The first answer counts.
+        **kwargs: `source`, `workers` and `progress` of `encode_texts`.
+
+    A batch is `(inputs, labels)`, int32 arrays: `token_ids`, `segment_ids`,
+    `padding_mask`, `answer_mask` `(B, T)` (1 at [CLS] and in the window), and
+    `start`, `end`, `answerable` `(B,)`. A window that does not hold the whole
+    answer has `start = end = 0`, in version 1.1 as well.
+
+    Attributes:
+        squad: As given.
+        spans: int64 `(Q, 2)`, first and last piece of each question's first
+            answer in its paragraph; -1 where there is none.
+        unaligned: Ids of the questions whose answer is not where the file
+            says, or of which no piece was made.
+        cut_questions: Ids of the questions longer than `max_query_length`.
+        question, start, length: Of each window: index of its question, its
+            first piece in the paragraph, and how many it has.
+
+    Raises:
+        ValueError: If no room is left for the text, or the stride is not
+            positive.
+    """
+
+    def __init__(
+        self,
+        squad: Squad,
+        tokenizer: AlbertTokenizer,
+        max_seq_length: int = 384,
+        doc_stride: int = 128,
+        max_query_length: int = 64,
+        training: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if max_query_length < 1 or max_seq_length < max_query_length + 4:
+            raise ValueError(
+                "`max_seq_length` must leave room for the text beside a "
+                "question of `max_query_length` pieces and three special "
+                f"ones. Received: max_seq_length={max_seq_length}, "
+                f"max_query_length={max_query_length}."
+            )
+        if doc_stride < 1:
+            raise ValueError(
+                f"`doc_stride` must be at least 1. Received: {doc_stride}."
+            )
+        self.squad = squad
+        self.tokenizer = tokenizer
+        self.max_length = max_seq_length
+        self.max_query_length = max_query_length
+        self.training = training
+        self._paragraph = np.array([q.paragraph for q in squad.questions])
+        self.paragraphs = encode_texts(
+            tokenizer, list(squad.paragraphs), offsets=True, **kwargs
+        )
+        self.questions = encode_texts(
+            tokenizer, [q.text for q in squad.questions], **kwargs
+        )
+        self._question_length = np.minimum(
+            self.questions.lengths, max_query_length
+        )
+        self.cut_questions = self._ids_where(
+            self.questions.lengths > max_query_length
+        )
+        self.spans, unaligned = self._find_answers()
+        self.unaligned = self._ids_where(unaligned)
+        self._cut_into_windows(
+            ~unaligned if training else np.ones_like(unaligned),
+            max_seq_length - 3 - self._question_length,
+            doc_stride,
+        )
+
+    @property
+    def context_begin(self):
+        """Position in its row of each window's first piece."""
+        return self._question_length[self.question] + 2
+
+    def text_of(self, window: int, first: int, last: int) -> str:
+        """The stretch of the paragraph that some pieces of it are made of.
+
+        Args:
+            window: Index of a window.
+            first, last: Pieces, counted in the paragraph.
+
+        Returns:
+            The text, as it stands in the paragraph.
+        """
+        paragraph = self._paragraph[self.question[window]]
+        offsets = self.paragraphs.offsets_of(paragraph)
+        text = self.squad.paragraphs[paragraph]
+        return text[offsets[first, 0] : offsets[last, 1]]
+
+    def batch(self, indices: np.ndarray, width: int) -> tuple:
+        question = self.question[indices]
+        question_length = self._question_length[question]
+        paragraph = self._paragraph[question]
+        length = self.length[indices]
+        inputs = lay_out_slices(
+            [
+                (
+                    self.questions.ids,
+                    self.questions.bounds[question],
+                    question_length,
+                ),
+                (
+                    self.paragraphs.ids,
+                    self.paragraphs.bounds[paragraph] + self.start[indices],
+                    length,
+                ),
+            ],
+            self.tokenizer,
+            width,
+        )
+        column = np.arange(width)
+        begin = self.context_begin[indices, None]
+        in_window = (column >= begin) & (column < begin + length[:, None])
+        inputs["answer_mask"] = (in_window | (column == 0)).astype("int32")
+        return inputs, self._labels(indices) if self.training else None
+
+    def _labels(self, indices):
+        first, last = self.spans[self.question[indices]].T
+        start = self.start[indices]
+        inside = (first >= start) & (last < start + self.length[indices])
+        shift = self.context_begin[indices] - start
+        return {
+            "start": np.where(inside, first + shift, 0).astype("int32"),
+            "end": np.where(inside, last + shift, 0).astype("int32"),
+            "answerable": inside.astype("int32"),
+        }
+
+    # === Made once ===
+
+    def _find_answers(self):
+        """Pieces of each question's first answer, and where there are none
+        though there is an answer."""
+        spans = np.full((len(self.squad.questions), 2), -1, "int64")
+        unaligned = np.zeros(len(spans), bool)
+        for index, question in enumerate(self.squad.questions):
+            if not question.answers:
+                continue
+            answer = question.answers[0]
+            end = answer.start + len(answer.text)
+            paragraph = self.squad.paragraphs[question.paragraph]
+            offsets = self.paragraphs.offsets_of(question.paragraph)
+            # The first piece that ends behind the start of the answer, and
+            # the last that starts before its end.
+            first = np.searchsorted(offsets[:, 1], answer.start, "right")
+            last = np.searchsorted(offsets[:, 0], end, "left") - 1
+            there = paragraph[max(answer.start, 0) : end] == answer.text
+            if there and first <= last:
+                spans[index] = first, last
+            else:
+                unaligned[index] = True
+        return spans, unaligned
+
+    def _cut_into_windows(self, chosen, room, doc_stride):
+        questions = np.flatnonzero(chosen)
+        pieces = self.paragraphs.lengths[self._paragraph[questions]]
+        room = room[questions]
+        step = np.minimum(room, doc_stride)
+        counts = 1 + -(-np.maximum(pieces - room, 0) // step)
+        self.question = np.repeat(questions, counts)
+        # 0, 1, 2, ... for the windows of each question
+        first = np.repeat(np.cumsum(counts) - counts, counts)
+        number = np.arange(len(self.question)) - first
+        self.start = number * np.repeat(step, counts)
+        self.length = np.minimum(
+            np.repeat(room, counts), np.repeat(pieces, counts) - self.start
+        )
+        self.lengths = self.length + self._question_length[self.question] + 3
+
+    def _ids_where(self, condition):
+        return [self.squad.questions[i].id for i in np.flatnonzero(condition)]

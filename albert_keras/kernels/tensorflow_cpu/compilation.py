@@ -1,0 +1,117 @@
+"""The operations of `source/`, compiled once for a machine and kept."""
+
+import functools
+import hashlib
+import logging
+import os
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+
+import filelock
+import tensorflow as tf
+
+_logger = logging.getLogger(__name__)
+
+_SOURCE = Path(__file__).parent / "csrc"
+_FLAGS = [
+    "-O3",
+    "-march=native",
+    "-fopenmp-simd",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+    "-fPIC",
+    "-shared",
+]
+if platform.machine() in ("x86_64", "AMD64"):
+    # GCC 12 cannot compile what TensorFlow 2.21's headers have for float16.
+    _FLAGS += ["-mprefer-vector-width=512", "-U__AVX512FP16__"]
+
+
+@functools.cache
+def operations():
+    """The module of operations, or None where they cannot be compiled.
+
+    A C++ compiler, `CXX` in the environment or `c++`, compiles them in about
+    20 seconds the first time. What it made is kept in `albert_keras` in the
+    user's cache (`XDG_CACHE_HOME`, else `~/.cache`), for this processor,
+    compiler and TensorFlow.
+    """
+    try:
+        return tf.load_op_library(str(_library()))
+    except (OSError, subprocess.CalledProcessError, tf.errors.OpError) as e:
+        said = getattr(e, "stderr", None) or str(e)
+        _logger.warning(
+            "The kernels for this processor cannot be compiled: plain "
+            "operations go on, about half as fast. A C++ compiler (g++ 9 or "
+            "later, or clang) named by CXX or `c++` makes them. The reason: "
+            "%s",
+            said.strip()[-2000:],
+        )
+        return None
+
+
+@functools.cache
+def has_no_more_than_avx2():
+    """Whether the processor has AVX2 and nothing wider."""
+    macros = _macros()
+    return "__AVX2__" in macros and "__AVX512F__" not in macros
+
+
+def _macros():
+    """The compiler's: its version, and the features of the processor."""
+    return _output(
+        [*_compiler(), "-march=native", "-dM", "-E", "-x", "c++", "-"]
+    )
+
+
+def _compiler():
+    return os.environ.get("CXX", "c++").split()
+
+
+def _library():
+    """Path of the compiled library, which it compiles if it is missing."""
+    compiler = _compiler()
+    flags = [*_FLAGS, *tf.sysconfig.get_compile_flags()]
+    links = tf.sysconfig.get_link_flags()
+    digest = hashlib.sha256(_macros().encode())
+    digest.update(repr((tf.version.VERSION, flags, links)).encode())
+    for file in sorted(_SOURCE.iterdir()):
+        digest.update(file.read_bytes())
+    library = _directory() / f"kernels-{digest.hexdigest()[:16]}.so"
+    with filelock.FileLock(library.with_suffix(".lock")):  # of other ranks
+        if not library.exists():
+            _logger.warning(
+                "Compiling kernels for this processor, once, in about 20 "
+                "seconds: %s",
+                library,
+            )
+            part = library.with_suffix(".part")
+            unit = str(_SOURCE / "kernels.cc")
+            _output([*compiler, *flags, unit, "-o", str(part), *links])
+            part.replace(library)
+    return library
+
+
+def _directory():
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    directory = Path(cache) / "albert_keras"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if os.access(directory, os.W_OK):
+            return directory
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="albert_keras-"))
+
+
+def _output(command):
+    return subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    ).stdout

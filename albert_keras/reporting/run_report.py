@@ -1,0 +1,130 @@
+"""A page that shows a run, or compares several."""
+
+import base64
+import json
+from importlib import resources
+
+from albert_keras.files.atomic_write import atomic_file
+from albert_keras.reporting.curves import VALIDATION, colour_of, curves_svg
+from albert_keras.reporting.recorded_run import panels_of, settings_table
+from albert_keras.version import __version__
+
+TEMPLATE = "run_report.html"
+
+
+def write_report(path, runs, unigram_entropy=None, examples=(), notes=()):
+    """Writes a self-contained HTML page: no script, nothing to be fetched.
+
+    Args:
+        path: The file.
+        runs: `RecordedRun`s, one or more.
+        unigram_entropy: Of the corpus that all of them were trained on.
+        examples: For each run that has some, the run and its
+            `HeldOutExample`s.
+        notes: Sentences on what could not be shown.
+
+    Returns:
+        The path.
+    """
+    # Only here: the package does without.
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(figure=number_text, value=setting_text)
+    template = environment.from_string(
+        resources.files("albert_keras.reporting")
+        .joinpath(TEMPLATE)
+        .read_text(encoding="utf-8")
+    )
+    differing, shared = settings_table(runs)
+    panels = panels_of(runs, unigram_entropy)
+    page = template.render(
+        runs=[(run, colour_of(number)) for number, run in enumerate(runs)],
+        panels=[(panel, _data_uri(panel, runs)) for panel in panels],
+        figures=figures_table(runs, panels),
+        examples=examples,
+        notes=notes,
+        differing=differing,
+        shared=shared,
+        version=__version__,
+    )
+    with atomic_file(path, encoding="utf-8") as file:
+        file.write(page)
+    return path
+
+
+def figures_table(runs, panels):
+    """The figures of the runs as rows `(title, cells)`.
+
+    A cell is `(value, remark)`: of validation the last value and the best, of
+    training the last, of throughput the median.
+    """
+    rows = [
+        (
+            "Updates",
+            [
+                (run.updates, f"of {run.settings['total_steps']:,}")
+                if run.settings.get("total_steps")
+                else (run.updates, "")
+                for run in runs
+            ],
+        )
+    ]
+    for panel in panels:
+        cells = [_validation_cell(panel, run.rows) for run in runs]
+        if any(cells):
+            rows.append((f"{panel.title}, validation", cells))
+    for panel in panels:
+        cells = [_training_cell(panel, run) for run in runs]
+        if any(cells):
+            rows.append((panel.title, cells))
+    return rows
+
+
+def _validation_cell(panel, rows):
+    points = panel.points(rows, VALIDATION)
+    if not points:
+        return None
+    # Of losses the least is the best, of scores the most.
+    better = min if "loss" in panel.metric else max
+    step, best = better(points, key=lambda point: point[1])
+    if best == points[-1][1]:
+        return best, "the best"
+    return points[-1][1], f"best {number_text(best)} at update {step:,}"
+
+
+def _training_cell(panel, run):
+    if panel.metric.endswith("per_second"):
+        median = run.median(panel.metric)
+        return None if median is None else (median, "median")
+    points = panel.points(run.rows)
+    return (points[-1][1], "last") if points else None
+
+
+def _data_uri(panel, runs):
+    """The figure, to be put into the page itself."""
+    svg = curves_svg(panel, [run.rows for run in runs])
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+
+
+def setting_text(value):
+    """A setting as in `settings.yaml`; a dash for what is not set."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def number_text(value):
+    """A number to be read: four digits, thousands apart."""
+    if isinstance(value, float) and abs(value) < 10_000:
+        return f"{value:.4g}"
+    if isinstance(value, int | float):
+        return f"{value:,.0f}"
+    return str(value)

@@ -1,0 +1,78 @@
+"""Training a SentencePiece vocabulary with ALBERT's settings."""
+
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import sentencepiece
+
+from albert_keras.files.atomic_write import atomic_file
+
+# Google's settings for the released vocabularies: special pieces at ids 0 to
+# 4, symbols that are always cut out alone, unigram model.
+_CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
+_ALONE = ("(", ")", '"', "-", ".", "\N{EN DASH}", "£", "€")
+
+
+def train_vocabulary(
+    sentences: Iterable[str],
+    path: str | Path,
+    vocabulary_size: int = 30000,
+    character_coverage: float = 0.99995,
+    input_sentence_size: int = 10_000_000,
+    seed: int = 0,
+    num_threads: int = 2,
+) -> None:
+    """Trains a vocabulary on normalized sentences and writes it.
+
+    Args:
+        sentences: An iterable of normalized strings (`normalize_text`), read
+            once.
+        path: Where the `.model` goes, whole or not at all.
+        vocabulary_size: Number of pieces, special ones included.
+        character_coverage: Share of characters that get a piece.
+        input_sentence_size: Sentences sampled at most.
+        seed: Of the sampling.
+        num_threads: Threads of the trainer.
+
+    Raises:
+        ValueError: If the text is too small for the number of pieces.
+    """
+    sentencepiece.set_random_generator_seed(seed)
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            vocab_size=vocabulary_size,
+            model_type="unigram",
+            pad_id=0,
+            unk_id=1,
+            bos_id=-1,
+            eos_id=-1,
+            pad_piece="<pad>",
+            unk_piece="<unk>",
+            control_symbols=list(_CONTROL_SYMBOLS),
+            user_defined_symbols=list(_ALONE),
+            shuffle_input_sentence=True,
+            input_sentence_size=input_sentence_size,
+            character_coverage=character_coverage,
+            num_threads=num_threads,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise ValueError(_explain(error, vocabulary_size)) from error
+    with atomic_file(path, "wb") as file:
+        file.write(model.getvalue())
+
+
+def _explain(error, vocabulary_size):
+    limit = re.search(r"value <= (\d+)", str(error))
+    if limit:
+        return (
+            f"The corpus is too small for {vocabulary_size} pieces: it "
+            f"yields {limit[1]} at most. Pass a `vocabulary_size` of "
+            f"{limit[1]} or less, more text, or a vocabulary of your own."
+        )
+    return f"SentencePiece could not train a vocabulary: {error}"

@@ -1,0 +1,235 @@
+"""A run of a recipe, from claiming its directory to its end."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from albert_keras.training import distributed
+from albert_keras.training.callbacks import (
+    EXIT_INTERRUPTED,
+    BroadcastState,
+    Checkpointing,
+    OverlappingCallbacks,
+    StopOnNonFinite,
+    StopOnSignal,
+    TrainingLog,
+)
+from albert_keras.training.runs.checkpoint import (
+    checkpoint_settings,
+    newest_checkpoint,
+    remove_unfinished,
+    restore_checkpoint,
+)
+from albert_keras.training.runs.log_lines import metric_line
+from albert_keras.training.runs.run_directory import (
+    RunDirectory,
+    check_same_settings,
+)
+from albert_keras.training.runs.run_history import add_start
+from albert_keras.training.runs.sagemaker_container import SageMakerContainer
+from albert_keras.training.runs.weights_and_biases import start_wandb
+
+
+class TrainingRun:
+    """What pretraining and fine-tuning have around `fit`.
+
+    Make it before anything is loaded, `start` it with the compiled model, then
+    `fit`. The same on every rank.
+
+    Args:
+        settings: A dataclass with `output_dir`, `checkpoint_dir`, `resume`,
+            `log_frequency`, `checkpoint_frequency`, `keep_checkpoints`,
+            `wandb_project` and the class attribute `MAY_CHANGE`, names that a
+            resumed run may change.
+        rows_per_update: Rows of an update on all ranks.
+
+    Attributes:
+        directory: The `RunDirectory`.
+        first_step: Updates done before, once started.
+
+    Raises:
+        ValueError: If the directory is in use by something else, or by
+            another run.
+    """
+
+    def __init__(self, settings: Any, rows_per_update: int) -> None:
+        self.settings = settings
+        self.rows_per_update = rows_per_update
+        # As JSON gives it back, tuples as lists, to compare when resuming.
+        self.record = json.loads(json.dumps(dataclasses.asdict(settings)))
+        self.directory = RunDirectory(
+            settings.output_dir, settings.checkpoint_dir
+        )
+        self._container = SageMakerContainer()
+        self.first_step = 0
+        distributed.on_first_rank(
+            lambda: self.directory.check(
+                self.record, settings.resume, settings.MAY_CHANGE
+            )
+        )
+
+    def start(self, model: Any, load: Callable[[], int] | None = None) -> int:
+        """Claims the directory and restores the newest checkpoint in it.
+
+        On the first rank; `BroadcastState` gives the others what it has.
+
+        Args:
+            model: The compiled model.
+            load: Called without a checkpoint, may put other values into the
+                model and return the updates that they stand for.
+
+        Returns:
+            The updates done.
+
+        Raises:
+            ValueError: If the checkpoint is of another run.
+        """
+
+        def claim_and_restore():
+            remove_unfinished(self.directory.checkpoints)
+            step = self._restore(model, load or (lambda: 0))
+            self.directory.write_settings(self.record)
+            add_start(self.directory.path, step)
+            return step
+
+        self.first_step = distributed.on_first_rank(claim_and_restore)
+        return self.first_step
+
+    def _restore(self, model, load):
+        newest = newest_checkpoint(self.directory.checkpoints)
+        if newest is None:
+            return load()
+        if not self.settings.resume:
+            raise ValueError(
+                f"{self.directory.checkpoints} already holds checkpoints. "
+                "Pass --resume to go on from the newest, or another "
+                "--checkpoint_dir."
+            )
+        check_same_settings(
+            newest,
+            checkpoint_settings(newest),
+            self._checkpoint_record(),
+            self.settings.MAY_CHANGE,
+        )
+        return restore_checkpoint(newest, model)
+
+    def _checkpoint_record(self):
+        """What a checkpoint tells of its run: the settings, and the rows of
+        an update, which may be shared out otherwise on resuming."""
+        return {**self.record, "global_batch": self.rows_per_update}
+
+    def fit(
+        self,
+        model: Any,
+        training: Any,
+        total_steps: int,
+        name: str,
+        tokens_per_row: int,
+        validations: Sequence[Any] = (),
+        export: Callable[[Path], None] | None = None,
+        callbacks: Sequence[Any] = (),
+    ) -> None:
+        """Trains until `total_steps`, or until told to stop.
+
+        Args:
+            model, training: As for `fit`; the batches have `first_step`.
+            total_steps: Updates in all.
+            name: Of the run, for Weights & Biases.
+            tokens_per_row: Length of the rows, for the speed in tokens.
+            validations: See `TrainingLog`.
+            export: `path -> None`, adds the model to a checkpoint.
+            callbacks: More Keras callbacks; they come before those that log
+                and save.
+
+        Raises:
+            SystemExit: With `EXIT_INTERRUPTED` after SIGTERM, all saved.
+        """
+        start = training.first_step = self.first_step
+        stop = StopOnSignal(first_step=start)
+        log = TrainingLog(
+            self.directory.path,
+            self.settings.log_frequency,
+            self.rows_per_update * tokens_per_row,
+            self.rows_per_update,
+            validations,
+            first_step=start,
+            on_row=self._start_logging_elsewhere(name),
+            tensorboard=self._container.tensorboard
+            if self._container.runs_a_job
+            else None,
+        )
+        checkpoints = Checkpointing(
+            self.directory.checkpoints,
+            self.settings.checkpoint_frequency,
+            first_step=start,
+            export=export,
+            keep=self.settings.keep_checkpoints,
+            settings=self._checkpoint_record(),
+        )
+        if start < total_steps:
+            model.fit(
+                training,
+                epochs=1,
+                steps_per_epoch=total_steps - start,
+                shuffle=False,
+                callbacks=OverlappingCallbacks(
+                    [
+                        stop,
+                        BroadcastState(),
+                        StopOnNonFinite(first_step=start),
+                        *callbacks,
+                        log,
+                        checkpoints,
+                    ],
+                    add_history=True,
+                    add_progbar=self._shows_bar(),
+                    model=model,
+                    epochs=1,
+                    steps=total_steps - start,
+                    verbose=1,
+                ),
+            )
+        distributed.barrier()  # the first rank may be saving
+        self._end(stop, export)
+
+    def _end(self, stop, export):
+        """Says that the run was stopped, or puts the model in its places."""
+        if stop.stopped:
+            reason = (
+                f"Stopped by a signal after update {stop.step:,}. The same "
+                "command with --resume goes on."
+            )
+            distributed.say(f"\n{reason}")
+            self._container.report_failure(reason)
+            raise SystemExit(EXIT_INTERRUPTED)
+        if export is not None and distributed.rank() == 0:
+            for place in self.directory.places_for_the_model():
+                place.mkdir(parents=True, exist_ok=True)
+                export(place)
+
+    def _shows_bar(self):
+        """Whether there is someone to watch a bar; a log gets lines instead.
+
+        `mpirun` gives its ranks a terminal, in a job on SageMaker, too.
+        """
+        watched = sys.stdout.isatty() and not self._container.runs_a_job
+        return watched and distributed.rank() == 0
+
+    def _start_logging_elsewhere(self, name):
+        """Where rows of metrics go beside CSV and TensorBoard."""
+        elsewhere = None
+        if self.settings.wandb_project is not None and distributed.rank() == 0:
+            elsewhere = start_wandb(
+                self.settings.wandb_project, name, self.record
+            )
+
+        def on_row(step, metrics):
+            if not self._shows_bar():
+                distributed.say(metric_line(step, metrics))
+            if elsewhere is not None:
+                elsewhere(step, metrics)
+
+        return on_row

@@ -1,0 +1,234 @@
+"""One update, and one step of evaluation, on the JAX backend."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import keras
+from jax.sharding import NamedSharding, PartitionSpec
+
+from albert_keras.training import distributed
+from albert_keras.training.steps.micro_batches import rows_of_each
+from albert_keras.training.steps.random_state import SEED_STEP, is_random_state
+
+try:
+    _shard_map = functools.partial(jax.shard_map, check_vma=False)
+except AttributeError:  # JAX before 0.6
+    from jax.experimental.shard_map import shard_map
+
+    _shard_map = functools.partial(shard_map, check_rep=False)
+
+
+def train_step(model, state, data):
+    """Accumulates the gradient over micro-batches and applies it once.
+
+    The micro-batches are a scan: memory and compile time do not grow with
+    their number. Gradients add up in float32. On several devices each scans
+    its share of the rows, and the gradients are added up once after.
+
+    Args:
+        model: A compiled `AccumulatingModel`.
+        state: Values of the trainable, non-trainable, optimizer and metric
+            variables, as Keras hands them to a stateless step.
+        data: `(x, y, sample_weight)` of the whole update.
+
+    Returns:
+        The model's metrics so far by name, and the new state.
+    """
+    trainable, non_trainable, optimizer_values, metric_values = state
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    targets = model.targets(y, sample_weight)
+    totals = model.total_weights(targets)
+    optimizer = model.optimizer
+
+    def loss_and_sums(trainable, non_trainable, x, targets):
+        outputs, non_trainable = model.stateless_call(
+            trainable, non_trainable, x, training=True
+        )
+        sums = model.objective_sums(outputs, targets)
+        loss = model.training_loss(sums, totals)
+        with keras.StatelessScope(
+            list(zip(optimizer.variables, optimizer_values, strict=True))
+        ):
+            loss = optimizer.scale_loss(loss)
+        return loss, (sums, non_trainable)
+
+    accumulate = functools.partial(
+        _accumulate,
+        jax.grad(loss_and_sums, has_aux=True),
+        model.gradient_accumulation_steps,
+    )
+    if distributed.devices() > 1:
+        accumulate = _on_each_device(accumulate, model)
+    gradients, sums, non_trainable = accumulate(
+        trainable, non_trainable, (x, targets)
+    )
+
+    with keras.StatelessScope(
+        list(zip(optimizer.variables, optimizer_values, strict=True))
+    ):
+        learning_rate = keras.ops.convert_to_tensor(optimizer.learning_rate)
+        scale = _loss_scale(optimizer)
+    figures = {
+        "learning_rate": learning_rate,
+        "gradient_norm": _global_norm(gradients) / scale,
+        "weight_norm": _global_norm(trainable),
+    }
+    trainable, optimizer_values = optimizer.stateless_apply(
+        optimizer_values, gradients, trainable
+    )
+    logs, metric_values = _update_metrics(
+        model, metric_values, sums, totals, figures
+    )
+    return logs, (trainable, non_trainable, optimizer_values, metric_values)
+
+
+def test_step(model, state, data):
+    """Adds a batch to the metrics of evaluation.
+
+    Returns:
+        The metrics by name, and the new state.
+    """
+    trainable, non_trainable, metric_values = state
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    targets = model.targets(y, sample_weight)
+    outputs, non_trainable = model.stateless_call(
+        trainable, non_trainable, x, training=False
+    )
+    logs, metric_values = _update_metrics(
+        model,
+        metric_values,
+        model.objective_sums(outputs, targets),
+        model.total_weights(targets),
+    )
+    return logs, (trainable, non_trainable, metric_values)
+
+
+def feed(dataset):
+    """What `fit` and `evaluate` are given: JAX takes any shape, and compiles
+    for each."""
+    return dataset
+
+
+def share_out(batch):
+    """A batch with each device's rows on it, where they go round; otherwise
+    as it is, and every device computes all of it."""
+    devices = distributed.devices()
+    if devices == 1 or any(len(a) % devices for a in jax.tree.leaves(batch)):
+        return batch
+    distribution = keras.distribution.distribution()
+    sharding = NamedSharding(
+        distribution.device_mesh.backend_mesh,
+        PartitionSpec(distribution.batch_dim_name),
+    )
+    return jax.device_put(batch, sharding)
+
+
+def _update_metrics(model, values, sums, totals, figures=None):
+    """The metrics by name and the new values of their variables."""
+    variables = model.metrics_variables
+    with keras.StatelessScope(
+        list(zip(variables, values, strict=True))
+    ) as scope:
+        model.update_metrics.add_sums(sums, totals)
+        if figures is None:
+            logs = model.update_metrics.objective_results()
+        else:
+            model.update_metrics.set_last(**figures)
+            logs = model.update_metrics.results()
+    new = [scope.get_current_value(variable) for variable in variables]
+    return logs, [
+        old if value is None else value
+        for old, value in zip(values, new, strict=True)
+    ]
+
+
+def _on_each_device(accumulate, model):
+    """`_accumulate` of each device's rows, the results added up.
+
+    Random states are told apart as those of ranks are (`BroadcastState`).
+    """
+    distribution = keras.distribution.distribution()
+    if not isinstance(distribution, keras.distribution.DataParallel):
+        raise ValueError(
+            "On several devices training needs keras.distribution."
+            f"DataParallel. Received: {type(distribution).__name__}."
+        )
+    axis = distribution.batch_dim_name
+    random = [is_random_state(v) for v in model.non_trainable_variables]
+
+    def move(values, distance):
+        return [
+            value.at[0].add(distance) if moves else value
+            for value, moves in zip(values, random, strict=True)
+        ]
+
+    def accumulate_own(trainable, non_trainable, batch):
+        number = jax.lax.axis_index(axis).astype("uint32")
+        distance = number * jnp.uint32(SEED_STEP)
+        gradients, sums, non_trainable = accumulate(
+            trainable, move(non_trainable, distance), batch
+        )
+        if model.gradient_compression is not None:
+            gradients = _cast(gradients, model.gradient_compression)
+        gradients, sums = jax.lax.psum((gradients, sums), axis)
+        non_trainable = move(non_trainable, -distance)
+        return _cast(gradients, "float32"), sums, non_trainable
+
+    rows, everywhere = PartitionSpec(axis), PartitionSpec()
+    return _shard_map(
+        accumulate_own,
+        mesh=distribution.device_mesh.backend_mesh,
+        in_specs=(everywhere, everywhere, rows),
+        out_specs=everywhere,
+    )
+
+
+def _accumulate(gradient_of, steps, trainable, non_trainable, batch):
+    """Gradients, metric sums and new non-trainable values of the batch."""
+
+    def add_micro_batch(carry, micro_batch):
+        non_trainable, accumulated = carry
+        gradients, (sums, non_trainable) = gradient_of(
+            trainable, non_trainable, *micro_batch
+        )
+        added = jax.tree.map(
+            lambda total, new: total + new.astype("float32"),
+            accumulated,
+            (gradients, sums),
+        )
+        return (non_trainable, added), None
+
+    micro_batches = jax.tree.map(lambda array: _split(array, steps), batch)
+    shapes = jax.eval_shape(
+        gradient_of,
+        trainable,
+        non_trainable,
+        *jax.tree.map(lambda array: array[0], micro_batches),
+    )
+    gradients, (sums, _) = shapes
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape), (gradients, sums))
+    (non_trainable, (gradients, sums)), _ = jax.lax.scan(
+        add_micro_batch, (non_trainable, zeros), micro_batches
+    )
+    return gradients, sums, non_trainable
+
+
+def _loss_scale(optimizer):
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer.dynamic_scale.value
+    return optimizer.loss_scale_factor or 1.0
+
+
+def _cast(arrays, dtype):
+    return [array.astype(dtype) for array in arrays]
+
+
+def _global_norm(values):
+    return jnp.sqrt(sum(jnp.sum(jnp.square(value)) for value in values))
+
+
+def _split(array, steps):
+    """`(B, ...)` as `(steps, B / steps, ...)`, consecutive rows together."""
+    rows = rows_of_each(array.shape[0], steps)
+    return array.reshape(steps, rows, *array.shape[1:])

@@ -1,0 +1,210 @@
+"""One update, and one step of evaluation, on the TensorFlow backend."""
+
+import itertools
+import math
+
+import keras
+import tensorflow as tf
+
+from albert_keras.kernels import can_fuse, fused_kernels
+from albert_keras.training import distributed
+from albert_keras.training.steps.micro_batches import rows_of_each
+from albert_keras.training.steps.micro_batches import test_step as test_step
+
+
+def train_step(model, data):
+    """Accumulates the gradient over micro-batches and applies it once.
+
+    The micro-batches are a loop in the graph: memory and compile time do not
+    grow with their number. Gradients add up in float32. On several ranks the
+    weights of the targets are added up before, since the loss is divided by
+    those of the whole update, and the gradients once after.
+
+    Args:
+        model: A compiled `AccumulatingModel`.
+        data: `(x, y, sample_weight)` of the whole update.
+
+    Returns:
+        The model's metrics so far, by name.
+    """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    targets = model.targets(y, sample_weight)
+    metrics = model.update_metrics
+    totals, votes = distributed.sum_over_ranks(
+        (model.total_weights(targets), tf.convert_to_tensor(metrics.stop_vote))
+    )
+    optimizer = model.optimizer
+    gradients, sums = _passes(model)(model, x, targets, totals)
+    gradients, sums, seconds = _add_up(
+        gradients, sums, model.gradient_compression
+    )
+
+    metrics.stop_votes.assign(votes)
+    metrics.add_communication(seconds)
+    metrics.set_last(
+        learning_rate=optimizer.learning_rate,
+        gradient_norm=tf.linalg.global_norm(gradients) / loss_scale(optimizer),
+        weight_norm=tf.linalg.global_norm(_values(model)),
+    )
+    _update(model)(gradients)
+    metrics.add_sums(sums, totals)
+    return model.get_metrics_result()
+
+
+def feed(dataset):
+    """What `fit` and `evaluate` are given, as Keras takes it.
+
+    Keras looks at two batches of a `PyDataset` and expects all others to be
+    of their shape. One that says that it `varies_in_length` becomes a
+    `tf.data.Dataset` whose first and last axes are of any length.
+    """
+    if not getattr(dataset, "varies_in_length", False):
+        return dataset
+    batches, signature = dataset.num_batches, _signature(dataset[0])
+
+    def generate():
+        numbers = itertools.count() if batches is None else range(batches)
+        for number in numbers:
+            yield dataset[number]
+
+    stream = tf.data.Dataset.from_generator(
+        generate, output_signature=signature
+    ).prefetch(2)
+    if batches is None:
+        return stream
+    return stream.apply(tf.data.experimental.assert_cardinality(batches))
+
+
+def share_out(batch):
+    """A batch as it is: a process has one device."""
+    return batch
+
+
+def loss_scale(optimizer):
+    """What the optimizer multiplies the loss by, and divides gradients by."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return tf.convert_to_tensor(optimizer.dynamic_scale)
+    return optimizer.loss_scale_factor or 1.0
+
+
+def _signature(batch):
+    """Types of a batch's arrays, with first and last axis left open."""
+
+    def describe(array):
+        shape = [None, *array.shape[1:-1], None][: array.ndim]
+        return tf.TensorSpec(shape, array.dtype)
+
+    return tf.nest.map_structure(describe, batch)
+
+
+def _passes(model):
+    """The forward and backward passes, compiled by XLA where asked for.
+
+    The whole step cannot be then: Horovod's all-reduce stays outside.
+    """
+    if not model.compile_passes:
+        return _accumulate
+    return tf.function(_accumulate, jit_compile=True)
+
+
+def _update(model):
+    """Applies gradients, which is many small passes over memory.
+
+    On a CPU LAMB has a kernel, and XLA compiles what has none: below a
+    million weights that is not worth the seconds of compiling.
+    """
+
+    def update(gradients):
+        with fused_kernels():
+            model.optimizer.apply(gradients, model.trainable_variables)
+
+    if model.run_eagerly or not can_fuse() or _has_kernel(model.optimizer):
+        return update
+    if sum(math.prod(v.shape) for v in model.trainable_variables) < 1e6:
+        return update
+    return tf.function(update, jit_compile=True, autograph=False)
+
+
+def _has_kernel(optimizer):
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    with fused_kernels():
+        return hasattr(optimizer, "has_kernel") and optimizer.has_kernel()
+
+
+def _add_up(gradients, sums, compression):
+    """Sums over the ranks, and the seconds that it took."""
+    if distributed.size() == 1:
+        return gradients, sums, None
+    with tf.control_dependencies(tf.nest.flatten((gradients, sums))):
+        start = tf.timestamp()
+    with tf.control_dependencies([start]):
+        gradients = [tf.identity(gradient) for gradient in gradients]
+    if compression is not None:
+        gradients = [tf.cast(g, compression) for g in gradients]
+    gradients, sums = distributed.sum_over_ranks((gradients, sums))
+    gradients = [tf.cast(gradient, tf.float32) for gradient in gradients]
+    with tf.control_dependencies(tf.nest.flatten((gradients, sums))):
+        seconds = tf.timestamp() - start
+    return gradients, sums, seconds
+
+
+def _accumulate(model, x, targets, totals):
+    """Gradients and metric sums of the whole batch."""
+    steps = model.gradient_accumulation_steps
+    if steps == 1:
+        return _gradients_and_sums(model, x, targets, totals)
+
+    micro_batches = tf.nest.map_structure(
+        lambda tensor: _split(tensor, steps), (x, targets)
+    )
+
+    def add_micro_batch(step, accumulated):
+        micro_batch = tf.nest.map_structure(lambda t: t[step], micro_batches)
+        added = _gradients_and_sums(model, *micro_batch, totals)
+        return step + 1, tf.nest.map_structure(tf.add, accumulated, added)
+
+    zeros = (
+        [tf.zeros(v.shape, tf.float32) for v in model.trainable_variables],
+        {name: tf.zeros(()) for name in model.update_metrics.means},
+    )
+    _, accumulated = tf.while_loop(
+        lambda step, _: step < steps,
+        add_micro_batch,
+        (tf.constant(0), zeros),
+        maximum_iterations=steps,
+        parallel_iterations=1,
+    )
+    return accumulated
+
+
+def _gradients_and_sums(model, x, targets, totals):
+    with tf.GradientTape() as tape:
+        outputs = model(x, training=True)
+        sums = model.objective_sums(outputs, targets)
+        loss = model.training_loss(sums, totals)
+        scaled_loss = model.optimizer.scale_loss(loss)
+    values = _values(model)
+    gradients = tape.gradient(
+        scaled_loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    # A lookup's gradient comes as rows; the sum of micro-batches is dense.
+    return [
+        tf.cast(tf.convert_to_tensor(gradient), tf.float32)
+        for gradient in gradients
+    ], sums
+
+
+def _values(model):
+    return [variable.value for variable in model.trainable_variables]
+
+
+def _split(tensor, steps):
+    """`(B, ...)` as `(steps, B / steps, ...)`, consecutive rows together."""
+    rows = tensor.shape[0]
+    if rows is None:  # the reshape checks that it goes round
+        size = tf.shape(tensor)[0] // steps
+    else:
+        size = rows_of_each(rows, steps)
+    return tf.reshape(
+        tensor, tf.concat([[steps, size], tf.shape(tensor)[1:]], 0)
+    )

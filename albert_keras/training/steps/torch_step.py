@@ -1,0 +1,86 @@
+"""One update, and one step of evaluation, on the PyTorch backend."""
+
+import keras
+import torch
+
+from albert_keras.training.steps.micro_batches import rows_of_each
+from albert_keras.training.steps.micro_batches import test_step as test_step
+
+
+def train_step(model, data):
+    """Accumulates the gradient over micro-batches and applies it once.
+
+    PyTorch adds each micro-batch's gradient to those before, in the type of
+    the variables.
+
+    Args:
+        model: A compiled `AccumulatingModel`.
+        data: `(x, y, sample_weight)` of the whole update.
+
+    Returns:
+        The model's metrics so far, by name.
+    """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    targets = model.targets(y, sample_weight)
+    totals = model.total_weights(targets)
+    optimizer, metrics = model.optimizer, model.update_metrics
+
+    model.zero_grad()
+    sums = dict.fromkeys(metrics.means, 0.0)
+    for micro_batch in _split((x, targets), model.gradient_accumulation_steps):
+        for name, value in _backward(model, *micro_batch, totals).items():
+            sums[name] = sums[name] + value.detach()
+
+    with torch.no_grad():
+        variables = model.trainable_variables
+        gradients = [_gradient(variable.value) for variable in variables]
+        metrics.set_last(
+            learning_rate=optimizer.learning_rate,
+            gradient_norm=_global_norm(gradients) / _loss_scale(optimizer),
+            weight_norm=_global_norm([v.value for v in variables]),
+        )
+        optimizer.apply(gradients, variables)
+        metrics.add_sums(sums, totals)
+        return model.get_metrics_result()
+
+
+def feed(dataset):
+    """What `fit` and `evaluate` are given: PyTorch takes any shape."""
+    return dataset
+
+
+def share_out(batch):
+    """A batch as it is: a process has one device."""
+    return batch
+
+
+def _backward(model, x, targets, totals):
+    """Adds to the variables' gradients; the metric sums of a micro-batch."""
+    sums = model.objective_sums(model(x, training=True), targets)
+    loss = model.training_loss(sums, totals)
+    model.optimizer.scale_loss(loss).backward()
+    return sums
+
+
+def _gradient(value):
+    return torch.zeros_like(value) if value.grad is None else value.grad
+
+
+def _loss_scale(optimizer):
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer.dynamic_scale.value
+    return optimizer.loss_scale_factor or 1.0
+
+
+def _global_norm(values):
+    norms = [torch.linalg.vector_norm(value) for value in values]
+    return torch.linalg.vector_norm(torch.stack(norms))
+
+
+def _split(batch, steps):
+    """Yields `steps` batches of consecutive rows."""
+    rows = len(keras.tree.flatten(batch)[0])
+    size = rows_of_each(rows, steps)
+    for start in range(0, rows, size):
+        part = slice(start, start + size)
+        yield keras.tree.map_structure(lambda array: array[part], batch)  # noqa: B023

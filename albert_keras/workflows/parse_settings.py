@@ -1,0 +1,114 @@
+"""How the recipes read their settings: flags, a YAML file, defaults.
+
+Each recipe describes its settings as a frozen dataclass with a sentence under
+each field; flags, help and the keys of the file are the fields.
+"""
+
+import dataclasses
+import os
+import sys
+
+import tyro
+import yaml
+
+from albert_keras.training.runs.sagemaker_container import SageMakerContainer
+from albert_keras.workflows.legacy_flags import todays_flags
+
+
+def run_recipe(name, function, settings_class, argv=None):
+    """Runs a recipe: what the user got wrong is told in one line.
+
+    Args:
+        name: The recipe's, put before the message.
+        function: Takes the settings; its `ValueError`s are the user's.
+        settings_class, argv: See `parse_settings`.
+
+    Returns:
+        What the function returns. In a job on SageMaker, an error becomes its
+        failure reason.
+    """
+    settings = parse_settings(settings_class, argv)
+    container = SageMakerContainer()
+    try:
+        return function(settings)
+    except ValueError as error:
+        container.report_failure(f"{name}: {error}")
+        raise SystemExit(f"{name}: {error}") from error
+    except Exception as error:
+        container.report_failure(f"{name}: {type(error).__name__}: {error}")
+        raise
+
+
+def parse_settings(settings_class, argv=None):
+    """The settings of a recipe.
+
+    Args:
+        settings_class: A dataclass.
+        argv: Arguments; None takes those of the process. `--config FILE`
+            names a YAML file of fields; environment variables override it
+            (where the dataclass has some, in `ENVIRONMENT`), and flags both.
+            Flags of the AWS sample are taken as what they are called today.
+
+    Returns:
+        An instance. Prints a message and exits where arguments are wrong.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    path = _take_config(argv)
+    from_file = _read_config(path, settings_class) if path else []
+    from_environment = _read_environment(settings_class)
+    argv = todays_flags(argv, settings_class)
+    return tyro.cli(
+        settings_class,
+        args=[*from_file, *from_environment, *argv],
+        use_underscores=True,
+    )
+
+
+def _take_config(argv):
+    """Removes `--config FILE` from the arguments and returns the file."""
+    for index, argument in enumerate(argv):
+        name, equals, value = argument.partition("=")
+        if name == "--config":
+            if not equals and index + 1 == len(argv):
+                raise SystemExit("--config needs the path of a YAML file.")
+            value = value if equals else argv.pop(index + 1)
+            del argv[index]
+            return value
+    return None
+
+
+def _read_environment(settings_class):
+    """The fields that environment variables set, as flags."""
+    flags = []
+    for name, variable in getattr(settings_class, "ENVIRONMENT", {}).items():
+        if os.environ.get(variable):
+            flags += [f"--{name}", os.environ[variable]]
+    return flags
+
+
+def _read_config(path, settings_class):
+    """The fields of a YAML file as flags."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = yaml.safe_load(file) or {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise SystemExit(f"--config {path} cannot be read: {error}") from error
+    known = {field.name for field in dataclasses.fields(settings_class)}
+    if not isinstance(values, dict) or set(values) - known:
+        raise SystemExit(
+            f"--config {path} must hold fields of these settings: "
+            f"{', '.join(sorted(known))}. Received: {values!r}."
+        )
+    flags = []
+    for name, value in values.items():
+        if isinstance(value, bool):
+            flags.append(f"--{name}" if value else f"--no_{name}")
+        elif isinstance(value, list):
+            flags += [f"--{name}", *map(str, value)]
+        elif value is not None:
+            flags += [f"--{name}", str(value)]
+    try:
+        "".join(flags).encode()
+    except UnicodeEncodeError as error:
+        raise SystemExit(f"--config {path} is not text: {error}") from error
+    return flags

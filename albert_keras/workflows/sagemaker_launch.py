@@ -1,0 +1,181 @@
+"""From a launcher's settings to a job on Amazon SageMaker."""
+
+import dataclasses
+import json
+import sys
+
+from albert_keras.launching.estimate import estimate
+from albert_keras.launching.hyperparameters import (
+    CHANNEL,
+    CONTAINER,
+    path_in_a_channel,
+    path_in_the_job,
+    to_hyperparameters,
+)
+from albert_keras.launching.job_plan import JobPlan, accumulation_for
+from albert_keras.launching.names import account_of
+from albert_keras.training.runs.log_lines import metric_pattern
+
+# Paths that a job writes to.
+WRITTEN = ("output_dir", "checkpoint_dir")
+
+
+def launch(settings):
+    """Starts a job, or prints its request.
+
+    Args:
+        settings: A `SageMakerSettings` with the settings of a recipe.
+
+    Returns:
+        The request with `--dry_run`, else the job's name.
+    """
+    settings.check_launch()
+    settings = with_accumulation(settings)
+    settings, s3_channels = with_paths_in_the_job(settings)
+    settings.check()
+    plan = make_plan(settings, s3_channels)
+    announce(settings, plan)
+    try:  # takes a second
+        from albert_keras.launching import model_trainer
+    except ImportError as error:
+        raise ValueError(
+            "Launching needs SageMaker's Python SDK. Install it: "
+            f"pip install 'albert-keras[sagemaker]' ({error})."
+        ) from error
+    if settings.dry_run:
+        request = model_trainer.training_request(plan)
+        print(json.dumps(request, indent=2))
+        return request
+    name = model_trainer.launch(plan, settings.wait)
+    say(
+        f"{'Finished' if settings.wait else 'Started'} {name}. Its model: "
+        f"{plan.location('output')}/{name}/output/model.tar.gz."
+    )
+    return name
+
+
+def with_accumulation(settings):
+    """Settings whose micro-batches make up a global batch, if one is given."""
+    if settings.global_batch_size is None:
+        return settings
+    if settings.batch_size is None:
+        raise ValueError(
+            "--global_batch_size goes with --batch_size, the rows of a "
+            "micro-batch on each rank."
+        )
+    steps = accumulation_for(
+        settings.global_batch_size, settings.batch_size, settings.num_ranks()
+    )
+    return dataclasses.replace(settings, gradient_accumulation_steps=steps)
+
+
+def make_plan(settings, s3_channels):
+    """The `JobPlan` of checked settings with the container's paths."""
+    region = settings.region_of_job()
+    return JobPlan(
+        base_name=settings.base_name(),
+        role=settings.role,
+        image=settings.image_name,
+        region=region,
+        bucket=settings.bucket
+        or f"sagemaker-{region}-{account_of(settings.role)}",
+        prefix=settings.purpose(),
+        instance_type=settings.instance_type,
+        instance_count=settings.instance_count,
+        processes_per_host=settings.ranks_per_host(),
+        source_dir=settings.source_dir,
+        entry_point=settings.entry_point,
+        hyperparameters=to_hyperparameters(settings, settings.RECIPE),
+        volume_id=settings.fsx_id,
+        mount_name=settings.fsx_mount_name,
+        s3_channels=s3_channels,
+        # The uploaded code goes before what is installed in the image.
+        environment={
+            "PYTHONPATH": str(CONTAINER.channel("code")),
+            "PYTHONUNBUFFERED": "1",
+        },
+        metrics=metrics_of(settings),
+        subnets=settings.split("subnet_ids"),
+        security_group_ids=settings.split("security_group_ids"),
+        disk_gb=settings.volume_size_gb,
+        max_run_seconds=settings.max_run_seconds,
+        spot=settings.spot,
+        max_wait_seconds=settings.wait_seconds(),
+        keep_alive_seconds=settings.keep_alive_seconds,
+        keeps_checkpoints=not getattr(settings, "checkpoint_dir", None),
+        tags=tuple(tuple(tag.split("=", 1)) for tag in settings.tags),
+    )
+
+
+def with_paths_in_the_job(settings):
+    """Settings with the container's paths, and channels for what is in S3.
+
+    On a volume everything is below it. With data in S3, which a job cannot
+    write to, the run goes to what SageMaker packs when the job ends. A job
+    goes on where an earlier one of the same names stopped.
+    """
+    read_from = CONTAINER.channel(CHANNEL)
+    results = read_from if settings.fsx_id else CONTAINER.output_data
+    channels = {CHANNEL: settings.s3_data} if settings.s3_data else {}
+    without_volume = () if settings.fsx_id else ("checkpoint_dir",)
+    paths = {"resume": True, **settings.default_paths()}
+    for name in settings.VOLUME_PATHS:
+        value = getattr(settings, name) or paths.get(name)
+        in_s3 = bool(value) and value.startswith("s3://")
+        if value and name in WRITTEN and (in_s3 or name in without_volume):
+            raise ValueError(
+                f"--{name} {value} must be on a volume. Without one, leave "
+                "the flag out: SageMaker keeps what a job writes in --bucket."
+            )
+        if in_s3:
+            channels[name] = value
+            paths[name] = path_in_a_channel(CONTAINER.channel(name), value)
+        elif value:
+            folder = results if name == "output_dir" else read_from
+            paths[name] = path_in_the_job(
+                name, value, settings.filesystem_prefix, folder
+            )
+    return dataclasses.replace(settings, **paths), channels
+
+
+def metrics_of(settings):
+    """What SageMaker reads from the log: name, and regular expression."""
+    return tuple(
+        (shown, metric_pattern(name))
+        for shown, name in settings.METRICS.items()
+    )
+
+
+def announce(settings, plan):
+    """Says what the job will do, how long it will take and what it costs."""
+    ranks = plan.num_ranks
+    work = settings.workload(ranks)
+    expected = estimate(
+        work,
+        plan.instance_count,
+        settings.instance(),
+        settings.tokens_per_second,
+        settings.price_per_hour,
+    )
+    data = settings.s3_data or f"{plan.volume_id}:/{plan.mount_name}"
+    say(
+        f"Job {plan.base_name}: {plan.instance_count} x {plan.instance_type}, "
+        f"{ranks} ranks. Data: {data}.\n"
+        f"Global batch: {work.rows:,} rows = {ranks} ranks x "
+        f"{settings.gradient_accumulation_steps} micro-batches x "
+        f"{work.rows // ranks // settings.gradient_accumulation_steps}.\n"
+        f"{work.updates:,} updates of {work.rows:,} x {work.length} tokens = "
+        f"{work.tokens:,} tokens. {expected}\n"
+        f"The run: {plan.hyperparameters['output_dir']}; its checkpoints: "
+        + (
+            plan.location("checkpoints")
+            if plan.keeps_checkpoints
+            else plan.hyperparameters["checkpoint_dir"]
+        )
+        + ". A later job of the same names goes on from them."
+    )
+
+
+def say(text):
+    """Prints to standard error; standard output is for the request."""
+    print(text, file=sys.stderr, flush=True)

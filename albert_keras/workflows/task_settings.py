@@ -1,0 +1,189 @@
+"""Settings of the recipes for GLUE, RACE and token classification."""
+
+import dataclasses
+from typing import Literal
+
+from albert_keras.data.tasks.race import LEVELS
+from albert_keras.workflows.finetuning_settings import (
+    FinetuningSettings,
+    TaskDefaults,
+)
+
+
+def _table_14(
+    learning_rate, batch_size, hidden_dropout, total_steps, warmup_steps
+):
+    """A row of the paper's table 14; the length is 512 in all of these."""
+    return TaskDefaults(
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        hidden_dropout=hidden_dropout,
+        total_steps=total_steps,
+        warmup_share=warmup_steps / total_steps,
+        max_seq_length=512,
+    )
+
+
+# Paper, table 14; its steps are 2 and 3 epochs. Length 384 is that of Google's
+# command for version 1.1, which its README also names for 2.0, the paper 512.
+SQUAD_DEFAULTS = {
+    "1.1": TaskDefaults(
+        learning_rate=5e-5,
+        batch_size=48,
+        warmup_share=0.1,
+        max_seq_length=384,
+        epochs=2,
+    ),
+    "2.0": TaskDefaults(
+        learning_rate=3e-5,
+        batch_size=48,
+        warmup_share=0.1,
+        max_seq_length=512,
+        epochs=3,
+    ),
+}
+GLUE_DEFAULTS = {
+    "CoLA": _table_14(1e-5, 16, 0.0, 5336, 320),
+    "STS-B": _table_14(2e-5, 16, 0.0, 3598, 214),
+    "SST-2": _table_14(1e-5, 32, 0.0, 20935, 1256),
+    "MNLI": _table_14(3e-5, 128, 0.0, 10000, 1000),
+    "QNLI": _table_14(1e-5, 32, 0.0, 33112, 1986),
+    "QQP": _table_14(5e-5, 128, 0.1, 14000, 1000),
+    "RTE": _table_14(3e-5, 32, 0.1, 800, 200),
+    "MRPC": _table_14(2e-5, 32, 0.0, 800, 200),
+    "WNLI": _table_14(2e-5, 16, 0.1, 2000, 250),
+}
+# Of version 1. Google trained version 2 without dropout, at 1e-5.
+RACE_DEFAULTS = _table_14(2e-5, 32, 0.1, 12000, 1000)
+# The papers have none: from the ranges of BERT's appendix A.3 (Devlin et al.
+# 2018); the warm-up is that of BERT's fine-tuning, the length covers most
+# sentences of CoNLL-2003 (longer ones are cut into windows).
+TOKEN_DEFAULTS = TaskDefaults(
+    learning_rate=3e-5,
+    batch_size=32,
+    warmup_share=0.1,
+    max_seq_length=128,
+    epochs=3,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SquadSettings(FinetuningSettings):
+    """Fine-tunes ALBERT on SQuAD 1.1 or 2.0, evaluates it, or answers."""
+
+    output_dir: str | None = None
+    """Run directory: settings, metrics, checkpoints, predictions, figure. Not
+    needed for `--mode predict`."""
+
+    mode: Literal["train", "evaluate", "predict"] = "train"
+    """Train and evaluate; evaluate `pretrained` on the dev file alone; or
+    answer `question` about `text_file`."""
+
+    train_file: str | None = None
+    """train-v1.1.json, train-v2.0.json or another file of their format."""
+
+    dev_file: str | None = None
+    """File to evaluate on, of the same format."""
+
+    question: tuple[str, ...] = ()
+    """Questions to answer, with `--mode predict`."""
+
+    text_file: str | None = None
+    """Text that the questions are about, with `--mode predict`."""
+
+    doc_stride: int = 128
+    """Pieces from the start of a window to that of the next."""
+
+    max_query_length: int = 64
+    """Pieces that a question is cut to."""
+
+    answerability_head: bool = False
+    """Tell by a head of its own if there is an answer (Google's for 2.0);
+    without it the score of [CLS] tells."""
+
+    n_best: int = 20
+    """Answers in nbest_predictions.json for each question."""
+
+    max_answer_length: int = 30
+    """Pieces of the longest answer."""
+
+    null_score_threshold: float = 0.0
+    """Null odds above which the answer is empty, in version 2.0."""
+
+    def check(self):
+        super().check()
+        needed = {
+            "train": ("train_file", "output_dir"),
+            "evaluate": ("dev_file", "output_dir"),
+            "predict": ("question", "text_file"),
+        }[self.mode]
+        missing = [f"--{name}" for name in needed if not getattr(self, name)]
+        if missing:
+            raise ValueError(
+                f"--mode {self.mode} needs {' and '.join(missing)}."
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GlueSettings(FinetuningSettings):
+    """Fine-tunes ALBERT on a task of GLUE, evaluates it, or predicts."""
+
+    task: Literal[tuple(GLUE_DEFAULTS)]
+    """Task of the benchmark."""
+
+    data_dir: str
+    """Folder that holds those of the tasks, such as RTE/train.tsv."""
+
+    mode: Literal["train", "evaluate", "predict"] = "train"
+    """Train and evaluate; evaluate `pretrained` on the dev files alone; or
+    write the benchmark's submission for the test files."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RaceSettings(FinetuningSettings):
+    """Fine-tunes ALBERT on RACE, evaluates it, or predicts."""
+
+    data_dir: str
+    """The folder RACE of the release, with train/middle and so on."""
+
+    mode: Literal["train", "evaluate", "predict"] = "train"
+    """Train, and evaluate on the dev split; evaluate `pretrained` on `split`
+    alone; or answer its questions."""
+
+    split: Literal["dev", "test"] = "dev"
+    """What to evaluate on or answer, with the other modes."""
+
+    level: Literal["both", "middle", "high"] = "both"
+    """Schools whose questions to use."""
+
+    max_choice_length: int = 128
+    """Pieces of question and option that are kept, the last ones (Google)."""
+
+    @property
+    def levels(self):
+        return LEVELS if self.level == "both" else (self.level,)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TokenSettings(FinetuningSettings):
+    """Fine-tunes ALBERT to tag words, evaluates it, or predicts."""
+
+    mode: Literal["train", "evaluate", "predict"] = "train"
+    """Train and evaluate; evaluate `pretrained` on the dev file alone; or tag
+    the words of `test_file`."""
+
+    train_file: str | None = None
+    """File with a word a line, its tag in the last column."""
+
+    dev_file: str | None = None
+    """File to evaluate on, of the same format."""
+
+    test_file: str | None = None
+    """File to tag, with `--mode predict`; it needs no tags."""
+
+    def check(self):
+        super().check()
+        needed = {"train": "train_file", "evaluate": "dev_file"}
+        name = needed.get(self.mode, "test_file")
+        if not getattr(self, name):
+            raise ValueError(f"--mode {self.mode} needs --{name}.")

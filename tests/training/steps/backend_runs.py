@@ -1,0 +1,107 @@
+"""Runs of the pretraining recipe, on whatever backend Keras has.
+
+    KERAS_BACKEND=jax python -m tests.training.steps.backend_runs \\
+        CORPUS START OUT
+
+Twenty updates from the weights in START as OUT/whole. On one device then the
+second half of it again as OUT/resumed, and of OUT/tensorflow, a run that was
+made before, as OUT/other; and twenty updates in bfloat16. On two devices three
+updates of fine-tuning on OUT/squad.json, and the random states of each.
+"""
+
+import importlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import keras
+
+from albert_keras import AlbertForMaskedLM
+
+RECIPES = Path(__file__).parents[3] / "recipes"
+FLAGS = (
+    "--load_from pretrained --max_seq_length 32 "
+    "--gradient_accumulation_steps 2 --learning_rate 0.01 "
+    "--warmup_steps 2 --total_steps 20 "
+    "--validation_steps 2 --log_frequency 1 --validation_frequency 10 "
+    "--checkpoint_frequency 10 --hidden_dropout_prob 0"
+).split()
+ROWS = 8  # of a micro-batch, on all devices
+
+
+def pretrain(corpus, start, out, *more, rows=ROWS):
+    sys.path.insert(0, str(RECIPES))
+    importlib.import_module("pretrain").main(
+        [
+            *("--data_dir", str(corpus), "--pretrained", str(start)),
+            *("--output_dir", str(out), "--batch_size", str(rows)),
+            *FLAGS,
+            *more,
+        ]
+    )
+
+
+def second_half(run, copy):
+    """A copy of a run as it was after ten updates."""
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "checkpoints" / "step-00000020")
+    return copy
+
+
+def finetune(start, out):
+    squad = str(out / "squad.json")
+    importlib.import_module("finetune_squad").main(
+        [
+            *("--pretrained", str(start), "--output_dir", str(out / "squad")),
+            *("--train_file", squad, "--dev_file", squad),
+            *("--max_seq_length", "32", "--doc_stride", "8"),
+            *("--total_steps", "3", "--warmup_steps", "0"),
+            *("--batch_size", "2", "--eval_batch_size", "3"),
+            *("--max_query_length", "8", "--workers", "1"),
+        ]
+    )
+
+
+def random_states(start):
+    """The state of a dropout as it is, on each device, and afterwards."""
+    import jax
+
+    from albert_keras.training.steps import jax_step
+
+    model = AlbertForMaskedLM.from_pretrained(start, hidden_dropout=0.1)
+    states = [v.value for v in model.non_trainable_variables]
+
+    def accumulate(trainable, non_trainable, batch):
+        return [], {"states": batch * non_trainable[0][0]}, non_trainable
+
+    sums, after = jax.jit(
+        lambda states: jax_step._on_each_device(accumulate, model)(
+            [], states, jax.numpy.eye(2, dtype="uint32")
+        )[1:]
+    )(states)
+    return {
+        "before": int(states[0][0]),
+        "on_devices": sums["states"][0].tolist(),
+        "after": int(after[0][0]),
+    }
+
+
+def main(corpus, start, out):
+    out = Path(out)
+    devices = len(keras.distribution.list_devices())
+    pretrain(corpus, start, out / "whole", rows=ROWS // devices)
+    if devices > 1:
+        finetune(start, out)
+        states = json.dumps(random_states(start))
+        (out / "random_states.json").write_text(states)
+        return
+    for run, copy in (("whole", "resumed"), ("tensorflow", "other")):
+        directory = second_half(out / run, out / copy)
+        pretrain(corpus, start, directory, "--resume")
+    bfloat16 = ("--precision", "mixed_bfloat16")
+    pretrain(corpus, start, out / "bfloat16", *bfloat16)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,126 @@
+"""Settings come from flags, then a file, then defaults."""
+
+import dataclasses
+
+import pytest
+
+from albert_keras.workflows.parse_settings import parse_settings
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
+
+REQUIRED = ["--data_dir", "d", "--output_dir", "o"]
+
+
+def parse(argv):
+    return parse_settings(PretrainingSettings, argv)
+
+
+def test_flags_override_the_file_and_the_file_the_defaults(parse, tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "total_steps: 7\nlearning_rate: 1.0e-3\nresume: true\n"
+        "pre_layer_norm: false\nmodel_size: tiny\nwarmup_steps: null\n"
+    )
+    settings = parse(["--config", str(path), *REQUIRED, "--total_steps", "9"])
+    assert settings.total_steps == 9
+    assert settings.learning_rate == 0.001
+    assert settings.resume and not settings.pre_layer_norm
+    assert settings.model_size == "tiny" and settings.warmup_steps is None
+    assert settings.batch_size == 32
+    again = parse([f"--config={path}", *REQUIRED, "--no_resume"])
+    assert not again.resume
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("total_step: 7\n", "must hold fields.*total_step"),
+        ("- 7\n", "must hold fields"),
+        ("a: b: c\n", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_by_name(
+    parse, tmp_path, content, message
+):
+    path = tmp_path / "run.yaml"
+    path.write_text(content)
+    with pytest.raises(SystemExit, match=f"run.yaml {message}"):
+        parse(["--config", str(path), *REQUIRED])
+    with pytest.raises(SystemExit, match="none.yaml cannot be read"):
+        parse(["--config", str(tmp_path / "none.yaml"), *REQUIRED])
+    with pytest.raises(SystemExit, match="needs the path"):
+        parse(["--config"])
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [[], [*REQUIRED, "--model_size", "huge"], [*REQUIRED, "--steps", "1"]],
+)
+def test_wrong_flags_end_with_a_usage_message(parse, argv, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse(argv)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err
+
+
+def test_every_setting_has_a_sentence_in_the_help(parse, recipe, capsys):
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    fields = dataclasses.fields(PretrainingSettings)
+    for field in fields:
+        assert f"--{field.name}" in shown
+    assert shown.count("(default:") == len(fields) - 2
+    assert shown.count("(required)") == 2
+
+
+def test_the_learning_rate_follows_the_square_root_of_the_batch(parse):
+    settings = parse([*REQUIRED, "--batch_size", "64"])
+    assert settings.peak_learning_rate(64) == pytest.approx(0.00176)
+    assert settings.peak_learning_rate(16) == pytest.approx(0.00088)
+    tiny = parse([*REQUIRED, "--model_size", "tiny"])
+    assert tiny.peak_learning_rate(1) == 0.007
+    adamw = parse([*REQUIRED, "--optimizer", "adamw"])
+    assert adamw.peak_learning_rate(64) == 5e-4
+    assert settings.warmup() == 3125
+    assert settings.global_batch(8) == 512
+    assert settings.tokens_per_update(8) == 512 * 512
+
+
+def test_settings_that_do_not_fit_each_other_are_refused(parse):
+    with pytest.raises(ValueError, match="--batch_size must be at least 1"):
+        parse([*REQUIRED, "--batch_size", "0"]).check()
+    with pytest.raises(ValueError, match="--pretrained go together"):
+        parse([*REQUIRED, "--load_from", "pretrained"]).check()
+    with pytest.raises(ValueError, match="--checkpoint_path go together"):
+        parse([*REQUIRED, "--checkpoint_path", "c"]).check()
+
+
+def test_booleans_are_taken_with_a_value_too(parse):
+    settings = parse(
+        [*REQUIRED, "--resume", "true", "--skip_xla=True", "--eager", "false"]
+        + ["--bias_correction=false", "--name", "true"]
+    )
+    assert settings.resume and settings.skip_xla
+    assert not settings.eager and not settings.bias_correction
+    assert settings.name == "true"
+
+
+def test_flags_of_the_aws_sample_are_taken_or_refused(parse, capsys):
+    settings = parse(
+        ["--train_dir=corpus/train", "--val_dir", "corpus/val"]
+        + ["--output_dir", "o", "--per_gpu_batch_size", "4"]
+    )
+    assert settings.data_dir == "corpus" and settings.batch_size == 4
+    notes = capsys.readouterr().err
+    assert "--per_gpu_batch_size is --batch_size today" in notes
+    assert "taken as --data_dir corpus" in notes
+    for flags, today in (
+        (["--log_dir=logs"], "in its --output_dir"),
+        (["--dummy_eval", "true"], "Leave it out"),
+        (["--load_from", "huggingface"], "--pretrained hf://OWNER/NAME"),
+        (["--optimizer=adam"], "--optimizer adamw"),
+        (["--model_type", "electra"], "ALBERT alone"),
+        (["--train_dir", "a/t", "--val_dir", "b/v"], "as --data_dir"),
+    ):
+        with pytest.raises(SystemExit, match=today):
+            parse([*REQUIRED, *flags])
