@@ -1,37 +1,14 @@
-"""ALBERT for Keras: pretrain your own language model, and fine-tune it."""
+"""ALBERT for Keras: pretrain your own language model, and fine-tune it.
 
-from albert_keras import data, layers, optimizers, training
-from albert_keras.config import AlbertConfig
-from albert_keras.data import AlbertTokenizer
-from albert_keras.models import (
-    AlbertBackbone,
-    AlbertForMaskedLM,
-    AlbertForMultipleChoice,
-    AlbertForPretraining,
-    AlbertForQuestionAnswering,
-    AlbertForSequenceClassification,
-    AlbertForTokenClassification,
-    load_model,
-)
-from albert_keras.kernels.cpu_memory_pool import pool_tensors
-from albert_keras.version import __version__
+Names are imported at first use (`__init__.pyi` says from where), so that a
+process that only reads text loads neither Keras nor its backend.
+"""
 
-pool_tensors()
+import lazy_loader
 
-__all__ = [
-    "AlbertBackbone",
-    "AlbertConfig",
-    "AlbertForMaskedLM",
-    "AlbertForMultipleChoice",
-    "AlbertForPretraining",
-    "AlbertForQuestionAnswering",
-    "AlbertForSequenceClassification",
-    "AlbertForTokenClassification",
-    "AlbertTokenizer",
-    "__version__",
-    "data",
-    "layers",
-    "load_model",
-    "optimizers",
-    "training",
-]
+from albert_keras.keras_registry import register_when_keras_is_imported
+from albert_keras.version import __version__ as __version__
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+register_when_keras_is_imported()

@@ -17,6 +17,7 @@ import keras
 
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
 from albert_keras.data import TokenStore
+from albert_keras.files.run_layout import CHECKPOINTS
 from albert_keras.reporting.curves import plot_curves, pretraining_panels
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import PlateauWarning, Validation
@@ -28,7 +29,6 @@ from albert_keras.training.runs.checkpoint import (
     newest_checkpoint,
     restore_checkpoint,
 )
-from albert_keras.files.run_layout import CHECKPOINTS
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
 from albert_keras.training.runs.training_run import TrainingRun
 from albert_keras.workflows.compile_model import compile_model

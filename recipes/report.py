@@ -16,11 +16,11 @@ import tyro
 
 from albert_keras import AlbertForPretraining
 from albert_keras.data import TokenStore
+from albert_keras.files.run_layout import MODEL
 from albert_keras.reporting.held_out_examples import fill_held_out
 from albert_keras.reporting.recorded_run import RecordedRun
 from albert_keras.reporting.run_report import write_report
 from albert_keras.training.runs.checkpoint import newest_checkpoint
-from albert_keras.files.run_layout import MODEL
 from albert_keras.training.runs.run_directory import RunDirectory
 from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_data import make_validation

@@ -1,14 +1,18 @@
 """The house: imports run one way, and importing the package stays light."""
 
 import ast
+import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 import albert_keras
+from albert_keras.keras_registry import CLASSES
 
 PACKAGE = Path(albert_keras.__file__).parent
 
@@ -16,6 +20,7 @@ PACKAGE = Path(albert_keras.__file__).parent
 RANKS = {
     "config": 0,
     "files": 0,
+    "keras_registry": 0,
     "version": 0,
     "kernels": 0.2,
     "metrics": 0.4,
@@ -33,6 +38,15 @@ RANKS = {
     "workflows": 5,
     "__init__": 6,
 }
+# What a process needs to read text, and to prepare a corpus.
+LIGHT = """
+import sys
+import albert_keras
+import albert_keras.data.corpus.encode_shard
+import albert_keras.data.corpus.workers
+heavy = {"jax", "keras", "tensorflow", "torch"} & set(sys.modules)
+assert not heavy, heavy
+"""
 # Imports the package once TensorFlow is loaded: `seconds` are its own, and
 # `optional` what it brings beside what it always needs.
 PROGRAM = """
@@ -41,7 +55,7 @@ import keras, tensorflow
 before, start = set(sys.modules), time.perf_counter()
 import albert_keras
 seconds = time.perf_counter() - start
-needed = {"albert_keras", "safetensors", "sentencepiece"}
+needed = {"albert_keras", "lazy_loader", "safetensors", "sentencepiece"}
 roots = {name.split(".")[0] for name in set(sys.modules) - before}
 optional = sorted(roots - needed - set(sys.stdlib_module_names))
 """
@@ -144,6 +158,28 @@ def test_a_long_function_would_be_found():
         ("long", MAX_BODY + 1)
     ]
     assert not list(long_functions(f"def fits():\n{body[9:]}"))
+
+
+def test_a_process_that_reads_text_imports_no_keras():
+    subprocess.run([sys.executable, "-c", LIGHT], check=True)
+
+
+def test_nothing_writes_to_the_modules_of_the_interpreter():
+    for path in MODULES:
+        assert not re.search(r"sys\.modules\W", path.read_text()), path
+
+
+def test_keras_finds_every_class_that_is_registered():
+    importlib.import_module("albert_keras.models")
+    importlib.import_module("albert_keras.optimizers")
+    registered = {
+        name.removeprefix("albert_keras>"): found
+        for name, found in keras.saving.get_custom_objects().items()
+        if name.startswith("albert_keras>")
+    }
+    assert set(registered) == set(CLASSES)
+    for name, found in registered.items():
+        assert found.__module__ == f"albert_keras.{CLASSES[name]}"
 
 
 def test_importing_the_package_loads_no_optional_part_and_is_quick():

@@ -1,15 +1,5 @@
-"""From text to training batches."""
+"""From text to training batches, on the way that a text takes."""
 
-from albert_keras.data.pretraining.dataset import PretrainingDataset
-from albert_keras.data.pretraining.google_records import PretrainingRecords
-from albert_keras.data.pretraining.staged_dataset import StagedDataset
-from albert_keras.data.corpus.token_store import TokenStore
-from albert_keras.tokenization.tokenizer import AlbertTokenizer
+import lazy_loader
 
-__all__ = [
-    "AlbertTokenizer",
-    "PretrainingDataset",
-    "PretrainingRecords",
-    "StagedDataset",
-    "TokenStore",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,6 +15,7 @@ from albert_keras.conversion import (
 )
 from albert_keras.conversion.formats import write_files
 from albert_keras.kernels import fused_kernels
+from albert_keras.kernels.cpu_memory_pool import use_memory_pool
 
 _logger = logging.getLogger(__name__)
 
@@ -31,6 +32,10 @@ class PretrainedModel(keras.Model):
     """
 
     arguments = ()
+
+    def __init__(self, *args, **kwargs):
+        use_memory_pool()  # before the first tensor of the weights
+        super().__init__(*args, **kwargs)
 
     @property
     def card(self):

@@ -31,15 +31,14 @@ from albert_keras.data.pretraining.tf_example import (
 )
 from albert_keras.data.pretraining.tfrecord import masked_checksum
 from albert_keras.data.reading.documents import read_documents
-from albert_keras.data.reading.unreadable_text import BadText
 from albert_keras.data.tasks.conll import read_conll
 from albert_keras.data.tasks.glue import GLUE_TASKS, read_glue
 from albert_keras.data.tasks.race import read_race
 from albert_keras.data.tasks.squad import read_squad
 from albert_keras.evaluation.squad_metrics import main as squad_metrics
+from albert_keras.files.run_layout import SETTINGS_FILE
 from albert_keras.training.callbacks.training_log import read_metrics
 from albert_keras.training.runs.checkpoint import newest_checkpoint
-from albert_keras.files.run_layout import SETTINGS_FILE
 from albert_keras.training.runs.run_directory import RunDirectory
 from albert_keras.workflows.parse_settings import parse_settings
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
@@ -394,9 +393,3 @@ def test_the_configuration_of_a_recipe(folder, content, capsys):
         said = f"{stop} {capsys.readouterr().err}"
         # A value that does not fit is told of as a flag.
         assert "run.yaml" in said or "--" in said, said
-
-
-def test_bad_text_that_is_skipped_is_counted_and_raises_nothing():
-    bad_text = BadText(skip=True)
-    bad_text.report("any")
-    assert bad_text.count == 1

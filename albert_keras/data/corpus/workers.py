@@ -1,9 +1,8 @@
 """Worker processes that share the jobs of a corpus out.
 
-They are Python processes that import what they need of this package and not
-its models: Keras and TensorFlow would take half a gigabyte and four seconds
-in each. What they do is on disk, whole or not at all; only jobs and progress
-go through pipes, so that a worker ends when its parent does.
+They import no Keras: with TensorFlow it would take half a gigabyte and four
+seconds in each. Results are on disk, whole or not at all; only jobs and
+progress go through pipes, so that a worker ends when its parent does.
 """
 
 import json
@@ -13,36 +12,29 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from albert_keras.data.corpus.encode_shard import run_job
 from albert_keras.data.corpus.plan import CorpusPlan
 
-_PACKAGE = Path(__file__).parents[2]
-# Packages without what their `__init__` would import.
-_PROGRAM = """
-import importlib, sys, types
-package, module = sys.argv.pop(1), sys.argv.pop(1)
-for name in (
-    "", "/data", "/data/corpus", "/data/reading", "/tokenization", "/conversion"
-):
-    light = types.ModuleType("albert_keras" + name.replace("/", "."))
-    light.__path__ = [package + name]
-    sys.modules[light.__name__] = light
-importlib.import_module(module).main()
+# A worker finds modules where this process does, as `multiprocessing` has it.
+_START = """
+import importlib, json, sys
+sys.path[:] = json.loads(sys.argv.pop(1))
+importlib.import_module(sys.argv.pop(1)).main()
 """
 # A process has a core; NumPy's threads would only be in the way.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def light_command(module: str, *arguments: str) -> list[str]:
-    """A command that runs `main()` of a module without importing Keras.
+    """Returns the command of a process that runs `main()` of a module.
 
     Args:
-        module: Name of a module of `albert_keras.data` that needs none.
-        *arguments: What `sys.argv` has behind the program's name.
+        module: Name of the module, which should not import Keras.
+        *arguments: `sys.argv[1:]` of the process.
     """
-    return [sys.executable, "-c", _PROGRAM, str(_PACKAGE), module, *arguments]
+    path = json.dumps(sys.path)
+    return [sys.executable, "-c", _START, path, module, *arguments]
 
 
 def run_jobs(

@@ -200,9 +200,10 @@ def test_a_worker_that_dies_is_told_and_the_rest_kept(
 ):
     monkeypatch.setattr(
         workers_module,
-        "_PROGRAM",
-        workers_module._PROGRAM.replace(
-            "importlib.import_module(module).main()",
+        "_START",
+        workers_module._START.replace(
+            "importlib.import_module(sys.argv.pop(1)).main()",
+            "del sys.argv[1]\n"
             "import os, albert_keras.data.corpus.encode_shard as s\n"
             "real = s.run_job\n"
             "def run(plan, job, on_bytes):\n"

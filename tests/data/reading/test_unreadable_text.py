@@ -10,6 +10,7 @@ import pytest
 
 from albert_keras.data import TokenStore
 from albert_keras.data.corpus.prepare import prepare_corpus, token_shard
+from albert_keras.data.reading.unreadable_text import BadText
 from tests.conftest import make_text
 
 
@@ -161,3 +162,9 @@ def test_settings_out_of_range_are_refused(prepare, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             prepare(path, **settings)
+
+
+def test_bad_text_that_is_skipped_is_counted_and_raises_nothing():
+    bad_text = BadText(skip=True)
+    bad_text.report("any")
+    assert bad_text.count == 1
