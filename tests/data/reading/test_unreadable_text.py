@@ -9,7 +9,8 @@ import pyarrow.parquet
 import pytest
 
 from albert_keras.data import TokenStore
-from albert_keras.data.corpus.prepare import prepare_corpus, token_shard
+from albert_keras.data.corpus import token_shard
+from albert_keras.data.corpus.prepare import prepare_corpus
 from albert_keras.data.reading.unreadable_text import BadText
 from tests.conftest import make_text
 
