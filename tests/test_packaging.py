@@ -78,7 +78,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     package = ROOT / "albert_keras"
     modules = {
         str(path.relative_to(ROOT))
-        for pattern in ("*.py", "*.h", "*.cc", "*.html", "py.typed")
+        for pattern in ("*.py", "*.pyi", "*.h", "*.cc", "*.html", "py.typed")
         for path in package.rglob(pattern)
     }
     assert {n for n in names if ".dist-info/" not in n} == modules
