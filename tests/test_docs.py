@@ -30,16 +30,16 @@ from tests.test_structure import RANKS
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 SHOWN = [ROOT / "README.md", *PAGES]
 TUTORIALS = ROOT / "docs" / "tutorials"
-# In words that are code: a path of the project; and the dotted name of
-# something in the package.
+# Words in code: a path of the project, from its root or from the package's; and
+# the dotted name of something in the package.
 FOLDERS = sorted(
     path.name
     for parent in (ROOT, ROOT / "albert_keras")
     for path in parent.iterdir()
     if path.is_dir() and path.name[0].isalpha()
 )
-SHOWN_PATH = re.compile(rf"((?:{'|'.join(FOLDERS)})/[\w./]*)")
-SHOWN_NAME = re.compile(r"(?:albert_keras|ak)((?:\.\w+)+)(?:\(.*\))?:?")
+SHOWN_PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./]*")
+SHOWN_NAME = re.compile(r"\b(?:albert_keras|ak)((?:\.(?!json\b)\w+)+)")
 
 
 def name_of(page):
@@ -143,22 +143,23 @@ def test_other_files_and_targets_that_are_shown_exist(page):
 )
 def test_paths_and_names_that_are_shown_exist(page):
     for word in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")):
-        path, name = SHOWN_PATH.fullmatch(word), SHOWN_NAME.search(word)
-        # Capitals stand for a name of the reader's.
-        if path and not re.search(r"[A-Z]{4}", word):
+        if re.search(r"[A-Z]{4}", word):  # TASK, for a name of the reader's
+            continue
+        if SHOWN_PATH.fullmatch(word):
             places = (ROOT, ROOT / "albert_keras")
-            assert any((place / path[1]).exists() for place in places), word
-        if name and not re.search(r"\.[A-Z]{4,}$", name[1]):
-            exists(name[1].split(".")[1:])
+            assert any((place / word).exists() for place in places), word
+        if name := SHOWN_NAME.search(word):
+            find_in_package(name[1].split(".")[1:])
 
 
-def exists(names):
-    """Raises unless the package has a module or attribute of that name."""
+def find_in_package(names):
+    """A module, or an attribute of one, by the parts of its dotted name."""
     found = ak
     for number, name in enumerate(names, 1):
         if not hasattr(found, name):
             importlib.import_module(".".join(["albert_keras", *names[:number]]))
         found = getattr(found, name)
+    return found
 
 
 def test_python_shown_elsewhere_is_python():
