@@ -65,7 +65,7 @@ def format_suffix(path: str | Path) -> str:
     return path.suffix.lower()
 
 
-def read_lines(
+def read_byte_lines(
     path: str | Path,
     begin: int = 0,
     on_bytes: Callable[[int], None] = lambda count: None,

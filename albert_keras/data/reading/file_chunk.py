@@ -4,7 +4,10 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from albert_keras.data.reading.compressed_files import COMPRESSIONS, read_lines
+from albert_keras.data.reading.compressed_files import (
+    COMPRESSIONS,
+    read_byte_lines,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +51,9 @@ def lines_of(
     The end is the caller's: what begins in a stretch may end behind it.
     """
     if stretch.start == 0:
-        yield from read_lines(stretch.path, 0, on_bytes)
+        yield from read_byte_lines(stretch.path, 0, on_bytes)
         return
-    lines = read_lines(stretch.path, stretch.start - 1, on_bytes)
+    lines = read_byte_lines(stretch.path, stretch.start - 1, on_bytes)
     next(lines, None)  # the rest of a line that began before
     yield from lines
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from albert_keras.data.reading.compressed_files import read_lines
+from albert_keras.data.reading.compressed_files import read_byte_lines
 from albert_keras.data.reading.file_chunk import (
     byte_stretches,
     count_lines,
@@ -37,7 +37,7 @@ def document_begin(path: str | Path, position: int) -> int:
     if position == 0:
         return 0
     block = None  # from the position to a blank line is who knows what
-    lines = read_lines(path, position - 1)
+    lines = read_byte_lines(path, position - 1)
     next(lines)  # the rest of a line
     end = position
     for place, line in lines:
@@ -57,7 +57,7 @@ def document_begin(path: str | Path, position: int) -> int:
 
 
 def _decoded(path, begin, end, on_bytes, bad_text):
-    lines = read_lines(path, begin, on_bytes)
+    lines = read_byte_lines(path, begin, on_bytes)
     for number, (position, line) in enumerate(lines, 1):
         if end is not None and position >= end:
             break

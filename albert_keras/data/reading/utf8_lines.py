@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def read_lines(
+def read_text_lines(
     path: str | Path, remedy: str = "Pass the path of another file."
 ) -> Iterator[tuple[int, str]]:
     """Yields (number from 1, line without its end) of a UTF-8 file.
