@@ -1,4 +1,4 @@
-"""What a worker process does with a stretch of text.
+"""What a worker process does with a chunk of text.
 
     python -c ... FOLDER_OF_PARTS          (see corpus_workers)
 
@@ -37,15 +37,15 @@ def run_job(plan, job, on_bytes):
     """Does a job: a dictionary with `do`, "encode" or "sample"."""
     with full_disk_explained(plan.directory):
         if job["do"] == "encode":
-            encode_stretch(plan, job["stretch"], on_bytes)
+            encode_chunk(plan, job["chunk"], on_bytes)
         else:
-            sample_stretch(
-                plan, job["stretch"], job["share"], job["seed"], on_bytes
+            sample_chunk(
+                plan, job["chunk"], job["share"], job["seed"], on_bytes
             )
 
 
-def encode_stretch(plan, number, on_bytes):
-    """Writes the shards of a stretch that are not there yet."""
+def encode_chunk(plan, number, on_bytes):
+    """Writes the shards of a chunk that are not there yet."""
     finished = plan.finished(number)
     if finished and finished[-1]["is_last"]:
         return
@@ -62,7 +62,7 @@ def encode_stretch(plan, number, on_bytes):
             return
 
 
-def sample_stretch(plan, number, share, seed, on_bytes):
+def sample_chunk(plan, number, share, seed, on_bytes):
     """Writes the normalized sentences of a share of the documents."""
     settings = plan.settings
     split = sentence_splitter(settings.language)
@@ -90,13 +90,13 @@ def sample_file(plan, number):
 
 
 def _documents(plan, number, on_bytes, bad_text, finished=()):
-    stretch = plan.stretches[number]
+    chunk = plan.chunks[number]
     return read_paragraphs(
-        stretch,
+        chunk,
         on_bytes,
         bad_text,
         skip=sum(record["counts"]["documents_read"] for record in finished),
-        rows_per_document=plan.settings.rows_of(stretch.path),
+        rows_per_document=plan.settings.rows_of(chunk.path),
     )
 
 
@@ -118,7 +118,7 @@ def _fill(shard, documents, settings):
         if num_sentences >= _SENTENCES_AT_ONCE:
             shard.add(batch)
             batch, num_sentences = [], 0
-        # A stretch of a file that is not packed fits into one shard.
+        # A chunk of a file that is not packed fits into one shard.
         if size >= 2 * settings.shard_bytes:
             is_last = False
             break
@@ -127,7 +127,7 @@ def _fill(shard, documents, settings):
 
 
 def _draws(number, share, seed):
-    """Whether each document of a stretch is in the sample."""
+    """Whether each document of a chunk is in the sample."""
     for start in itertools.count(0, _DRAWN_AT_ONCE):
         rows = (number << 40) + start + np.arange(_DRAWN_AT_ONCE)
         yield from uniform(seed, "vocabulary", rows, 1)[:, 0] < share

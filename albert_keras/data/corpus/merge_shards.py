@@ -15,7 +15,7 @@ _LONGEST_LISTED = 20
 
 
 def merge_shards(plan, directory, encoder, validation_share, seed, on_bytes):
-    """Writes the store of a plan whose stretches are all finished.
+    """Writes the store of a plan whose chunks are all finished.
 
     Args:
         plan: The `CorpusPlan`.
@@ -28,7 +28,7 @@ def merge_shards(plan, directory, encoder, validation_share, seed, on_bytes):
         The manifest.
 
     Raises:
-        ValueError: If a stretch is not finished, a shard is damaged, or
+        ValueError: If a chunk is not finished, a shard is damaged, or
             there is no text.
     """
     shards = _shards(plan)
@@ -63,7 +63,7 @@ def merge_shards(plan, directory, encoder, validation_share, seed, on_bytes):
 def _shards(plan):
     """(directory, record) of all shards in their order."""
     shards, missing = [], []
-    for number in range(len(plan.stretches)):
+    for number in range(len(plan.chunks)):
         records = plan.finished(number)
         if not records or not records[-1]["is_last"]:
             missing.append(number)
@@ -73,7 +73,7 @@ def _shards(plan):
         ]
     if missing:
         raise ValueError(
-            f"{len(missing)} of {len(plan.stretches)} stretches of the text "
+            f"{len(missing)} of {len(plan.chunks)} chunks of the text "
             f"are not finished in {plan.directory}, the first is number "
             f"{missing[0]}. Run the tasks that have them (number modulo "
             "`--task_count`) again, then merge."

@@ -2,7 +2,7 @@
 
 The plan lies in the folder of the parts, `OUTPUT_DIR.parts`, beside the
 shards that are finished, so that a run that was interrupted goes on and
-several machines share the stretches out.
+several machines share the chunks out.
 """
 
 import dataclasses
@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from albert_keras.data.reading.documents import cut_into_stretches
-from albert_keras.data.reading.file_chunk import Stretch
+from albert_keras.data.reading.documents import split_into_chunks
+from albert_keras.data.reading.file_chunk import FileChunk
 from albert_keras.files.atomic_write import atomic_file
 from albert_keras.files.strict_json import parse_json
 
 PLAN_FILE = "plan.json"
+_CHUNKS = "stretches"  # in plan.json, which an earlier version may have written
 SHARD_FILE = "shard.json"
 VOCABULARY_FILE = "vocabulary.model"
 _EDGE = 1 << 16  # bytes at both ends of a file that stand for its content
@@ -83,7 +84,7 @@ class TextSettings:
 
 
 class CorpusPlan:
-    """The files, cut into stretches, and the settings.
+    """The files, cut into chunks, and the settings.
 
     Args:
         directory: Folder of the parts.
@@ -99,7 +100,7 @@ class CorpusPlan:
         self.directory = Path(directory)
         self.record = record
         self.settings = TextSettings(**record["settings"])
-        self.stretches = [Stretch(*fields) for fields in record["stretches"]]
+        self.chunks = [FileChunk(*fields) for fields in record[_CHUNKS]]
 
     @classmethod
     def load(cls, directory: str | Path) -> "CorpusPlan | None":
@@ -146,10 +147,10 @@ class CorpusPlan:
         record = json.loads(json.dumps(record))
         plan = cls.load(directory)
         if plan is None:
-            record["stretches"] = [
-                dataclasses.astuple(stretch)
+            record[_CHUNKS] = [
+                dataclasses.astuple(chunk)
                 for path in files
-                for stretch in cut_into_stretches(path, settings.shard_bytes)
+                for chunk in split_into_chunks(path, settings.shard_bytes)
             ]
             with atomic_file(Path(directory) / PLAN_FILE) as file:
                 json.dump(record, file)
@@ -173,18 +174,18 @@ class CorpusPlan:
         """Bytes of all files."""
         return sum(file["bytes"] for file in self.record["files"])
 
-    def numbers_of_task(self, task_index: int, task_count: int) -> range:
-        """The stretches of one of several tasks, evenly."""
-        return range(task_index, len(self.stretches), task_count)
+    def task_chunks(self, task_index: int, task_count: int) -> range:
+        """The chunks of one of several tasks, evenly."""
+        return range(task_index, len(self.chunks), task_count)
 
     # === Finished shards ===
 
     def shard_directory(self, number: int, part: int) -> Path:
-        """Where a shard of a stretch goes."""
+        """Where a shard of a chunk goes."""
         return self.directory / "shards" / f"{number:06d}-{part:04d}"
 
     def finished(self, number: int) -> list[dict[str, Any]]:
-        """What the finished shards of a stretch tell of themselves."""
+        """What the finished shards of a chunk tell of themselves."""
         records = []
         while True:
             path = self.shard_directory(number, len(records)) / SHARD_FILE

@@ -1,10 +1,10 @@
 """From text files to a vocabulary and a token store.
 
-The files are cut into stretches of some megabytes; worker processes make a
+The files are cut into chunks of some megabytes; worker processes make a
 shard of each, whole or not at all, in the folder `OUTPUT_DIR.parts`; then the
 shards are put together, in their order, and that folder is removed. So a run
 that was killed goes on with what is left, several machines can share the
-stretches out, and the store is the same in every case.
+chunks out, and the store is the same in every case.
 """
 
 import contextlib
@@ -159,10 +159,10 @@ def encode_task(
     workers: int,
     progress: Callable | None = None,
 ) -> None:
-    """Encodes the stretches of one of several tasks, what is left of them."""
-    numbers = plan.numbers_of_task(task_index, task_count)
+    """Encodes the chunks of one of several tasks, what is left of them."""
+    numbers = plan.task_chunks(task_index, task_count)
     jobs = [
-        {"do": "encode", "stretch": number}
+        {"do": "encode", "chunk": number}
         for number in numbers
         if not plan.is_finished(number)
     ]
@@ -255,11 +255,11 @@ def _train(plan, source, workers, progress):
     )
     # Twice as many as wanted, of which the trainer draws.
     share = min(1.0, 2 * source["sentences"] * _SENTENCE_BYTES / text)
-    numbers = range(len(plan.stretches))
+    numbers = range(len(plan.chunks))
     jobs = [
         {
             "do": "sample",
-            "stretch": number,
+            "chunk": number,
             "share": share,
             "seed": source["seed"],
         }
@@ -294,7 +294,7 @@ def _no_more_than(plan, num_jobs, description, progress):
     """A progress that is told of as many bytes as the jobs have at most."""
     if progress is None:
         return lambda count: None
-    left = plan.size * num_jobs // max(len(plan.stretches), 1)
+    left = plan.size * num_jobs // max(len(plan.chunks), 1)
     advance = progress(description, left)
 
     def limited(count):

@@ -1,8 +1,8 @@
 """Documents out of files: paragraphs by format, then sentences.
 
-A file is read in stretches, so that several processes share it and a process
-that was interrupted goes on. A stretch has the documents that begin in it:
-the documents of all stretches are those of the whole file, in its order,
+A file is read in chunks, so that several processes share it and a process
+that was interrupted goes on. A chunk has the documents that begin in it:
+the documents of all chunks are those of the whole file, in its order,
 wherever it is cut.
 """
 
@@ -17,11 +17,11 @@ from albert_keras.data.reading import (
     wikipedia_dump,
 )
 from albert_keras.data.reading.compressed_files import format_suffix
-from albert_keras.data.reading.file_chunk import Stretch
+from albert_keras.data.reading.file_chunk import FileChunk
 from albert_keras.data.reading.sentence_splitting import sentence_splitter
 from albert_keras.data.reading.unreadable_text import BadText
 
-# Each has `stretches(path, size)`, `records(stretch, on_bytes, bad_text)`,
+# Each has `chunks(path, size)`, `records(chunk, on_bytes, bad_text)`,
 # which is quick, and `paragraphs(record, bad_text)`.
 _FORMATS = {
     ".jsonl": json_lines,
@@ -31,25 +31,25 @@ _FORMATS = {
 }
 
 
-def cut_into_stretches(path: str | Path, size: int | None) -> list[Stretch]:
-    """Stretches of a file, of about so many bytes each.
+def split_into_chunks(path: str | Path, size: int | None) -> list[FileChunk]:
+    """Chunks of a file, of about so many bytes each.
 
     Packed files are one, except dumps of Wikipedia of many streams.
     """
-    return _format_of(path).stretches(path, size)
+    return _format_of(path).chunks(path, size)
 
 
 def read_paragraphs(
-    stretch: Stretch,
+    chunk: FileChunk,
     on_bytes: Callable[[int], None] = lambda count: None,
     bad_text: BadText | None = None,
     skip: int = 0,
     rows_per_document: int = 1,
 ) -> Iterator[list[str]]:
-    """Yields the documents of a stretch, each a list of paragraphs.
+    """Yields the documents of a chunk, each a list of paragraphs.
 
     Args:
-        stretch: A `Stretch`.
+        chunk: A `FileChunk`.
         on_bytes: Called with the number of bytes read, for a progress bar.
         bad_text: A `BadText`; None fails at the first.
         skip: Documents to leave out at the beginning.
@@ -60,8 +60,8 @@ def read_paragraphs(
         ValueError: If a text is bad or the file damaged; names file and line.
     """
     bad_text = BadText() if bad_text is None else bad_text
-    format = _format_of(stretch.path)
-    records = format.records(stretch, on_bytes, bad_text)
+    format = _format_of(chunk.path)
+    records = format.records(chunk, on_bytes, bad_text)
     for _ in itertools.islice(records, skip * rows_per_document):
         pass
     bad_text.count = 0
@@ -93,8 +93,8 @@ def read_documents(
             names file and line.
     """
     split = sentence_splitter(language)
-    for stretch in cut_into_stretches(path, None):
-        for paragraphs in read_paragraphs(stretch, on_bytes):
+    for chunk in split_into_chunks(path, None):
+        for paragraphs in read_paragraphs(chunk, on_bytes):
             sentences = [
                 sentence
                 for paragraph in paragraphs

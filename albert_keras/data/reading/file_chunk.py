@@ -11,7 +11,7 @@ from albert_keras.data.reading.compressed_files import (
 
 
 @dataclasses.dataclass(frozen=True)
-class Stretch:
+class FileChunk:
     """A part of a file.
 
     Attributes:
@@ -24,46 +24,46 @@ class Stretch:
     end: int
 
 
-def byte_stretches(
+def byte_chunks(
     path: str | Path, size: int | None, undivided: Sequence[str] = COMPRESSIONS
-) -> list[Stretch]:
-    """Stretches of so many bytes.
+) -> list[FileChunk]:
+    """Chunks of so many bytes.
 
     Args:
         path: A file.
-        size: Bytes of a stretch; None for one of the whole file.
-        undivided: Suffixes of files that are one stretch in any case.
+        size: Bytes of a chunk; None for one of the whole file.
+        undivided: Suffixes of files that are one chunk in any case.
     """
     total = Path(path).stat().st_size
     if size is None or Path(path).suffix in undivided:
         size = total
     return [
-        Stretch(str(path), start, min(start + size, total))
+        FileChunk(str(path), start, min(start + size, total))
         for start in range(0, total, max(size, 1))
     ]
 
 
-def lines_of(
-    stretch: Stretch, on_bytes: Callable[[int], None]
+def lines_from(
+    chunk: FileChunk, on_bytes: Callable[[int], None]
 ) -> Iterator[tuple[int, bytes]]:
-    """(position, line) from the first line that begins in a stretch on.
+    """(position, line) from the first line that begins in a chunk on.
 
-    The end is the caller's: what begins in a stretch may end behind it.
+    The end is the caller's: what begins in a chunk may end behind it.
     """
-    if stretch.start == 0:
-        yield from read_byte_lines(stretch.path, 0, on_bytes)
+    if chunk.start == 0:
+        yield from read_byte_lines(chunk.path, 0, on_bytes)
         return
-    lines = read_byte_lines(stretch.path, stretch.start - 1, on_bytes)
+    lines = read_byte_lines(chunk.path, chunk.start - 1, on_bytes)
     next(lines, None)  # the rest of a line that began before
     yield from lines
 
 
-def end_of(stretch: Stretch) -> int | None:
-    """The stretch's end; None where it is that of the file, or packed."""
-    path = Path(stretch.path)
-    if path.suffix in COMPRESSIONS or stretch.end >= path.stat().st_size:
+def end_offset(chunk: FileChunk) -> int | None:
+    """The chunk's end; None where it is that of the file, or packed."""
+    path = Path(chunk.path)
+    if path.suffix in COMPRESSIONS or chunk.end >= path.stat().st_size:
         return None
-    return stretch.end
+    return chunk.end
 
 
 def count_lines(path: str | Path, position: int) -> int:

@@ -4,28 +4,28 @@ from collections.abc import Callable, Iterator
 
 from albert_keras.data.reading.compressed_files import COMPRESSIONS
 from albert_keras.data.reading.file_chunk import (
-    Stretch,
-    byte_stretches,
+    FileChunk,
+    byte_chunks,
     count_lines,
-    end_of,
-    lines_of,
+    end_offset,
+    lines_from,
 )
 from albert_keras.data.reading.unreadable_text import BadText
 from albert_keras.files.strict_json import parse_json
 
-stretches = byte_stretches
+chunks = byte_chunks
 
 
 def records(
-    stretch: Stretch, on_bytes: Callable[[int], None], bad_text: BadText
+    chunk: FileChunk, on_bytes: Callable[[int], None], bad_text: BadText
 ) -> Iterator[tuple]:
-    """The lines that begin in a stretch, with what locates them."""
-    end = end_of(stretch)
-    for number, (position, line) in enumerate(lines_of(stretch, on_bytes), 1):
+    """The lines that begin in a chunk, with what locates them."""
+    end = end_offset(chunk)
+    for number, (position, line) in enumerate(lines_from(chunk, on_bytes), 1):
         if end is not None and position >= end:
             break
         if not line.isspace():
-            yield stretch.path, position, number, line
+            yield chunk.path, position, number, line
 
 
 def paragraphs(record: tuple, bad_text: BadText) -> list[str]:

@@ -3,41 +3,41 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from albert_keras.data.reading.file_chunk import Stretch
+from albert_keras.data.reading.file_chunk import FileChunk
 from albert_keras.data.reading.unreadable_text import BadText
 
 _COLUMN = "text"
 _ROWS_AT_ONCE = 256
 
 
-def stretches(path: str | Path, size: int | None) -> list[Stretch]:
+def chunks(path: str | Path, size: int | None) -> list[FileChunk]:
     """Runs of row groups, of so many bytes in memory at least."""
     file = _open(path)
     groups = file.metadata.num_row_groups
     if size is None:
-        return [Stretch(str(path), 0, groups)]
+        return [FileChunk(str(path), 0, groups)]
     found, start, held = [], 0, 0
     for group in range(groups):
         held += file.metadata.row_group(group).total_byte_size
         if held >= size or group == groups - 1:
-            found.append(Stretch(str(path), start, group + 1))
+            found.append(FileChunk(str(path), start, group + 1))
             start, held = group + 1, 0
     return found
 
 
 def records(
-    stretch: Stretch, on_bytes: Callable[[int], None], bad_text: BadText
+    chunk: FileChunk, on_bytes: Callable[[int], None], bad_text: BadText
 ) -> Iterator[tuple]:
     """The texts of the rows, with their number."""
-    file = _open(stretch.path)
-    share = Path(stretch.path).stat().st_size / max(file.metadata.num_rows, 1)
+    file = _open(chunk.path)
+    share = Path(chunk.path).stat().st_size / max(file.metadata.num_rows, 1)
     counted = 0.0
-    for group in range(stretch.start, stretch.end):
+    for group in range(chunk.start, chunk.end):
         number = sum(file.metadata.row_group(g).num_rows for g in range(group))
-        for batch in _batches(file, stretch.path, group):
+        for batch in _batches(file, chunk.path, group):
             for text in batch.column(0).to_pylist():
                 number += 1
-                yield stretch.path, number, text
+                yield chunk.path, number, text
             before, counted = counted, counted + batch.num_rows * share
             on_bytes(int(counted) - int(before))
 

@@ -5,22 +5,22 @@ from pathlib import Path
 
 from albert_keras.data.reading.compressed_files import read_byte_lines
 from albert_keras.data.reading.file_chunk import (
-    byte_stretches,
+    byte_chunks,
     count_lines,
-    end_of,
+    end_offset,
 )
 
-stretches = byte_stretches
+chunks = byte_chunks
 _HEADING_END = re.compile(r"[.!?:;,\"'”’)\]]\s*$")
 
 
-def records(stretch, on_bytes, bad_text):
-    """The documents that begin in a stretch, as lists of paragraphs."""
-    begin = document_begin(stretch.path, stretch.start)
-    end = end_of(stretch)
+def records(chunk, on_bytes, bad_text):
+    """The documents that begin in a chunk, as lists of paragraphs."""
+    begin = document_begin(chunk.path, chunk.start)
+    end = end_offset(chunk)
     if end is not None:
-        end = document_begin(stretch.path, end)
-    lines = _decoded(stretch.path, begin, end, on_bytes, bad_text)
+        end = document_begin(chunk.path, end)
+    lines = _decoded(chunk.path, begin, end, on_bytes, bad_text)
     return _join_headings(_blocks(lines))
 
 

@@ -17,10 +17,10 @@ from albert_keras.data.reading.compressed_files import (
     read_frames,
 )
 from albert_keras.data.reading.file_chunk import (
-    Stretch,
-    byte_stretches,
-    end_of,
-    lines_of,
+    FileChunk,
+    byte_chunks,
+    end_offset,
+    lines_from,
 )
 from albert_keras.data.reading.unreadable_text import BadText
 
@@ -35,20 +35,20 @@ _EMPTY_BRACKETS = re.compile(r"\s?\([\s,;:]*\)")
 _MARKUP_LINE = re.compile(r"^([*#:;|!{}]|\s*$)")
 
 
-def stretches(path: str | Path, size: int | None) -> list[Stretch]:
+def chunks(path: str | Path, size: int | None) -> list[FileChunk]:
     """Runs of bytes; a stream or page belongs to where it begins."""
-    return byte_stretches(path, size, undivided=_PACKED_WHOLE)
+    return byte_chunks(path, size, undivided=_PACKED_WHOLE)
 
 
 def records(
-    stretch: Stretch, on_bytes: Callable[[int], None], bad_text: BadText
+    chunk: FileChunk, on_bytes: Callable[[int], None], bad_text: BadText
 ) -> Iterator[tuple]:
-    """The articles that begin in a stretch, as XML with their line."""
+    """The articles that begin in a chunk, as XML with their line."""
     end: int | None
-    if _is_bzip2(stretch.path):
-        lines, end = _lines_of_streams(stretch, on_bytes), stretch.end
+    if _is_bzip2(chunk.path):
+        lines, end = _lines_of_streams(chunk, on_bytes), chunk.end
     else:
-        lines, end = lines_of(stretch, on_bytes), end_of(stretch)
+        lines, end = lines_from(chunk, on_bytes), end_offset(chunk)
     page: list[bytes] | None = None
     for number, (position, line) in enumerate(lines, 1):
         stripped = line.strip()
@@ -59,7 +59,7 @@ def records(
         if page is not None:
             page.append(line)
             if stripped == b"</page>":
-                yield stretch.path, number, b"".join(page)
+                yield chunk.path, number, b"".join(page)
                 page = None
 
 
@@ -71,7 +71,7 @@ def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
     except ElementTree.ParseError as error:
         bad_text.report(
             f"{path}: the page that ends {number:,} lines behind the "
-            f"beginning of its stretch is no XML: {error}. Fetch the dump "
+            f"beginning of its chunk is no XML: {error}. Fetch the dump "
             "again.",
             error,
         )
@@ -121,38 +121,38 @@ def _parser():
     return mwparserfromhell
 
 
-def _lines_of_streams(stretch, on_bytes):
-    """Lines of the streams that begin in a stretch, and those behind it.
+def _lines_of_streams(chunk, on_bytes):
+    """Lines of the streams that begin in a chunk, and those behind it.
 
     Each comes with the position at which the stream of its first byte begins.
     """
     try:
-        with open(stretch.path, "rb") as file:
-            position = _find_stream(file, stretch)
+        with open(chunk.path, "rb") as file:
+            position = _find_stream(file, chunk)
             if position is None:
                 return
             file.seek(position)
             frames = read_frames(file, position, bz2.BZ2Decompressor)
             yield from lines_of_frames(frames)
     except (EOFError, OSError) as error:
-        raise damage(stretch.path, f"byte {stretch.start:,}", error) from error
+        raise damage(chunk.path, f"byte {chunk.start:,}", error) from error
     finally:
-        on_bytes(stretch.end - stretch.start)
+        on_bytes(chunk.end - chunk.start)
 
 
 def _is_bzip2(path):
     return Path(path).suffix == ".bz2"
 
 
-def _find_stream(file, stretch):
-    """Where the first stream of a stretch begins; None without one."""
-    file.seek(stretch.start)
-    place, kept = stretch.start, b""
-    while place < stretch.end + 9 and (block := file.read(_BLOCK)):
+def _find_stream(file, chunk):
+    """Where the first stream of a chunk begins; None without one."""
+    file.seek(chunk.start)
+    place, kept = chunk.start, b""
+    while place < chunk.end + 9 and (block := file.read(_BLOCK)):
         found = _STREAM_BEGIN.search(kept + block)
         if found:
             begin = place - len(kept) + found.start()
-            return begin if begin < stretch.end else None
+            return begin if begin < chunk.end else None
         place += len(block)
         kept = (kept + block)[-9:]
     return None

@@ -12,8 +12,8 @@ import zstandard
 
 from albert_keras.data.reading.compressed_files import find_files
 from albert_keras.data.reading.documents import (
-    cut_into_stretches,
     read_paragraphs,
+    split_into_chunks,
 )
 from albert_keras.data.reading.wikipedia_dump import running_text
 from tests.conftest import make_text
@@ -113,8 +113,8 @@ def files(tmp_path_factory, documents):
 def read(path, size, **kwargs):
     return [
         lines
-        for stretch in cut_into_stretches(path, size)
-        for lines in read_paragraphs(stretch, **kwargs)
+        for chunk in split_into_chunks(path, size)
+        for lines in read_paragraphs(chunk, **kwargs)
         if lines
     ]
 
@@ -129,8 +129,8 @@ def test_all_files_have_the_same_documents(files, documents, size):
 
 def test_large_files_are_shared_out(files):
     for name in ("a.txt", "a.jsonl", "a.xml", "a.parquet", "streams.xml.bz2"):
-        stretches = cut_into_stretches(files / name, 4000)
-        busy = [s for s in stretches if any(read_paragraphs(s))]
+        chunks = split_into_chunks(files / name, 4000)
+        busy = [s for s in chunks if any(read_paragraphs(s))]
         assert len(busy) > 1, name
 
 
