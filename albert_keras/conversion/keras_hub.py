@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 
 from albert_keras.config import AlbertConfig
 from albert_keras.conversion.pretrained_parts import (
@@ -233,6 +232,8 @@ def _write_tokenizer(directory, vocabulary):
     The vocabulary is not loaded by KerasHub for it, since KerasHub 0.31 does
     not work with sentencepiece 0.2.3, and 0.2.1 crashes beside TensorFlow.
     """
+    import keras  # not at the top: reading a corpus imports this module
+
     tokenizer = _keras_hub().models.AlbertTokenizer(proto=None)
     write_json(
         directory / TOKENIZER_FILE,
