@@ -1,4 +1,4 @@
-"""A part of a file, read by one process."""
+"""A part of a file that one process reads."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from albert_keras.data.reading.compressed_files import (
 
 @dataclasses.dataclass(frozen=True)
 class FileChunk:
-    """A part of a file.
+    """A part of a file that one process reads.
 
     Attributes:
         path: The file.
@@ -27,12 +27,12 @@ class FileChunk:
 def byte_chunks(
     path: str | Path, size: int | None, undivided: Sequence[str] = COMPRESSIONS
 ) -> list[FileChunk]:
-    """Chunks of so many bytes.
+    """Splits a file into chunks of `size` bytes.
 
     Args:
         path: A file.
-        size: Bytes of a chunk; None for one of the whole file.
-        undivided: Suffixes of files that are one chunk in any case.
+        size: Bytes per chunk; None for one chunk of the whole file.
+        undivided: Suffixes of files that are always one chunk.
     """
     total = Path(path).stat().st_size
     if size is None or Path(path).suffix in undivided:
@@ -46,20 +46,21 @@ def byte_chunks(
 def lines_from(
     chunk: FileChunk, on_bytes: Callable[[int], None]
 ) -> Iterator[tuple[int, bytes]]:
-    """(position, line) from the first line that begins in a chunk on.
+    """Yields (position, line) from the first line that starts in a chunk.
 
-    The end is the caller's: what begins in a chunk may end behind it.
+    Reads on past the chunk's end, because a document that starts in the chunk
+    may end after it: the caller stops.
     """
     if chunk.start == 0:
         yield from read_byte_lines(chunk.path, 0, on_bytes)
         return
     lines = read_byte_lines(chunk.path, chunk.start - 1, on_bytes)
-    next(lines, None)  # the rest of a line that began before
+    next(lines, None)  # the rest of a line of the previous chunk
     yield from lines
 
 
 def end_offset(chunk: FileChunk) -> int | None:
-    """The chunk's end; None where it is that of the file, or packed."""
+    """The chunk's end; None to read a file to its end, or a compressed one."""
     path = Path(chunk.path)
     if path.suffix in COMPRESSIONS or chunk.end >= path.stat().st_size:
         return None
@@ -67,7 +68,7 @@ def end_offset(chunk: FileChunk) -> int | None:
 
 
 def count_lines(path: str | Path, position: int) -> int:
-    """Number of line ends before a position of a file."""
+    """Counts the line feeds before a position of a file."""
     count = 0
     with open(path, "rb") as file:
         while position > 0 and (block := file.read(min(position, 1 << 20))):

@@ -1,8 +1,8 @@
-"""XML dumps of Wikipedia: an article is a document.
+"""Reads Wikipedia's XML dumps: each article is a document.
 
-Dumps of many bzip2 streams (`-multistream.xml.bz2`) are shared out by stream.
-The wiki's markup is read by mwparserfromhell: running text and headings stay;
-templates, tables, references, pictures and redirects are left out.
+Multistream dumps (`-multistream.xml.bz2`) are split between their bzip2
+streams. mwparserfromhell parses the wiki markup: running text and headings are
+kept; templates, tables, references, pictures and redirects are dropped.
 """
 
 import bz2
@@ -12,9 +12,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from albert_keras.data.reading.compressed_files import (
-    damage,
-    lines_of_frames,
-    read_frames,
+    damaged_file_error,
+    decompress_streams,
+    split_stream_lines,
 )
 from albert_keras.data.reading.file_chunk import (
     FileChunk,
@@ -24,10 +24,10 @@ from albert_keras.data.reading.file_chunk import (
 )
 from albert_keras.data.reading.unreadable_text import BadText
 
-_PACKED_WHOLE = (".gz", ".zst")
-_STREAM_BEGIN = re.compile(rb"BZh[1-9]1AY&SY")
+_UNDIVIDED = (".gz", ".zst")
+_STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")
 _BLOCK = 1 << 20
-_LEFT_OUT_TAGS = frozenset(
+_DROPPED_TAGS = frozenset(
     "ref table gallery math chem score timeline syntaxhighlight source".split()
 )
 _HEADING = re.compile(r"^=+\s*(.*?)\s*=+$")
@@ -36,14 +36,14 @@ _MARKUP_LINE = re.compile(r"^([*#:;|!{}]|\s*$)")
 
 
 def chunks(path: str | Path, size: int | None) -> list[FileChunk]:
-    """Runs of bytes; a stream or page belongs to where it begins."""
-    return byte_chunks(path, size, undivided=_PACKED_WHOLE)
+    """Splits a file by bytes; a page belongs to the chunk it starts in."""
+    return byte_chunks(path, size, undivided=_UNDIVIDED)
 
 
 def records(
     chunk: FileChunk, on_bytes: Callable[[int], None], bad_text: BadText
 ) -> Iterator[tuple]:
-    """The articles that begin in a chunk, as XML with their line."""
+    """Yields the pages that start in a chunk, as XML with their last line."""
     end: int | None
     if _is_bzip2(chunk.path):
         lines, end = _lines_of_streams(chunk, on_bytes), chunk.end
@@ -64,15 +64,14 @@ def records(
 
 
 def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
-    """The lines of an article's text; none where it has none."""
+    """Returns the lines of an article's text; empty for other pages."""
     path, number, xml = record
     try:
         page = ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
         bad_text.report(
-            f"{path}: the page that ends {number:,} lines behind the "
-            f"beginning of its chunk is no XML: {error}. Fetch the dump "
-            "again.",
+            f"{path}: the page that ends {number:,} lines after the start of "
+            f"its chunk is not XML: {error}. Download the dump again.",
             error,
         )
         return []
@@ -84,10 +83,10 @@ def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
 
 
 def running_text(wikitext: str) -> list[str]:
-    """The paragraphs and headings of a page's markup."""
+    """Extracts the paragraphs and headings from a page's markup."""
     code = _parser().parse(wikitext)
     for node in code.filter(recursive=False):
-        if _is_left_out(node):
+        if _is_dropped(node):
             code.remove(node)
     lines = code.strip_code(normalize=True, collapse=True).split("\n")
     texts = []
@@ -98,13 +97,13 @@ def running_text(wikitext: str) -> list[str]:
     return texts
 
 
-def _is_left_out(node):
+def _is_dropped(node):
     nodes = _parser().nodes
     if isinstance(node, nodes.Template):
         return True
     if isinstance(node, nodes.Tag):
-        return str(node.tag).strip().lower() in _LEFT_OUT_TAGS
-    # Files and categories; a link with a colon in front is shown as text.
+        return str(node.tag).strip().lower() in _DROPPED_TAGS
+    # Files and categories; a link with a leading colon is shown as text.
     return isinstance(node, nodes.Wikilink) and bool(
         re.match(r"\s*[^\W\d_]+\s*:\S", str(node.title))
     )
@@ -115,16 +114,16 @@ def _parser():
         import mwparserfromhell
     except ImportError as error:
         raise ValueError(
-            "Reading dumps of Wikipedia needs mwparserfromhell: "
+            "Reading Wikipedia dumps needs mwparserfromhell: "
             "pip install mwparserfromhell."
         ) from error
     return mwparserfromhell
 
 
 def _lines_of_streams(chunk, on_bytes):
-    """Lines of the streams that begin in a chunk, and those behind it.
+    """Yields the lines from the first stream that starts in a chunk.
 
-    Each comes with the position at which the stream of its first byte begins.
+    Each comes with the position where the stream of its first byte starts.
     """
     try:
         with open(chunk.path, "rb") as file:
@@ -132,10 +131,13 @@ def _lines_of_streams(chunk, on_bytes):
             if position is None:
                 return
             file.seek(position)
-            frames = read_frames(file, position, bz2.BZ2Decompressor)
-            yield from lines_of_frames(frames)
+            yield from split_stream_lines(
+                decompress_streams(file, position, bz2.BZ2Decompressor)
+            )
     except (EOFError, OSError) as error:
-        raise damage(chunk.path, f"byte {chunk.start:,}", error) from error
+        raise damaged_file_error(
+            chunk.path, f"byte {chunk.start:,}", error
+        ) from error
     finally:
         on_bytes(chunk.end - chunk.start)
 
@@ -145,14 +147,14 @@ def _is_bzip2(path):
 
 
 def _find_stream(file, chunk):
-    """Where the first stream of a chunk begins; None without one."""
+    """Finds where the first stream of a chunk starts; None if there is none."""
     file.seek(chunk.start)
-    place, kept = chunk.start, b""
-    while place < chunk.end + 9 and (block := file.read(_BLOCK)):
-        found = _STREAM_BEGIN.search(kept + block)
+    position, kept = chunk.start, b""
+    while position < chunk.end + 9 and (block := file.read(_BLOCK)):
+        found = _STREAM_START.search(kept + block)
         if found:
-            begin = place - len(kept) + found.start()
-            return begin if begin < chunk.end else None
-        place += len(block)
+            start = position - len(kept) + found.start()
+            return start if start < chunk.end else None
+        position += len(block)
         kept = (kept + block)[-9:]
     return None
