@@ -96,7 +96,7 @@ def _documents(plan, number, on_bytes, bad_text, finished=()):
         on_bytes,
         bad_text,
         skip=sum(record["counts"]["documents_read"] for record in finished),
-        rows_per_document=plan.settings.rows_of(chunk.path),
+        rows_per_document=plan.settings.rows_in_document(chunk.path),
     )
 
 

@@ -223,7 +223,7 @@ def test_a_worker_that_dies_is_told_and_the_rest_kept(
             "s.main()",
         ),
     )
-    with pytest.raises(RuntimeError, match="ended with code 9.*'chunk': 7"):
+    with pytest.raises(RuntimeError, match="exited with code 9.*'chunk': 7"):
         prepare_corpus([texts], tmp_path / "c", vocabulary, workers=2, **SMALL)
     assert len(list((tmp_path / "c.parts/shards").iterdir())) >= 5
     monkeypatch.undo()
@@ -276,7 +276,7 @@ def test_sentences_of_any_length_are_stored(vocabulary, tmp_path, rng):
 def test_a_run_beside_another_is_refused(
     texts, vocabulary, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(prepare, "_PATIENCE", 0.1)
+    monkeypatch.setattr(prepare, "_LOCK_TIMEOUT", 0.1)
     with prepare_parts([texts], tmp_path / "c.parts", vocabulary, **SMALL):
         with pytest.raises(ValueError, match="Another process is preparing"):
             prepare_corpus([texts], tmp_path / "c", vocabulary, **SMALL)
