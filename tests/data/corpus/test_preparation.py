@@ -1,4 +1,4 @@
-"""Preparation is shared out, interrupted and resumed, and ends the same."""
+"""Parallel, interrupted and resumed preparations give the same store."""
 
 import gzip
 import json
@@ -28,14 +28,14 @@ SMALL = {"shard_megabytes": 0.01}
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory):
-    """Plain text, JSON lines and a packed file: 26 chunks of 10 kB."""
+    """Plain text, JSON lines and a compressed file: 26 chunks of 10 kB."""
     directory = tmp_path_factory.mktemp("texts")
     (directory / "a.txt").write_text(make_text(400, seed=1))
     documents = make_text(400, seed=2).strip().split("\n\n")
     lines = [json.dumps({"text": text}) for text in documents]
     (directory / "b.jsonl").write_text("\n".join(lines) + "\n")
-    packed = gzip.compress(make_text(400, seed=3).encode())
-    (directory / "c.txt.gz").write_bytes(packed)
+    compressed = gzip.compress(make_text(400, seed=3).encode())
+    (directory / "c.txt.gz").write_bytes(compressed)
     return directory
 
 
@@ -68,7 +68,7 @@ def test_the_size_of_the_shards_does_not_show(
 ):
     prepare_corpus([texts], tmp_path / "c", vocabulary, workers=1)
     for name, data in content(tmp_path / "c").items():
-        if name != "store.json":  # which names it
+        if name != "store.json":  # which records the size
             assert data == content(uninterrupted)[name], name
 
 
@@ -119,7 +119,7 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
             process.send_signal(signal.SIGKILL)
             killed += 1
         process.wait()
-        if (tmp_path / "c").exists():  # it came to its end: once more
+        if (tmp_path / "c").exists():  # it finished before it was killed
             assert content(tmp_path / "c") == content(uninterrupted)
             shutil.rmtree(target)
     process = start(texts, vocabulary, target)

@@ -1,4 +1,4 @@
-"""Input that cannot be read: what is wrong, where, and what to do."""
+"""Errors for unreadable input name the problem, the place and the remedy."""
 
 import errno
 import gzip
