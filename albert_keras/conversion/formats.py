@@ -197,7 +197,7 @@ def check_replaceable(directory: str | Path) -> None:
 
 def unknown_directory(directory: Path) -> str:
     """Returns the error message for a directory of unknown format."""
-    contents = "The directory does not exist."
+    contents = "There is no such directory."
     if directory.is_dir():
         names = sorted(path.name for path in directory.iterdir())[:8]
         contents = f"It holds: {', '.join(names) or 'nothing'}."

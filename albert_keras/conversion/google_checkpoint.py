@@ -60,7 +60,7 @@ def read(directory: Path) -> PretrainedParts:
         identity = _identity_projection(config)
         if not identity.keys() & shapes.keys():
             shapes |= {name: array.shape for name, array in identity.items()}
-            read_array = _either(identity, reader.get_tensor)
+            read_array = _with_defaults(identity, reader.get_tensor)
         weights, left_over = from_stored(
             "google", config, shapes, read_array, prefix, {"global_step"}
         )
@@ -179,7 +179,7 @@ def _identity_projection(config):
     }
 
 
-def _either(arrays, read):
+def _with_defaults(arrays, read):
     return lambda name: arrays[name] if name in arrays else read(name)
 
 
