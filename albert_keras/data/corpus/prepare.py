@@ -247,13 +247,13 @@ def _vocabulary_sha256(path):
 
 def _train_vocabulary(plan, source, workers, progress):
     """Trains the vocabulary on a random share of the documents."""
-    text = sum(
+    text_bytes = sum(
         file["bytes"]
         * (_COMPRESSION_RATIO if file["path"].endswith(COMPRESSIONS) else 1)
         for file in plan.record["files"]
     )
     # Twice as many sentences as needed: the trainer samples from them.
-    share = min(1.0, 2 * source["sentences"] * _SENTENCE_BYTES / text)
+    share = min(1.0, 2 * source["sentences"] * _SENTENCE_BYTES / text_bytes)
     numbers = range(len(plan.chunks))
     jobs = [
         {
