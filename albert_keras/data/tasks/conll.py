@@ -6,7 +6,7 @@ Tjong Kim Sang and De Meulder 2003, arXiv:cs/0306050.
 import dataclasses
 from pathlib import Path
 
-from albert_keras.data.reading.utf8_lines import read_lines
+from albert_keras.data.reading.utf8_lines import read_text_lines
 
 DOCUMENT_START = "-DOCSTART-"
 
@@ -80,7 +80,7 @@ def read_conll(path: str | Path, has_tags: bool = True) -> Conll:
     """
     path = Path(path)
     sentences, rows, first = [], [], None
-    for number, line in read_lines(path, "Pass a file in CoNLL's format."):
+    for number, line in read_text_lines(path, "Pass a file in CoNLL's format."):
         columns = _split(line)
         ends = not columns or columns[0] == DOCUMENT_START
         if not ends:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from albert_keras.data.reading.utf8_lines import read_lines
+from albert_keras.data.reading.utf8_lines import read_text_lines
 
 # Rows of a training file with another number of columns: more are an error.
 # One torn line among hundreds of thousands does not stop a run.
@@ -164,7 +164,7 @@ def read_glue(
             of the task's; names file, line and what was expected.
     """
     path = Path(path)
-    lines = read_lines(
+    lines = read_text_lines(
         path,
         f"--data_dir must hold the folder {task.name} of GLUE's archive, "
         f"with its {path.name}.",

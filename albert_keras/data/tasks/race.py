@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from albert_keras.data.reading.utf8_lines import read_lines
+from albert_keras.data.reading.utf8_lines import read_text_lines
 from albert_keras.files.strict_json import parse_json
 
 LEVELS = ("middle", "high")
@@ -102,7 +102,7 @@ def _objects(folder):
     concatenated = folder / CONCATENATED_FILE
     files = sorted(folder.glob("*.txt"), key=_in_order)
     if concatenated in files:
-        for number, line in read_lines(concatenated):
+        for number, line in read_text_lines(concatenated):
             if line.strip():
                 where = f"{concatenated}, line {number}"
                 yield where, _parse(where, line)
