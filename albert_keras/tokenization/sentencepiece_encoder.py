@@ -16,7 +16,7 @@ import sentencepiece
 from albert_keras.tokenization.special_tokens import SPECIAL_PIECES
 from albert_keras.tokenization.text_normalization import normalize_text
 
-WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's space, "▁"
+SPACE_SYMBOL = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's space, "▁"
 # Before 0.2.2, SentencePiece gave ids as lists of Python integers only.
 _GIVES_ARRAYS = not sentencepiece.__version__ < "0.2.2"
 
@@ -177,9 +177,9 @@ class PieceEncoder:
         }
 
     def _cut_digit_comma(self, piece):
-        text = piece[:-1].replace(WORD_START, "")
+        text = piece[:-1].replace(SPACE_SYMBOL, "")
         pieces = self.processor.encode(text, out_type=str)
-        if not piece.startswith(WORD_START) and pieces[0][0] == WORD_START:
+        if not piece.startswith(SPACE_SYMBOL) and pieces[0][0] == SPACE_SYMBOL:
             # SentencePiece put a word start where the piece has none.
             pieces[0] = pieces[0][1:]
             pieces = [p for p in pieces if p]

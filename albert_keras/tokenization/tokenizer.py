@@ -12,7 +12,7 @@ from albert_keras.conversion.keras_format import write_tokenizer
 from albert_keras.tokenization.character_offsets import offsets_of_parts
 from albert_keras.tokenization.packing import lay_out
 from albert_keras.tokenization.sentencepiece_encoder import (
-    WORD_START,
+    SPACE_SYMBOL,
     PieceEncoder,
 )
 from albert_keras.tokenization.special_tokens import split_special_pieces
@@ -310,11 +310,11 @@ class AlbertTokenizer:
         """Whether it is white space, to SentencePiece's own map as well."""
         if character not in self._blank:
             normalized = self._processor.normalize(character)
-            self._blank[character] = normalized.strip(f" {WORD_START}") == ""
+            self._blank[character] = normalized.strip(f" {SPACE_SYMBOL}") == ""
         return self._blank[character]
 
     def _text_of(self, token_id):
-        return self.id_to_piece(token_id).replace(WORD_START, "")
+        return self.id_to_piece(token_id).replace(SPACE_SYMBOL, "")
 
 
 def _read(path):

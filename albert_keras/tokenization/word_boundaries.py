@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from albert_keras.tokenization.sentencepiece_encoder import WORD_START
+from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
 
 # Marks that may stand inside of a longer continuation piece; the others, an
 # apostrophe among them, begin a unit wherever they stand (as in Google's
@@ -24,7 +24,7 @@ _SCRIPTS_WITHOUT_SPACES = (
 )
 
 
-def word_starts(tokenizer: Any) -> np.ndarray:
+def word_begin_mask(tokenizer: Any) -> np.ndarray:
     """For each id of an `AlbertTokenizer`, whether its piece begins a word.
 
     Returns:
@@ -32,13 +32,13 @@ def word_starts(tokenizer: Any) -> np.ndarray:
     """
     return np.array(
         [
-            starts_word(tokenizer.id_to_piece(token_id))
+            begins_word(tokenizer.id_to_piece(token_id))
             for token_id in range(tokenizer.vocabulary_size)
         ]
     )
 
 
-def starts_word(piece: str) -> bool:
+def begins_word(piece: str) -> bool:
     """Whether a piece begins a unit of whole-word masking.
 
     A piece continues the previous word if it has no word-start marker and
@@ -47,7 +47,7 @@ def starts_word(piece: str) -> bool:
     puts no spaces between words. Google's rule, which also cuts words at
     letters outside of ASCII; here those continue.
     """
-    if not piece or piece[0] in (WORD_START, "<", "["):
+    if not piece or piece[0] in (SPACE_SYMBOL, "<", "["):
         return True
     if len(piece) == 1 and piece in _MARKS:
         return True

@@ -6,7 +6,7 @@ import pytest
 from albert_keras.data import PretrainingDataset, TokenStore
 from albert_keras.data.corpus.prepare import prepare_corpus
 from albert_keras.data.reading.sentence_splitting import sentence_splitter
-from albert_keras.tokenization.word_boundaries import word_starts
+from albert_keras.tokenization.word_boundaries import word_begin_mask
 
 GERMAN = (
     "Die Veröffentlichung erscheint am 3. Oktober in der Straße. "
@@ -44,7 +44,7 @@ def prepare(path, directory, **kwargs):
 
 def assert_whole_words(store):
     """Units are predicted whole: counted without the masking's own code."""
-    starts = word_starts(store.tokenizer)[store.tokens]
+    starts = word_begin_mask(store.tokenizer)[store.tokens]
     word = np.cumsum(starts)
     dataset = PretrainingDataset(
         store, 24, 200, split="all", masked_lm_prob=0.3
@@ -108,7 +108,7 @@ def test_chinese_has_a_vocabulary_and_each_piece_is_a_word(tmp_path, rng):
     assert store.manifest["unknown_rate"] == 0
     pieces = [store.tokenizer.id_to_piece(i) for i in range(5, 90)]
     assert any(len(piece.strip("▁")) > 1 for piece in pieces), "words"
-    starts = word_starts(store.tokenizer)
+    starts = word_begin_mask(store.tokenizer)
     chinese = [
         token_id
         for token_id in range(5, 90)
@@ -144,6 +144,6 @@ def test_a_language_that_the_vocabulary_does_not_know_shows(corpus, tmp_path):
 
 @pytest.mark.parametrize("piece", ["ने", "กา", "ガ"])
 def test_marks_belong_to_their_letters(piece):
-    from albert_keras.tokenization.word_boundaries import starts_word
+    from albert_keras.tokenization.word_boundaries import begins_word
 
-    assert starts_word(piece) is not piece.startswith("न")
+    assert begins_word(piece) is not piece.startswith("न")

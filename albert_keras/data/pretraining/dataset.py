@@ -13,7 +13,7 @@ from albert_keras.data.pretraining.sentence_order import (
     draw_segment_pairs,
 )
 from albert_keras.data.stateless_random import permute
-from albert_keras.tokenization.word_boundaries import word_starts
+from albert_keras.tokenization.word_boundaries import word_begin_mask
 
 
 class PretrainingDataset(keras.utils.PyDataset):
@@ -106,7 +106,7 @@ class PretrainingDataset(keras.utils.PyDataset):
             max_ngram=max_ngram,
             seed=seed,
         )
-        self._word_starts = word_starts(store.tokenizer)
+        self._word_begin_mask = word_begin_mask(store.tokenizer)
         self.sequences = cut_into_sequences(
             store.sentence_offsets,
             store.document_offsets,
@@ -145,7 +145,11 @@ class PretrainingDataset(keras.utils.PyDataset):
         pairs = self.segment_pairs(rows)
         token_ids, segment_ids, padding_mask, is_word = self._assemble(pairs)
         masked_ids, positions, labels, weights, _ = self.masking(
-            rows, token_ids, is_word, self._word_starts[token_ids], segment_ids
+            rows,
+            token_ids,
+            is_word,
+            self._word_begin_mask[token_ids],
+            segment_ids,
         )
         inputs = {
             "token_ids": masked_ids,
@@ -168,7 +172,7 @@ class PretrainingDataset(keras.utils.PyDataset):
             self.sequences.start[chosen],
             self.sequences.length[chosen].astype("int64"),
             self.store.sentence_offsets,
-            self._starts_word,
+            self._begins_word,
             self.seed,
         )
 
@@ -212,19 +216,19 @@ class PretrainingDataset(keras.utils.PyDataset):
         active = rows
         while active.size:  # pieces at the front that begin no word
             active = active[front[active] < length[active]]
-            active = active[~self._starts_word((start + front)[active])]
+            active = active[~self._begins_word((start + front)[active])]
             is_word[active, (offset + front)[active]] = False
             front[active] += 1
         # The last word, where the piece behind the segment continues it.
         back = length - 1
         end = start + length
         active = rows[end < len(self.store.tokens)]
-        active = active[~self._starts_word(end[active])]
+        active = active[~self._begins_word(end[active])]
         while active.size:
             active = active[back[active] >= front[active]]
             is_word[active, (offset + back)[active]] = False
-            active = active[~self._starts_word((start + back)[active])]
+            active = active[~self._begins_word((start + back)[active])]
             back[active] -= 1
 
-    def _starts_word(self, positions):
-        return self._word_starts[self.store.tokens[positions]]
+    def _begins_word(self, positions):
+        return self._word_begin_mask[self.store.tokens[positions]]

@@ -24,7 +24,7 @@ from albert_keras.data.pretraining.tf_example import (
 from albert_keras.data.pretraining.tfrecord import TFRecordFile, tfrecord_writer
 from albert_keras.data.reading.compressed_files import find_files
 from albert_keras.data.stateless_random import permute
-from albert_keras.tokenization.word_boundaries import word_starts
+from albert_keras.tokenization.word_boundaries import word_begin_mask
 
 # Google's names, the kinds of their values, and which of them have a value
 # for each piece or for each slot.
@@ -186,7 +186,7 @@ def write_pretraining_records(
         The number of records.
     """
     tokenizer = dataset.store.tokenizer
-    begins = word_starts(tokenizer)
+    begins = word_begin_mask(tokenizer)
     begins[[tokenizer.cls_id, tokenizer.sep_id]] = True
     count = 0
     with tfrecord_writer(path, compression) as write:

@@ -53,7 +53,7 @@ class NgramMasking:
     max_ngram: int = 3
     seed: int = 0
 
-    def __call__(self, rows, token_ids, is_text, starts_word, segment_ids):
+    def __call__(self, rows, token_ids, is_text, begins_word, segment_ids):
         """Masks a batch.
 
         Args:
@@ -61,7 +61,7 @@ class NgramMasking:
             token_ids: Integers `(R, T)`.
             is_text: Booleans `(R, T)`: pieces of whole words, no special
                 token, no part of a word that was cut.
-            starts_word: Booleans `(R, T)`: the piece begins a word.
+            begins_word: Booleans `(R, T)`: the piece begins a word.
             segment_ids: Integers `(R, T)`; no n-gram spans two segments.
 
         Returns:
@@ -71,7 +71,7 @@ class NgramMasking:
         """
         budgets = self.budgets(is_text.sum(axis=1))
         chosen, spans = self._choose(
-            rows, is_text, is_text & starts_word, segment_ids, budgets
+            rows, is_text, is_text & begins_word, segment_ids, budgets
         )
         # Chosen positions first, in their order.
         order = np.argsort(~chosen, axis=1, kind="stable")

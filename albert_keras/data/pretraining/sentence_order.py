@@ -135,7 +135,7 @@ def _next_length(cursor, ends, last_two, target, sentence_offsets):
 
 
 def draw_segment_pairs(
-    rows, start, length, sentence_offsets, starts_word, seed
+    rows, start, length, sentence_offsets, begins_word, seed
 ):
     """Draws where each row is cut and whether its segments are swapped.
 
@@ -143,7 +143,7 @@ def draw_segment_pairs(
         rows: Identities of the rows `(R,)`, which the draws depend on.
         start, length: Tokens of each row `(R,)`.
         sentence_offsets: See `TokenStore`.
-        starts_word: `positions -> booleans`, whether tokens begin a word.
+        begins_word: `positions -> booleans`, whether tokens begin a word.
         seed: Non-negative integer.
 
     Returns:
@@ -151,7 +151,7 @@ def draw_segment_pairs(
     """
     draws = uniform(seed, "segments", rows, 2)
     stop = start + length
-    middle = _draw_cut(start, stop, sentence_offsets, starts_word, draws[:, 0])
+    middle = _draw_cut(start, stop, sentence_offsets, begins_word, draws[:, 0])
     swapped = draws[:, 1] < 0.5
     return SegmentPairs(
         np.where(swapped, middle, start),
@@ -162,7 +162,7 @@ def draw_segment_pairs(
     )
 
 
-def _draw_cut(start, stop, sentence_offsets, starts_word, draws):
+def _draw_cut(start, stop, sentence_offsets, begins_word, draws):
     """Token position of the cut: a sentence's start, or a word's."""
     first = sentence_offsets.searchsorted(start, "right")
     last = sentence_offsets.searchsorted(stop)
@@ -174,25 +174,25 @@ def _draw_cut(start, stop, sentence_offsets, starts_word, draws):
     if at_word.size:
         begin, end = start[at_word], stop[at_word]
         inside = (draws[at_word] * (end - begin - 1)).astype("int64")
-        middle[at_word] = _nearest_word_start(
-            begin + 1 + inside, begin, end, starts_word
+        middle[at_word] = _nearest_word_begin(
+            begin + 1 + inside, begin, end, begins_word
         )
     return middle
 
 
-def _nearest_word_start(position, start, stop, starts_word):
+def _nearest_word_begin(position, start, stop, begins_word):
     """The last word start up to a position, else the next, else itself."""
-    before = _walk(position, -1, start, stop, starts_word)
-    after = _walk(position, 1, start, stop, starts_word)
+    before = _walk(position, -1, start, stop, begins_word)
+    after = _walk(position, 1, start, stop, begins_word)
     return np.select([before > start, after < stop], [before, after], position)
 
 
-def _walk(position, step, start, stop, starts_word):
+def _walk(position, step, start, stop, begins_word):
     """Walks each position until it begins a word or meets start or stop."""
     position = position.copy()
     moving = np.flatnonzero((position > start) & (position < stop))
     while moving.size:
-        moving = moving[~starts_word(position[moving])]
+        moving = moving[~begins_word(position[moving])]
         position[moving] += step
         inside = (position > start) & (position < stop)
         moving = moving[inside[moving]]

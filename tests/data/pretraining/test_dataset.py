@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from albert_keras.data import PretrainingDataset
-from albert_keras.tokenization.word_boundaries import word_starts
+from albert_keras.tokenization.word_boundaries import word_begin_mask
 
 
 def digest(batch):
@@ -93,7 +93,7 @@ def test_segments_are_the_texts_own_tokens_in_the_order_of_the_label(store):
 
 
 def test_only_whole_words_of_the_text_are_predicted(store):
-    starts = word_starts(store.tokenizer)[store.tokens]
+    starts = word_begin_mask(store.tokenizer)[store.tokens]
     word = np.cumsum(starts)  # number of the word each token belongs to
     dataset = PretrainingDataset(store, 16, 400, masked_lm_prob=0.5)
     inputs, _, weights = dataset[0]

@@ -18,7 +18,7 @@ from albert_keras.data.pretraining.tf_example import (
     encode_varints,
     read_features,
 )
-from albert_keras.tokenization.word_boundaries import word_starts
+from albert_keras.tokenization.word_boundaries import word_begin_mask
 
 INTEGERS = {
     "input_ids": 16,
@@ -102,7 +102,7 @@ def test_tensorflow_reads_what_is_written(tmp_path, store, compression):
         str(path), compression_type=compression.upper() if compression else ""
     )
     rows = [tf.io.parse_single_example(record, schema) for record in read]
-    starts = word_starts(store.tokenizer)
+    starts = word_begin_mask(store.tokenizer)
     for step in range(3):
         inputs, labels, weights = dataset[step]
         theirs = {
