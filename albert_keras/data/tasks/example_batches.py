@@ -16,11 +16,11 @@ class Examples:
     """What the batches below are drawn from: rows of different lengths.
 
     Subclasses set `lengths`, int `(N,)`: pieces of each row with its special
-    pieces; and `max_length`, which none is above.
+    pieces; and `sequence_length`, which none is above.
     """
 
     lengths: np.ndarray
-    max_length: int
+    sequence_length: int
 
     def __len__(self):
         return len(self.lengths)
@@ -67,7 +67,8 @@ class _Batches(keras.utils.PyDataset):
         """Length to pad rows to: that of the longest, rounded up."""
         longest = int(self.examples.lengths[indices].max())
         multiple = self.padding_multiple
-        return min(-(-longest // multiple) * multiple, self.examples.max_length)
+        padded = -(-longest // multiple) * multiple
+        return min(padded, self.examples.sequence_length)
 
 
 class TrainingBatches(_Batches):

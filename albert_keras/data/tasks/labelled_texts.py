@@ -19,7 +19,7 @@ class LabelledTexts(Examples):
         labels: `(N,)`, integers for classes and floats for scores; None
             without labels.
         tokenizer: An `AlbertTokenizer`.
-        max_seq_length: Length T of the longest rows.
+        sequence_length: Length T of the longest rows.
         **kwargs: `source`, `workers` and `progress` of `encode_texts`.
 
     A batch is `(inputs, labels)`: int32 `token_ids`, `segment_ids`,
@@ -33,21 +33,21 @@ class LabelledTexts(Examples):
         ValueError: If no room is left for the text.
     """
 
-    def __init__(self, texts, labels, tokenizer, max_seq_length=512, **kwargs):
+    def __init__(self, texts, labels, tokenizer, sequence_length=512, **kwargs):
         num_special = len(texts) + 1
-        if max_seq_length <= num_special:
+        if sequence_length <= num_special:
             raise ValueError(
-                "`max_seq_length` must leave room for text beside "
-                f"{num_special} special pieces. Received: {max_seq_length}."
+                "`sequence_length` must leave room for text beside "
+                f"{num_special} special pieces. Received: {sequence_length}."
             )
         self.labels = labels
         self.tokenizer = tokenizer
-        self.max_length = max_seq_length
+        self.sequence_length = sequence_length
         flat = [text for segment in texts for text in segment]
         self._encoded = encode_texts(tokenizer, flat, **kwargs)
         whole = self._encoded.lengths.reshape(len(texts), -1)  # (S, N)
         self._starts = self._encoded.bounds[:-1].reshape(whole.shape)
-        self._kept = cut_longest_first(whole, max_seq_length - num_special)
+        self._kept = cut_longest_first(whole, sequence_length - num_special)
         self.cut = np.flatnonzero((self._kept < whole).any(axis=0))
         self.lengths = self._kept.sum(axis=0) + num_special
 

@@ -21,7 +21,7 @@ class RaceChoices(Examples):
     Args:
         race: A `Race`.
         tokenizer: An `AlbertTokenizer`.
-        max_seq_length: Length T of the longest rows.
+        sequence_length: Length T of the longest rows.
         max_choice_length: Pieces of a choice that are kept.
         **kwargs: `source`, `workers` and `progress` of `encode_texts`.
 
@@ -41,20 +41,20 @@ class RaceChoices(Examples):
         self,
         race: Race,
         tokenizer: AlbertTokenizer,
-        max_seq_length: int = 512,
+        sequence_length: int = 512,
         max_choice_length: int = 128,
         **kwargs: Any,
     ) -> None:
-        if max_choice_length < 1 or max_seq_length < max_choice_length + 4:
+        if max_choice_length < 1 or sequence_length < max_choice_length + 4:
             raise ValueError(
-                "`max_seq_length` must leave room for the passage beside a "
+                "`sequence_length` must leave room for the passage beside a "
                 "choice of `max_choice_length` pieces and three special ones. "
-                f"Received: max_seq_length={max_seq_length}, "
+                f"Received: sequence_length={sequence_length}, "
                 f"max_choice_length={max_choice_length}."
             )
         self.race = race
         self.tokenizer = tokenizer
-        self.max_length = max_seq_length
+        self.sequence_length = sequence_length
         answers = [question.answer for question in race.questions]
         told = None not in answers
         self.labels = np.array(answers, "int32") if told else None
@@ -74,7 +74,7 @@ class RaceChoices(Examples):
         ends = self._choices.bounds[1:].reshape(whole.shape)
         self._choice_start = ends - self._choice_length
         passage = self._passages.lengths[self._passage][:, None]
-        room = max_seq_length - 3 - self._choice_length
+        room = sequence_length - 3 - self._choice_length
         self._passage_length = np.minimum(passage, room)
         cut = (whole > max_choice_length) | (passage > room)
         self.cut = np.flatnonzero(cut.any(axis=1))

@@ -22,7 +22,7 @@ class SquadWindows(Examples):
     Args:
         squad: A `Squad`.
         tokenizer: An `AlbertTokenizer`.
-        max_seq_length: Length T of the longest rows.
+        sequence_length: Length T of the longest rows.
         doc_stride: Pieces from the start of one window to that of the next.
         max_query_length: Pieces that a question is cut to.
         training: Whether rows have labels, and questions whose answer cannot
@@ -53,17 +53,17 @@ class SquadWindows(Examples):
         self,
         squad: Squad,
         tokenizer: AlbertTokenizer,
-        max_seq_length: int = 384,
+        sequence_length: int = 384,
         doc_stride: int = 128,
         max_query_length: int = 64,
         training: bool = False,
         **kwargs: Any,
     ) -> None:
-        if max_query_length < 1 or max_seq_length < max_query_length + 4:
+        if max_query_length < 1 or sequence_length < max_query_length + 4:
             raise ValueError(
-                "`max_seq_length` must leave room for the text beside a "
+                "`sequence_length` must leave room for the text beside a "
                 "question of `max_query_length` pieces and three special "
-                f"ones. Received: max_seq_length={max_seq_length}, "
+                f"ones. Received: sequence_length={sequence_length}, "
                 f"max_query_length={max_query_length}."
             )
         if doc_stride < 1:
@@ -72,7 +72,7 @@ class SquadWindows(Examples):
             )
         self.squad = squad
         self.tokenizer = tokenizer
-        self.max_length = max_seq_length
+        self.sequence_length = sequence_length
         self.max_query_length = max_query_length
         self.training = training
         self._paragraph = np.array([q.paragraph for q in squad.questions])
@@ -92,7 +92,7 @@ class SquadWindows(Examples):
         self.unaligned = self._ids_where(unaligned)
         self._cut_into_windows(
             ~unaligned if training else np.ones_like(unaligned),
-            max_seq_length - 3 - self._question_length,
+            sequence_length - 3 - self._question_length,
             doc_stride,
         )
 

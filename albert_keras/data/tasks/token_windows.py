@@ -59,7 +59,7 @@ class TokenWindows(Examples):
         self.conll = conll
         self.tag_names = tuple(tag_names)
         self.tokenizer = tokenizer
-        self.max_length = max_seq_length
+        self.sequence_length = max_seq_length
         room = max_seq_length - 2
         lines = [
             (sentence.line + number, row)

@@ -120,9 +120,9 @@ def test_words_with_other_tags_have_no_label_and_are_listed(read, store):
     assert windows.batch(np.array([0, 1]), 32)[2].sum(axis=1).tolist() == [2, 0]
 
 
-@pytest.mark.parametrize("max_seq_length", [3, 5, 8, 13, 40])
+@pytest.mark.parametrize("sequence_length", [3, 5, 8, 13, 40])
 def test_each_word_counts_in_exactly_one_window_and_none_is_lost(
-    read, store, rng, max_seq_length
+    read, store, rng, sequence_length
 ):
     tokenizer = store.tokenizer
     sentences = [
@@ -136,15 +136,15 @@ def test_each_word_counts_in_exactly_one_window_and_none_is_lost(
             for words, row in zip(sentences, tags, strict=True)
         )
     )
-    windows = TokenWindows(conll, conll.tag_names, tokenizer, max_seq_length)
-    assert windows.lengths.max() <= max_seq_length
+    windows = TokenWindows(conll, conll.tag_names, tokenizer, sequence_length)
+    assert windows.lengths.max() <= sequence_length
     everything = np.arange(len(windows))
-    inputs, labels, weights = windows.batch(everything, max_seq_length)
+    inputs, labels, weights = windows.batch(everything, sequence_length)
     assert weights.sum() == conll.num_words
     # A model that gives the labels back gets every tag right.
     rows = np.where(weights > 0, labels, -1)
     assert windows.tags_of_words(rows) == conll.tags
-    room = max_seq_length - 2
+    room = sequence_length - 2
     long_words = {w for w in set(sentences[-1]) if pieces(tokenizer, w) > room}
     assert {word for _, word in windows.cut_words} == long_words
     # Each window starts with the first piece of a word.
@@ -160,7 +160,7 @@ def test_words_count_where_they_have_most_context(read, store):
     conll = read("ta O\n" * 40)
     one = pieces(store.tokenizer, "ta")
     windows = TokenWindows(conll, ("O",), store.tokenizer, 16 * one + 2)
-    width = windows.max_length
+    width = windows.sequence_length
     _, _, weights = windows.batch(np.arange(len(windows)), width)
     counted = weights[:, 1:-1:one].astype(int)  # (windows, 16 words)
     # Windows of 16 words begin every 8: of the middle ones the middle half.

@@ -13,7 +13,7 @@ from albert_keras.data.tasks.example_batches import (
 class Rows(Examples):
     """Row i holds the number i, as often as it is long."""
 
-    max_length = 30
+    sequence_length = 30
 
     def __init__(self, count, seed=0):
         self.lengths = np.random.default_rng(seed).integers(3, 31, count)

@@ -141,7 +141,7 @@ def test_pairs_are_cut_as_in_googles_release(store, rng):
         [" ".join(["bade"] * n) for n in rng.integers(0, 9, 30)]
         for _ in range(2)
     ]
-    examples = LabelledTexts(texts, np.arange(30), tokenizer, max_seq_length=12)
+    examples = LabelledTexts(texts, np.arange(30), tokenizer, 12)
     order = rng.permutation(30)
     inputs, labels = examples.batch(order, 12)
     assert labels.tolist() == order.tolist()

@@ -24,7 +24,7 @@ def tokenizer(store):
 
 
 def windows_of(squad, tokenizer, **kwargs):
-    settings = dict(max_seq_length=24, doc_stride=7, max_query_length=8)
+    settings = dict(sequence_length=24, doc_stride=7, max_query_length=8)
     return SquadWindows(squad, tokenizer, **{**settings, **kwargs})
 
 
@@ -288,6 +288,6 @@ def test_questions_that_are_too_long_are_cut_and_listed(squad, tokenizer):
 
 def test_settings_without_room_for_text_are_refused(squad, tokenizer):
     with pytest.raises(ValueError, match="leave room for the text"):
-        windows_of(squad, tokenizer, max_seq_length=11)
+        windows_of(squad, tokenizer, sequence_length=11)
     with pytest.raises(ValueError, match="`doc_stride` must be at least 1"):
         windows_of(squad, tokenizer, doc_stride=0)
