@@ -1,4 +1,4 @@
-"""Which pieces of a vocabulary begin a word."""
+"""Which pieces of a vocabulary begin a word, for whole-word masking."""
 
 import string
 import unicodedata
@@ -8,10 +8,10 @@ import numpy as np
 
 from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
 
-# Marks that may stand inside of a longer continuation piece; the others, an
-# apostrophe among them, begin a unit wherever they stand (as in Google's
+# Punctuation that may occur inside a piece that continues a word. Any other,
+# such as an apostrophe, begins a unit wherever it occurs (as in Google's
 # release).
-_MARKS = set(string.punctuation) - set("'<=>")
+_PUNCTUATION = set(string.punctuation) - set("'<=>")
 _SCRIPTS_WITHOUT_SPACES = (
     "CJK",
     "HIRAGANA",
@@ -25,7 +25,7 @@ _SCRIPTS_WITHOUT_SPACES = (
 
 
 def word_begin_mask(tokenizer: Any) -> np.ndarray:
-    """For each id of an `AlbertTokenizer`, whether its piece begins a word.
+    """`begins_word` for every id of an `AlbertTokenizer`.
 
     Returns:
         A boolean array `(vocabulary_size,)`.
@@ -39,25 +39,30 @@ def word_begin_mask(tokenizer: Any) -> np.ndarray:
 
 
 def begins_word(piece: str) -> bool:
-    """Whether a piece begins a unit of whole-word masking.
+    """Whether a piece begins a unit ("word") of whole-word masking.
 
-    A piece continues the previous word if it has no word-start marker and
-    consists of letters, alone or with marks. A single mark, a digit or any
-    other symbol is a unit of its own, and so is each piece of a script that
-    puts no spaces between words. Google's rule, which also cuts words at
-    letters outside of ASCII; here those continue.
+    A piece continues the word before it if it does not start with
+    `SPACE_SYMBOL` and consists of letters, with or without punctuation. A
+    single punctuation mark, a digit and any other symbol is a unit of its
+    own, and so is each piece of a script written without spaces.
+
+    This is `_is_start_piece_sp` of Google's `create_pretraining_data.py`,
+    except that letters outside ASCII continue a word, too; in Google's rule
+    they begin a new one.
     """
     if not piece or piece[0] in (SPACE_SYMBOL, "<", "["):
         return True
-    if len(piece) == 1 and piece in _MARKS:
+    if len(piece) == 1 and piece in _PUNCTUATION:
         return True
     return not all(_continues(character) for character in piece)
 
 
 def _continues(character):
-    if character in _MARKS or (character.isascii() and character.isalpha()):
+    if character.isascii() and character.isalpha():
         return True
-    # Letters and the marks that stand over, under and between them.
+    if character in _PUNCTUATION:
+        return True
+    # Unicode letters (L) and the combining marks of their scripts (M).
     return unicodedata.category(character)[0] in "LM" and not unicodedata.name(
         character, ""
     ).startswith(_SCRIPTS_WITHOUT_SPACES)

@@ -1,4 +1,4 @@
-"""German, Chinese and a mixture, from text to masked batches."""
+"""German, Chinese and mixed text, from raw text to masked batches."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ CHINESE = (
 
 
 def write_text(path, parts, rng, documents=120):
-    """Documents of sentences in an order of their own."""
+    """Writes documents of randomly chosen sentences."""
     texts = []
     for _ in range(documents):
         chosen = rng.permutation(parts)[: rng.integers(4, 9)]
@@ -43,7 +43,11 @@ def prepare(path, directory, **kwargs):
 
 
 def assert_whole_words(store):
-    """Units are predicted whole: counted without the masking's own code."""
+    """Checks, independently of the masking code, that words are masked whole.
+
+    Returns:
+        The number of masked words of several tokens.
+    """
     starts = word_begin_mask(store.tokenizer)[store.tokens]
     word = np.cumsum(starts)
     dataset = PretrainingDataset(
@@ -83,7 +87,7 @@ def test_german_words_stay_whole_with_a_german_vocabulary(
         vocabulary=shared_data("german-30k.model"),
         language="de",
     )
-    # The vocabulary has no ß, and that is all it lacks.
+    # The only character that the vocabulary lacks is ß.
     unknown = store.manifest["report"]["common_unknown"]
     assert {text for text, _ in unknown} == {"ß"}
     assert "Rechtsschutzversicherer" in store.tokenizer.decode(store.tokens)

@@ -1,4 +1,4 @@
-"""Units of whole-word masking."""
+"""Which pieces begin a unit of whole-word masking."""
 
 import pytest
 

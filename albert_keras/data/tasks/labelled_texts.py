@@ -4,7 +4,10 @@ import numpy as np
 
 from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
-from albert_keras.tokenization.packing import cut_longest_first, lay_out_slices
+from albert_keras.tokenization.packing import (
+    pack_slices,
+    truncate_longest_first,
+)
 
 
 class LabelledTexts(Examples):
@@ -47,7 +50,8 @@ class LabelledTexts(Examples):
         self._encoded = encode_texts(tokenizer, flat, **kwargs)
         whole = self._encoded.lengths.reshape(len(texts), -1)  # (S, N)
         self._starts = self._encoded.bounds[:-1].reshape(whole.shape)
-        self._kept = cut_longest_first(whole, sequence_length - num_special)
+        room = sequence_length - num_special
+        self._kept = truncate_longest_first(whole, room)
         self.cut = np.flatnonzero((self._kept < whole).any(axis=0))
         self.lengths = self._kept.sum(axis=0) + num_special
 
@@ -56,5 +60,5 @@ class LabelledTexts(Examples):
             (self._encoded.ids, starts[indices], lengths[indices])
             for starts, lengths in zip(self._starts, self._kept, strict=True)
         ]
-        inputs = lay_out_slices(segments, self.tokenizer, width)
+        inputs = pack_slices(segments, self.tokenizer, width)
         return inputs, None if self.labels is None else self.labels[indices]

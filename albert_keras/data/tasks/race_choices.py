@@ -7,7 +7,7 @@ import numpy as np
 from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
 from albert_keras.data.tasks.race import LETTERS, Race
-from albert_keras.tokenization.packing import lay_out_slices
+from albert_keras.tokenization.packing import pack_slices
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 
@@ -84,7 +84,7 @@ class RaceChoices(Examples):
     def batch(self, indices: np.ndarray, width: int) -> tuple:
         num_choices = len(LETTERS)
         starts = self._passages.bounds[self._passage[indices]]
-        inputs = lay_out_slices(
+        inputs = pack_slices(
             [
                 (
                     self._passages.ids,

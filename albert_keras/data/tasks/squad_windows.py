@@ -7,7 +7,7 @@ import numpy as np
 from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
 from albert_keras.data.tasks.squad import Squad
-from albert_keras.tokenization.packing import lay_out_slices
+from albert_keras.tokenization.packing import pack_slices
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 
@@ -121,7 +121,7 @@ class SquadWindows(Examples):
         question_length = self._question_length[question]
         paragraph = self._paragraph[question]
         length = self.length[indices]
-        inputs = lay_out_slices(
+        inputs = pack_slices(
             [
                 (
                     self.questions.ids,

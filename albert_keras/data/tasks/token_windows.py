@@ -8,7 +8,7 @@ import numpy as np
 from albert_keras.data.tasks.conll import Conll
 from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
-from albert_keras.tokenization.packing import lay_out_slices
+from albert_keras.tokenization.packing import pack_slices
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 
@@ -78,7 +78,7 @@ class TokenWindows(Examples):
 
     def batch(self, indices: np.ndarray, width: int) -> tuple:
         start, end = self._begins[self._words[indices].T]
-        inputs = lay_out_slices(
+        inputs = pack_slices(
             [(self._ids, start, end - start)], self.tokenizer, width
         )
         own = self._begins[self._own_words[indices]]  # (B, 2)
