@@ -1,4 +1,4 @@
-"""CoNLL's files, and their words in pieces and windows."""
+"""CoNLL's files, and windows of labeled words."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_a_missing_file_is_told(tmp_path):
         read_conll(tmp_path / "none.txt")
 
 
-# === As the model reads them ===
+# === Encoding ===
 
 
 def test_the_first_piece_of_each_word_has_its_label(read, store):
@@ -141,7 +141,7 @@ def test_each_word_counts_in_exactly_one_window_and_none_is_lost(
     everything = np.arange(len(windows))
     inputs, labels, weights = windows.batch(everything, sequence_length)
     assert weights.sum() == conll.num_words
-    # A model that gives the labels back gets every tag right.
+    # Predictions equal to the labels yield every tag.
     rows = np.where(weights > 0, labels, -1)
     assert windows.tags_of_words(rows) == conll.tags
     room = sequence_length - 2
@@ -163,7 +163,8 @@ def test_words_count_where_they_have_most_context(read, store):
     width = windows.sequence_length
     _, _, weights = windows.batch(np.arange(len(windows)), width)
     counted = weights[:, 1:-1:one].astype(int)  # (windows, 16 words)
-    # Windows of 16 words begin every 8: of the middle ones the middle half.
+    # Windows of 16 words begin every 8 words; of inner ones, the middle half
+    # is labeled.
     assert counted[1].tolist() == [0] * 4 + [1] * 8 + [0] * 4
     assert counted[0].tolist() == [1] * 12 + [0] * 4
     assert counted[-1].tolist() == [0] * 4 + [1] * 12

@@ -1,4 +1,4 @@
-"""RACE: both forms of its files, and how choices are laid out."""
+"""RACE: both forms of its files, and packed choices."""
 
 import json
 
@@ -28,7 +28,7 @@ def write(directory, passage=PASSAGE, split="train", **changes):
 
 def test_a_file_a_passage_and_all_in_one_are_read_alike(tmp_path):
     write(tmp_path / "raw")
-    for number in (10, 2):  # in the order of their numbers
+    for number in (10, 2):  # read in numeric order
         path = tmp_path / f"raw/train/middle/{number}.txt"
         path.write_text(json.dumps({**PASSAGE, "id": f"middle{number}.txt"}))
     raw = read_race(tmp_path / "raw", "train")

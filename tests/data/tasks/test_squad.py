@@ -1,4 +1,4 @@
-"""SQuAD's files, and the windows that the model reads."""
+"""SQuAD's files, and windows of question and paragraph."""
 
 import copy
 import json
@@ -58,7 +58,7 @@ def test_a_file_without_any_answers_is_one_to_predict_for(tmp_path):
 
 
 def without(*path):
-    """Removes a key from the made file."""
+    """A change that removes a key from the generated file."""
 
     def change(made):
         node = made
@@ -70,7 +70,7 @@ def without(*path):
 
 
 def replaced(value, *path):
-    """Puts another value into the made file."""
+    """A change that replaces a value in the generated file."""
 
     def change(made):
         node = made
@@ -213,7 +213,7 @@ def test_every_answer_of_real_questions_decodes_back_to_its_text(shared_data):
             text = windows.text_of(first[index], *windows.spans[index])
             if text != question.answers[0].text:
                 exceptions.append((question.answers[0].text, text))
-    # One piece holds more than the answer; no span of pieces has just it.
+    # A token contains more than the answer: no span of tokens equals it.
     assert sorted(exceptions) == [
         ("27-30", "27-30%"),
         ("90", "90%"),
@@ -247,7 +247,7 @@ def covered_by_windows(windows, squad):
             text = squad.paragraphs[paragraph]
             missing = set(range(len(text))) - characters[paragraph]
             rest = "".join(text[place] for place in missing)
-            # Of invisible marks SentencePiece makes nothing.
+            # SentencePiece drops invisible characters.
             assert {unicodedata.category(c) for c in rest.strip()} <= {
                 "Cf",
                 "Zs",
@@ -270,7 +270,7 @@ def test_answers_that_are_not_in_the_text_are_listed(tmp_path, tokenizer):
         *windows.unaligned
     }
     assert not left_out
-    # For evaluation they are asked all the same.
+    # Evaluation keeps these questions.
     evaluated = windows_of(squad, tokenizer)
     assert set(evaluated.question) == set(range(20))
 
