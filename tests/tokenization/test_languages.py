@@ -69,10 +69,10 @@ def assert_whole_words(store):
         ):
             inside = np.arange(start, start + length)
             for number in np.unique(word[inside]):
-                pieces = inside[word[inside] == number]
-                chosen = {int(offset + p - start) in predicted for p in pieces}
+                tokens = inside[word[inside] == number]
+                chosen = {int(offset + p - start) in predicted for p in tokens}
                 assert len(chosen) == 1
-                several += len(pieces) > 1 and chosen == {True}
+                several += len(tokens) > 1 and chosen == {True}
     return several
 
 

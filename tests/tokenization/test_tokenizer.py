@@ -99,7 +99,7 @@ def test_on_real_text_ids_equal_a_slow_reference_and_offsets_slice_back(
 
 
 def check_offsets(tokenizer, processor, text, ids, offsets):
-    """Every piece equals its source text after normalization."""
+    """Every token equals its source text after normalization."""
     for token_id, (start, end) in zip(ids, offsets, strict=True):
         piece = tokenizer.id_to_piece(token_id).replace("\u2581", "")
         source = text[start:end]
@@ -110,7 +110,7 @@ def check_offsets(tokenizer, processor, text, ids, offsets):
         if token_id == tokenizer.unknown_id:
             assert normalized, message
         elif any(len(normalize_text(character)) > 1 for character in source):
-            # A fraction, for example, is one character but three pieces.
+            # A fraction, for example, is one character but three tokens.
             assert piece in normalized and piece, message
         else:
             assert normalized == piece, message

@@ -26,7 +26,7 @@ class PretrainingDataset(keras.utils.PyDataset):
     accessed in any order, a resumed run continues with the batches it would
     have had, and the batches of all ranks together equal one rank's batch of
     `size` times the rows. Each pass over the text visits every token once, in
-    a new order; segment splits and masks are drawn anew each time.
+    a new order; segment splits and masks are drawn again each time.
 
     Args:
         store: A `TokenStore` or its path.
@@ -132,7 +132,7 @@ class PretrainingDataset(keras.utils.PyDataset):
 
     @property
     def steps_per_pass(self) -> float:
-        """Number of steps, a fraction, in which each sequence occurs once."""
+        """Steps per pass over the sequences, not rounded."""
         return len(self.sequences) / (self.batch_size * self.size)
 
     def __getitem__(self, index):

@@ -27,7 +27,7 @@ from albert_keras.data.stateless_random import permute
 from albert_keras.tokenization.word_boundaries import word_begin_mask
 
 # Google's feature names, with type and number of values: one per token, per
-# masked token, or one. `next_sentence_labels` are those of sentence order.
+# masked token, or one. `next_sentence_labels` are the sentence-order labels.
 _FEATURES = {
     "input_ids": (INTEGERS, "tokens"),
     "input_mask": (INTEGERS, "tokens"),
@@ -105,7 +105,7 @@ class PretrainingRecords(keras.utils.PyDataset):
 
     @property
     def steps_per_pass(self) -> float:
-        """Number of steps, a fraction, in which each record occurs once."""
+        """Steps per pass over the records, not rounded."""
         return len(self) / (self.batch_size * self.size)
 
     def __getitem__(self, index):

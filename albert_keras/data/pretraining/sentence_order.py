@@ -7,10 +7,10 @@ the pairs are swapped:
     in order (label 0)    [CLS] A [SEP] B [SEP]
     swapped (label 1)     [CLS] B [SEP] A [SEP]
 
-The sequences are the same in every pass; splits and swaps are drawn anew.
+The sequences are the same in every pass; splits and swaps are drawn again.
 
-Differences from Google's `create_pretraining_data.py`, which balance the task
-and use every token:
+Differences from Google's `create_pretraining_data.py`, so that the task is
+balanced and every token is used:
 
 - Text that does not fit into a sequence begins the next one. Google truncates
   it.

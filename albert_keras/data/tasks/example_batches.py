@@ -118,7 +118,7 @@ class TrainingBatches(_Batches):
 
     @property
     def steps_per_pass(self) -> float:
-        """Number of steps, a fraction, in which each example occurs once."""
+        """Steps per pass over the examples, not rounded."""
         return len(self.examples) / (self.batch_size * self.size)
 
     def __getitem__(self, index):

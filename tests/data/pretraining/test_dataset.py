@@ -104,9 +104,9 @@ def test_only_whole_words_of_the_text_are_predicted(store):
         for offset, start, length in segments_of(dataset, row):
             inside = range(start, start + length)
             for number in {word[p] for p in inside}:
-                pieces = np.flatnonzero(word == number)
-                whole = all(p in inside for p in pieces)
-                here = [offset + p - start for p in pieces if p in inside]
+                parts = np.flatnonzero(word == number)
+                whole = all(p in inside for p in parts)
+                here = [offset + p - start for p in parts if p in inside]
                 chosen = [place in predicted for place in here]
                 assert all(chosen) or not any(chosen)
                 assert whole or not any(chosen)

@@ -94,8 +94,8 @@ def test_words_are_predicted_whole_and_special_tokens_never(masked):
     for row in range(500):
         word = np.cumsum(starts[row])
         for number in np.unique(word[chosen[row]]):
-            pieces = is_text[row] & (word == number)
-            assert chosen[row][pieces].all()
+            tokens = is_text[row] & (word == number)
+            assert chosen[row][tokens].all()
 
 
 def test_every_piece_is_as_likely_to_be_predicted(masked):

@@ -88,10 +88,10 @@ def test_the_first_piece_of_each_word_has_its_label(read, store):
     inputs, labels, weights = windows.batch(np.array([0]), 32)
     ids, expected_labels, expected_weights = [tokenizer.cls_id], [0], [0]
     for word, label in (("Bade", 2), ("rigonusta", 0), ("ta", 1)):
-        pieces = tokenizer.encode([word])[0]
-        ids += pieces
-        expected_labels += [label] + [0] * (len(pieces) - 1)
-        expected_weights += [1] + [0] * (len(pieces) - 1)
+        tokens = tokenizer.encode([word])[0]
+        ids += tokens
+        expected_labels += [label] + [0] * (len(tokens) - 1)
+        expected_weights += [1] + [0] * (len(tokens) - 1)
     ids.append(tokenizer.sep_id)
     length = len(ids)
     assert length > 6 and windows.lengths.tolist() == [length]
@@ -145,20 +145,22 @@ def test_each_word_counts_in_exactly_one_window_and_none_is_lost(
     rows = np.where(weights > 0, labels, -1)
     assert windows.tags_of_words(rows) == conll.tags
     room = sequence_length - 2
-    long_words = {w for w in set(sentences[-1]) if pieces(tokenizer, w) > room}
+    long_words = {
+        w for w in set(sentences[-1]) if num_tokens(tokenizer, w) > room
+    }
     assert {word for _, word in windows.cut_words} == long_words
-    # Each window starts with the first piece of a word.
+    # Each window starts with the first token of a word.
     firsts = {tokenizer.encode([str(w)])[0][0] for s in sentences for w in s}
     assert set(inputs["token_ids"][:, 1].tolist()) <= firsts
 
 
-def pieces(tokenizer, word):
+def num_tokens(tokenizer, word):
     return len(tokenizer.encode([str(word)])[0])
 
 
 def test_words_count_where_they_have_most_context(read, store):
     conll = read("ta O\n" * 40)
-    one = pieces(store.tokenizer, "ta")
+    one = num_tokens(store.tokenizer, "ta")
     windows = TokenWindows(conll, ("O",), store.tokenizer, 16 * one + 2)
     width = windows.sequence_length
     _, _, weights = windows.batch(np.arange(len(windows)), width)

@@ -143,13 +143,13 @@ def test_windows_are_those_of_googles_loop(squad, tokenizer):
     expected = []
     for index, question in enumerate(squad.questions):
         (query,) = tokenizer.encode([question.text])
-        (pieces,) = tokenizer.encode([squad.paragraphs[question.paragraph]])
+        (tokens,) = tokenizer.encode([squad.paragraphs[question.paragraph]])
         room = 24 - min(len(query), 8) - 3
         start = 0
         while True:
-            length = min(len(pieces) - start, room)
+            length = min(len(tokens) - start, room)
             expected.append((index, start, length))
-            if start + length == len(pieces):
+            if start + length == len(tokens):
                 break
             start += min(length, 7)
     found = zip(windows.question, windows.start, windows.length, strict=True)
@@ -163,9 +163,9 @@ def test_a_row_is_question_and_window_between_special_pieces(squad, tokenizer):
     for row in range(len(windows)):
         question = squad.questions[windows.question[row]]
         query = tokenizer.encode([question.text])[0][:8]
-        pieces = tokenizer.encode([squad.paragraphs[question.paragraph]])[0]
+        tokens = tokenizer.encode([squad.paragraphs[question.paragraph]])[0]
         start, length = windows.start[row], windows.length[row]
-        window = pieces[start : start + length]
+        window = tokens[start : start + length]
         ids = [2, *query, 3, *window, 3]
         size = len(ids)
         assert windows.lengths[row] == size
@@ -229,14 +229,14 @@ def test_windows_cover_every_character_of_every_paragraph(squad, tokenizer):
 
 
 def covered_by_windows(windows, squad):
-    pieces = {}
+    tokens = {}
     for question, start, length in zip(
         windows.question, windows.start, windows.length, strict=True
     ):
-        seen = pieces.setdefault(int(question), set())
+        seen = tokens.setdefault(int(question), set())
         seen.update(range(start, start + length))
     characters = {}
-    for question, seen in pieces.items():
+    for question, seen in tokens.items():
         paragraph = squad.questions[question].paragraph
         offsets = windows.paragraphs.offsets_of(paragraph)
         assert seen == set(range(len(offsets)))
