@@ -67,7 +67,7 @@ def window_lengths(options):
     windows = SquadWindows(
         read_squad(options.data_file),
         ak.AlbertTokenizer(options.vocabulary),
-        max_seq_length=options.max_seq_length,
+        sequence_length=options.max_seq_length,
     )
     step = max(1, len(windows) // options.windows)
     return [int(n) for n in windows.lengths[::step][: options.windows]]

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from albert_keras.tokenization.tokenizer import WORD_START, AlbertTokenizer
+from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
+from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 MASK = "[MASK]"
 
@@ -75,6 +76,6 @@ def _encode_with_masks(tokenizer, text):
 
 def _without_word_start(tokenizer, ids):
     """SentencePiece begins each text with a word, a comma does not."""
-    if ids and tokenizer.id_to_piece(ids[0]) == WORD_START:
+    if ids and tokenizer.id_to_piece(ids[0]) == SPACE_SYMBOL:
         return ids[1:]
     return ids

@@ -7,7 +7,7 @@ from keras import ops
 
 from albert_keras.data.pretraining.google_records import unmasked
 from albert_keras.evaluation.fill_mask import Fill
-from albert_keras.tokenization.tokenizer import WORD_START
+from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,4 +111,4 @@ class _Shown:
 
     def text(self, token_id):
         piece = self.tokenizer.id_to_piece(int(token_id))
-        return piece.replace(WORD_START, " ")
+        return piece.replace(SPACE_SYMBOL, " ")

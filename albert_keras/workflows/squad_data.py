@@ -16,7 +16,7 @@ def make_windows(settings, squad, tokenizer, training=False):
         return SquadWindows(
             squad,
             tokenizer,
-            max_seq_length=settings.max_seq_length or defaults.max_seq_length,
+            sequence_length=settings.max_seq_length or defaults.max_seq_length,
             doc_stride=settings.doc_stride,
             max_query_length=settings.max_query_length,
             training=training,

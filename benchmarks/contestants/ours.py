@@ -48,7 +48,7 @@ class Windows(Examples):
 
     def __init__(self, lengths):
         self.lengths = np.array(lengths)
-        self.max_length = max(lengths)
+        self.sequence_length = max(lengths)
 
     def batch(self, indices, width):
         return ids_and_masks(self.lengths[indices], width), None

@@ -22,7 +22,7 @@ def windows(store, tmp_path):
     return SquadWindows(
         squad,
         store.tokenizer,
-        max_seq_length=26,
+        sequence_length=26,
         doc_stride=5,
         max_query_length=8,
     )

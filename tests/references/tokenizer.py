@@ -2,7 +2,7 @@
 
 import re
 
-from albert_keras.data.text_normalization import normalize_text
+from albert_keras.tokenization.text_normalization import normalize_text
 
 SPECIAL = re.compile(r"(\s*\[MASK\]|\[CLS\]|\[SEP\]|<pad>|<unk>)")
 
