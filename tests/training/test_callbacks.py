@@ -52,7 +52,7 @@ def test_rows_hold_means_since_the_last_row_and_validations(
         tmp_path,
         frequency=2,
         tokens_per_update=96,
-        rows_per_update=8,
+        global_batch_size=8,
         validations=[Validation(lambda: next(validations), frequency=4)],
     )
     model.fit(
