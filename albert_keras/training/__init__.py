@@ -1,4 +1,4 @@
-"""Training Keras models: exact gradient accumulation, checkpoints, callbacks."""
+"""Trains Keras models: gradient accumulation, checkpoints, callbacks."""
 
 import lazy_loader
 

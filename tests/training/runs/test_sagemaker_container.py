@@ -73,8 +73,8 @@ def test_the_model_goes_to_the_job_and_beside_checkpoints_elsewhere(
     container, tmp_path
 ):
     run = tmp_path / "run"
-    assert RunDirectory(run).places_for_the_model() == []
+    assert RunDirectory(run).model_directories() == []
     elsewhere = RunDirectory(run, tmp_path / "checkpoints")
-    assert elsewhere.places_for_the_model() == [run / "model"]
+    assert elsewhere.model_directories() == [run / "model"]
     start_job(container)
-    assert RunDirectory(run).places_for_the_model() == [container.model]
+    assert RunDirectory(run).model_directories() == [container.model]
