@@ -139,7 +139,7 @@ def restore_checkpoint(
             f"The checkpoint {path} was saved with the optimizer "
             f"{description['optimizer']}, but the model has "
             f"{_optimizer_name(model.optimizer)}. Use the same optimizer, or "
-            "restore the weights without the optimizer's state."
+            "pass `optimizer_state=False` to restore only the weights."
         )
     for key in [*variables, *stored]:
         expected = _describe(variables[key]) if key in variables else None

@@ -42,8 +42,8 @@ class TrainingRun:
     Args:
         settings: A dataclass with `output_dir`, `checkpoint_dir`, `resume`,
             `log_frequency`, `checkpoint_frequency`, `keep_checkpoints`,
-            `wandb_project` and the class attribute `MAY_CHANGE`, the names of
-            settings that a resumed run may change.
+            `wandb_project` and the class attribute `MAY_CHANGE`, names that a
+            resumed run may change.
         rows_per_update: Rows of an update on all ranks.
 
     Attributes:
@@ -116,10 +116,8 @@ class TrainingRun:
         return restore_checkpoint(newest, model)
 
     def _checkpoint_record(self):
-        """The settings in a checkpoint, with the global batch size.
-
-        A resumed run may split the same global batch differently.
-        """
+        """What a checkpoint tells of its run: the settings, and the rows of
+        an update, which may be shared out otherwise on resuming."""
         return {**self.record, "global_batch": self.rows_per_update}
 
     def fit(

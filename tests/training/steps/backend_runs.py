@@ -76,7 +76,7 @@ def random_states(start):
         return [], {"states": batch * non_trainable[0][0]}, non_trainable
 
     sums, after = jax.jit(
-        lambda states: jax_step._on_each_device(accumulate, model)(
+        lambda states: jax_step._accumulate_on_each_device(accumulate, model)(
             [], states, jax.numpy.eye(2, dtype="uint32")
         )[1:]
     )(states)
