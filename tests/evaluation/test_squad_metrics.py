@@ -160,7 +160,7 @@ BAD = {
     "a list": ("predictions.json", ["x"], "must hold an object.*texts"),
     "a number": ("predictions.json", {"exact": 1}, "texts. Received: 1"),
     "odds as text": ("null_odds.json", {"exact": "1"}, "numbers. .*'1'"),
-    "odds missing": ("null_odds.json", {"exact": 1}, "null odds have nothing"),
+    "odds missing": ("null_odds.json", {"exact": 1}, "null odds are missing"),
 }
 
 
