@@ -1,4 +1,4 @@
-"""Inside a job's container: failure reasons, where the model goes."""
+"""A job's container: paths, failure reasons, and the model's directories."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from albert_keras.workflows.pretraining_settings import PretrainingSettings
 
 @pytest.fixture
 def container(tmp_path, monkeypatch):
-    """A container, which is one of a job once it has a configuration."""
+    """A container, which belongs to a job once it has a configuration."""
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "ml"))
     return SageMakerContainer()
 

@@ -1,4 +1,4 @@
-"""Weights & Biases is off unless asked for and logged in."""
+"""Weights & Biases is off unless asked for and a user is logged in."""
 
 import sys
 import types
