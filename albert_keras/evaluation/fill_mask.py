@@ -74,7 +74,7 @@ def _encode_with_masks(tokenizer, text):
 
 
 def _without_word_start(tokenizer, ids):
-    """Drops the word start that SentencePiece puts before any text."""
+    """SentencePiece begins each text with a word, a comma does not."""
     if ids and tokenizer.id_to_piece(ids[0]) == WORD_START:
         return ids[1:]
     return ids

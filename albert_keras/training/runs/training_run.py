@@ -57,7 +57,7 @@ class TrainingRun:
     def __init__(self, settings: Any, rows_per_update: int) -> None:
         self.settings = settings
         self.rows_per_update = rows_per_update
-        # Through JSON, so that tuples compare equal to the lists read back.
+        # As JSON gives it back, tuples as lists, to compare when resuming.
         self.record = json.loads(json.dumps(dataclasses.asdict(settings)))
         self.directory = RunDirectory(
             settings.output_dir, settings.checkpoint_dir
