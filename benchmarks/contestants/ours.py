@@ -44,7 +44,7 @@ def inference(options):
 
 
 class Windows(Examples):
-    """Made-up ids of given lengths."""
+    """Examples of given lengths with random ids."""
 
     def __init__(self, lengths):
         self.lengths = np.array(lengths)
@@ -55,7 +55,7 @@ class Windows(Examples):
 
 
 def products(options):
-    """The large products of an update alone, as TensorFlow has them."""
+    """Computes only the large matrix products of an update, in TensorFlow."""
     hidden, inner = options["hidden_dim"], options["intermediate_dim"]
     rows = options["rows"] * options["length"]
     shapes = [
