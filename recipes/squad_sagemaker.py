@@ -12,13 +12,10 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from albert_keras.launching.estimate import Workload
-from albert_keras.workflows.finetuning_settings import (
-    SQUAD_DEFAULTS,
-    SquadSettings,
-)
 from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.sagemaker_launch import launch
 from albert_keras.workflows.sagemaker_settings import SageMakerSettings
+from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
 # Questions of the official training files, to estimate how long it takes.
 NUM_QUESTIONS = {"1.1": 87_599, "2.0": 130_319}

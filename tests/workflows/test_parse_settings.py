@@ -14,7 +14,7 @@ def parse(argv):
     return parse_settings(PretrainingSettings, argv)
 
 
-def test_flags_override_the_file_and_the_file_the_defaults(parse, tmp_path):
+def test_flags_override_the_file_and_the_file_the_defaults(tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text(
         "total_steps: 7\nlearning_rate: 1.0e-3\nresume: true\n"
@@ -39,7 +39,7 @@ def test_flags_override_the_file_and_the_file_the_defaults(parse, tmp_path):
     ],
 )
 def test_a_file_that_is_wrong_is_refused_by_name(
-    parse, tmp_path, content, message
+    tmp_path, content, message
 ):
     path = tmp_path / "run.yaml"
     path.write_text(content)
@@ -55,14 +55,14 @@ def test_a_file_that_is_wrong_is_refused_by_name(
     "argv",
     [[], [*REQUIRED, "--model_size", "huge"], [*REQUIRED, "--steps", "1"]],
 )
-def test_wrong_flags_end_with_a_usage_message(parse, argv, capsys):
+def test_wrong_flags_end_with_a_usage_message(argv, capsys):
     with pytest.raises(SystemExit) as stop:
         parse(argv)
     assert stop.value.code == 2
     assert capsys.readouterr().err
 
 
-def test_every_setting_has_a_sentence_in_the_help(parse, recipe, capsys):
+def test_every_setting_has_a_sentence_in_the_help(capsys):
     with pytest.raises(SystemExit):
         parse(["--help"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
@@ -73,7 +73,7 @@ def test_every_setting_has_a_sentence_in_the_help(parse, recipe, capsys):
     assert shown.count("(required)") == 2
 
 
-def test_the_learning_rate_follows_the_square_root_of_the_batch(parse):
+def test_the_learning_rate_follows_the_square_root_of_the_batch():
     settings = parse([*REQUIRED, "--batch_size", "64"])
     assert settings.peak_learning_rate(64) == pytest.approx(0.00176)
     assert settings.peak_learning_rate(16) == pytest.approx(0.00088)
@@ -86,7 +86,7 @@ def test_the_learning_rate_follows_the_square_root_of_the_batch(parse):
     assert settings.tokens_per_update(8) == 512 * 512
 
 
-def test_settings_that_do_not_fit_each_other_are_refused(parse):
+def test_settings_that_do_not_fit_each_other_are_refused():
     with pytest.raises(ValueError, match="--batch_size must be at least 1"):
         parse([*REQUIRED, "--batch_size", "0"]).check()
     with pytest.raises(ValueError, match="--pretrained go together"):
@@ -95,7 +95,7 @@ def test_settings_that_do_not_fit_each_other_are_refused(parse):
         parse([*REQUIRED, "--checkpoint_path", "c"]).check()
 
 
-def test_booleans_are_taken_with_a_value_too(parse):
+def test_booleans_are_taken_with_a_value_too():
     settings = parse(
         [*REQUIRED, "--resume", "true", "--skip_xla=True", "--eager", "false"]
         + ["--bias_correction=false", "--name", "true"]
@@ -105,7 +105,7 @@ def test_booleans_are_taken_with_a_value_too(parse):
     assert settings.name == "true"
 
 
-def test_flags_of_the_aws_sample_are_taken_or_refused(parse, capsys):
+def test_flags_of_the_aws_sample_are_taken_or_refused(capsys):
     settings = parse(
         ["--train_dir=corpus/train", "--val_dir", "corpus/val"]
         + ["--output_dir", "o", "--per_gpu_batch_size", "4"]
