@@ -1,4 +1,4 @@
-"""How the recipes read their settings: flags, a YAML file, defaults.
+"""Reads a recipe's settings: flags, a YAML file, defaults.
 
 Each recipe describes its settings as a frozen dataclass with a sentence under
 each field; flags, help and the keys of the file are the fields.
@@ -6,6 +6,7 @@ each field; flags, help and the keys of the file are the fields.
 
 import dataclasses
 import os
+import re
 import sys
 
 import tyro
@@ -14,13 +15,28 @@ import yaml
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
 from albert_keras.workflows.legacy_flags import todays_flags
 
+# Settings that have another name than the library's argument.
+FIELD_OF_ARGUMENT = {
+    "attention_dropout": "attention_probs_dropout_prob",
+    "decay": "layer_wise_learning_rate_decay",
+    "global_clipnorm": "max_grad_norm",
+    "hidden_dropout": "hidden_dropout_prob",
+    "max_predictions": "max_predictions_per_seq",
+    "micro_batch_size": "batch_size",
+    "peak_learning_rate": "learning_rate",
+    "sequence_length": "max_seq_length",
+    "short_sequence_prob": "short_seq_prob",
+}
+_ARGUMENT = re.compile(r"""`(\w+)(?:=["']?([\w.-]+)["']?)?`""")
+
 
 def run_recipe(name, function, settings_class, argv=None):
-    """Runs a recipe: what the user got wrong is told in one line.
+    """Runs a recipe; a mistake of the user ends it with one line.
 
     Args:
-        name: The recipe's, put before the message.
-        function: Takes the settings; its `ValueError`s are the user's.
+        name: The recipe's name, put before the message.
+        function: Takes the settings; its `ValueError`s are the user's
+            mistakes.
         settings_class, argv: See `parse_settings`.
 
     Returns:
@@ -32,11 +48,33 @@ def run_recipe(name, function, settings_class, argv=None):
     try:
         return function(settings)
     except ValueError as error:
-        container.report_failure(f"{name}: {error}")
-        raise SystemExit(f"{name}: {error}") from error
+        message = f"{name}: {name_flags(str(error), settings_class)}"
+        container.report_failure(message)
+        raise SystemExit(message) from error
     except Exception as error:
         container.report_failure(f"{name}: {type(error).__name__}: {error}")
         raise
+
+
+def name_flags(message, settings_class):
+    """Replaces the arguments that a library error names by a recipe's flags.
+
+    `` `overwrite=True` `` becomes `--overwrite`, `` `cache=False` ``
+    `--no_cache` and `` `seed` `` `--seed`, if the settings have the field.
+    """
+    fields = {field.name for field in dataclasses.fields(settings_class)}
+
+    def flag(match):
+        name, value = match.groups()
+        if name not in fields:
+            name = FIELD_OF_ARGUMENT.get(name)
+        if name not in fields:
+            return match[0]
+        if value == "False":
+            return f"--no_{name}"
+        return f"--{name}" if value in (None, "True") else f"--{name} {value}"
+
+    return _ARGUMENT.sub(flag, message)
 
 
 def parse_settings(settings_class, argv=None):

@@ -4,8 +4,14 @@ import dataclasses
 
 import pytest
 
-from albert_keras.workflows.parse_settings import parse_settings
+from albert_keras.workflows.parse_settings import (
+    FIELD_OF_ARGUMENT,
+    name_flags,
+    parse_settings,
+    run_recipe,
+)
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.task_settings import SquadSettings
 
 REQUIRED = ["--data_dir", "d", "--output_dir", "o"]
 
@@ -38,9 +44,7 @@ def test_flags_override_the_file_and_the_file_the_defaults(tmp_path):
         ("a: b: c\n", "cannot be read"),
     ],
 )
-def test_a_file_that_is_wrong_is_refused_by_name(
-    tmp_path, content, message
-):
+def test_a_file_that_is_wrong_is_refused_by_name(tmp_path, content, message):
     path = tmp_path / "run.yaml"
     path.write_text(content)
     with pytest.raises(SystemExit, match=f"run.yaml {message}"):
@@ -124,3 +128,40 @@ def test_flags_of_the_aws_sample_are_taken_or_refused(capsys):
     ):
         with pytest.raises(SystemExit, match=today):
             parse([*REQUIRED, *flags])
+
+
+@pytest.mark.parametrize(
+    "message, shown",
+    [
+        ("Pass `resume=True`.", "Pass --resume."),
+        ("Pass `bias_correction=False`.", "Pass --no_bias_correction."),
+        ("a larger `batch_size`", "a larger --batch_size"),
+        ("`sequence_length` must be 8", "--max_seq_length must be 8"),
+        ('Pass `optimizer="adamw"`.', "Pass --optimizer adamw."),
+        ("Pass `epsilon=1e-6`.", "Pass --epsilon 1e-6."),
+        ("`size` of `PyDataset`", "`size` of `PyDataset`"),
+        ("`aws iam get-role` shows it", "`aws iam get-role` shows it"),
+        ("`decay` must be", "`decay` must be"),  # of fine-tuning alone
+    ],
+)
+def test_a_message_names_flags_where_the_library_named_arguments(
+    message, shown
+):
+    assert name_flags(message, PretrainingSettings) == shown
+
+
+def test_every_argument_of_another_name_is_a_setting():
+    for argument, field in FIELD_OF_ARGUMENT.items():
+        shown = {
+            name_flags(f"`{argument}`", settings)
+            for settings in (PretrainingSettings, SquadSettings)
+        }
+        assert f"--{field}" in shown
+
+
+def test_a_recipe_ends_with_the_flag_of_the_argument():
+    def fail(settings):
+        raise ValueError("It exists. Pass `resume=True`.")
+
+    with pytest.raises(SystemExit, match="^name: It exists. Pass --resume.$"):
+        run_recipe("name", fail, PretrainingSettings, REQUIRED)
