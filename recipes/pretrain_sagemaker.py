@@ -17,11 +17,13 @@ from typing import ClassVar
 from albert_keras.launching.estimate import Workload
 from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.run_settings import order_fields
 from albert_keras.workflows.sagemaker_launch import launch
 from albert_keras.workflows.sagemaker_settings import SageMakerSettings
 
 
-@dataclasses.dataclass(frozen=True)
+@order_fields
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
     """Launches a pretraining on Amazon SageMaker."""
 

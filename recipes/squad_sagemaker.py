@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 
 from albert_keras.launching.estimate import Workload
 from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.run_settings import order_fields
 from albert_keras.workflows.sagemaker_launch import launch
 from albert_keras.workflows.sagemaker_settings import SageMakerSettings
 from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
@@ -21,6 +22,7 @@ from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 NUM_QUESTIONS = {"1.1": 87_599, "2.0": 130_319}
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SquadOnSageMaker(SageMakerSettings, SquadSettings):
     """Launches a fine-tuning on SQuAD on Amazon SageMaker."""

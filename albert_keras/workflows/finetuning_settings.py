@@ -8,6 +8,8 @@ import dataclasses
 import math
 from typing import ClassVar, Literal
 
+from albert_keras.workflows.run_settings import RunSettings, order_fields
+
 
 @dataclasses.dataclass(frozen=True)
 class TaskDefaults:
@@ -52,8 +54,9 @@ class Plan:
     epochs: float
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FinetuningSettings:
+class FinetuningSettings(RunSettings):
     """What every fine-tuning recipe can be told."""
 
     # === Paths ===
@@ -64,19 +67,6 @@ class FinetuningSettings:
 
     vocabulary: str | None = None
     """A SentencePiece model, where `pretrained` has none."""
-
-    output_dir: str
-    """Run directory: settings, metrics, checkpoints, predictions, figure."""
-
-    resume: bool = False
-    """Go on from the newest whole checkpoint in the run directory."""
-
-    checkpoint_dir: str | None = None
-    """Where checkpoints go; by default /opt/ml/checkpoints where it exists
-    (SageMaker's spot instances), else in the run directory."""
-
-    name: str = ""
-    """A name of yours, for the model card and Weights & Biases."""
 
     # === Model ===
 
@@ -106,15 +96,9 @@ class FinetuningSettings:
 
     # === Training ===
 
-    seed: int = 42
-    """Seed of the head's weights, of dropout and of the order of rows."""
-
     batch_size: int | None = None
     """Rows in a micro-batch, on each rank, under JAX on each of the machine's
     devices; by default the paper's batch, shared out."""
-
-    gradient_accumulation_steps: int = 1
-    """Micro-batches in an update, on each rank."""
 
     epochs: float | None = None
     """Passes over the training rows."""
@@ -132,41 +116,9 @@ class FinetuningSettings:
     learning_rate: float | None = None
     """Peak; by default the paper's for the task, with LAMB 3e-4."""
 
-    end_learning_rate: float = 0.0
-    """Rate after the last update."""
-
-    learning_rate_decay_power: float = 1.0
-    """1 is a linear decay."""
-
     layer_wise_learning_rate_decay: float = 1.0
     """What the rate is multiplied by from each part of the model to the one
     below: head, groups of layers, embeddings. 1 is none."""
-
-    weight_decay: float = 0.01
-    """Decay; layer normalization and biases are left out (AWS sample: 0)."""
-
-    epsilon: float = 1e-6
-    """Added to the root of the second moment."""
-
-    max_grad_norm: float = 1.0
-    """Clipping of the gradient's global norm."""
-
-    gradient_compression: Literal["none", "float16", "bfloat16"] = "none"
-    """Type in which gradients travel between ranks or devices."""
-
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Types of the computation."""
-
-    remat: bool = False
-    """Compute each layer again for its gradient: a third more time, and much
-    less memory. Without dropout only."""
-
-    skip_xla: bool = False
-    """Do not compile with XLA (TensorFlow does on GPUs only; JAX always, or
-    else it runs operation by operation)."""
-
-    eager: bool = False
-    """Run without a graph, to look for faults."""
 
     # === Evaluation ===
 
@@ -184,39 +136,25 @@ class FinetuningSettings:
 
     # === Logs ===
 
-    log_frequency: int = 10
-    """Updates between two rows of metrics."""
-
     checkpoint_frequency: int = 1000
     """Updates between two checkpoints."""
 
     keep_checkpoints: int = 1
     """How many checkpoints to keep."""
 
-    wandb_project: str | None = None
-    """Log to this project of Weights & Biases as well, if logged in."""
-
-    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
-        {
-            "output_dir",
-            "resume",
-            "checkpoint_dir",
-            "name",
-            "workers",
-            "cache",
-            "wandb_project",
-            "batch_size",
-            "gradient_accumulation_steps",
-            "eval_batch_size",
-            "log_frequency",
-            "checkpoint_frequency",
-            "keep_checkpoints",
-            "remat",
-            "skip_xla",
-            "eager",
-        }
-    )
-    """What a resumed run may change without becoming another run."""
+    MAY_CHANGE: ClassVar[frozenset[str]] = RunSettings.MAY_CHANGE | {
+        "name",
+        "workers",
+        "cache",
+        "eval_batch_size",
+    }
+    POSITIVE: ClassVar[frozenset[str]] = RunSettings.POSITIVE | {
+        "eval_batch_size",
+        "epochs",
+        "early_stopping_patience",
+        "max_seq_length",
+        "workers",
+    }
 
     def plan(self, defaults, num_rows, num_ranks):
         """The batch arithmetic of a run.
@@ -288,32 +226,9 @@ class FinetuningSettings:
 
     def check(self):
         """Raises where settings do not fit each other."""
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name in _POSITIVE and value is not None and value <= 0:
-                raise ValueError(
-                    f"--{field.name} must be above 0. Received: {value}."
-                )
+        super().check()
         if self.epochs is not None and self.total_steps is not None:
             raise ValueError(
                 "--epochs and --total_steps both say how long to train. "
                 f"Pass one. Received: {self.epochs} and {self.total_steps}."
             )
-
-
-_POSITIVE = frozenset(
-    {
-        "batch_size",
-        "gradient_accumulation_steps",
-        "eval_batch_size",
-        "epochs",
-        "total_steps",
-        "validation_frequency",
-        "early_stopping_patience",
-        "log_frequency",
-        "checkpoint_frequency",
-        "keep_checkpoints",
-        "max_seq_length",
-        "workers",
-    }
-)

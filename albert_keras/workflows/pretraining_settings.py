@@ -4,29 +4,18 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from albert_keras.optimizers import square_root_scaling
+from albert_keras.workflows.run_settings import RunSettings, order_fields
 
 
-@dataclasses.dataclass(frozen=True)
-class PretrainingSettings:
+@order_fields
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainingSettings(RunSettings):
     """Pretrains ALBERT on a prepared corpus."""
 
     # === Paths ===
 
     data_dir: str
     """A corpus made by prepare_corpus.py."""
-
-    output_dir: str
-    """Run directory: settings, metrics, checkpoints, figure."""
-
-    resume: bool = False
-    """Go on from the newest whole checkpoint in the run directory."""
-
-    checkpoint_dir: str | None = None
-    """Where checkpoints go; by default /opt/ml/checkpoints where it exists
-    (SageMaker's spot instances), else in the run directory."""
-
-    name: str = ""
-    """A name of yours, the last part of the run's name."""
 
     run_name: str | None = None
     """The run's whole name; by default composed of what matters."""
@@ -91,15 +80,9 @@ class PretrainingSettings:
 
     # === Training ===
 
-    seed: int = 42
-    """Seed of weights, dropout and batches."""
-
     batch_size: int = 32
     """Sequences in a micro-batch, on each rank; under JAX, on each of the
     machine's devices, all of which take part."""
-
-    gradient_accumulation_steps: int = 1
-    """Micro-batches in an update, on each rank."""
 
     total_steps: int = 125000
     """Updates in all (ALBERT: 125,000 of 4096 x 512 tokens)."""
@@ -107,21 +90,9 @@ class PretrainingSettings:
     warmup_steps: int | None = None
     """Updates of warm-up; by default 1/40 of all, as in ALBERT."""
 
-    optimizer: Literal["lamb", "adamw"] = "lamb"
-    """LAMB, or AdamW for small batches."""
-
     learning_rate: float | None = None
     """Peak. By default 0.007 (LAMB) and 0.003 (AdamW) for tiny, else 0.00176 x
     sqrt(global batch / 4096) for LAMB and 0.0005 for AdamW."""
-
-    end_learning_rate: float = 0.0
-    """Rate after the last update (the AWS sample: 3e-5)."""
-
-    learning_rate_decay_power: float = 1.0
-    """1 is a linear decay."""
-
-    weight_decay: float = 0.01
-    """Decay; layer normalization and biases are left out."""
 
     beta_1: float = 0.9
     """Decay of the first moment."""
@@ -129,31 +100,8 @@ class PretrainingSettings:
     beta_2: float = 0.999
     """Decay of the second moment."""
 
-    epsilon: float = 1e-6
-    """Added to the root of the second moment."""
-
     bias_correction: bool = True
     """Correct LAMB's moments; Google's release does not."""
-
-    max_grad_norm: float = 1.0
-    """Clipping of the gradient's global norm."""
-
-    gradient_compression: Literal["none", "float16", "bfloat16"] = "none"
-    """Type in which gradients travel between ranks or devices."""
-
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Types of the computation."""
-
-    remat: bool = False
-    """Compute each layer again for its gradient: a third more time, and much
-    less memory. Without dropout only."""
-
-    skip_xla: bool = False
-    """Do not compile with XLA (TensorFlow does on GPUs only; JAX always, or
-    else it runs operation by operation)."""
-
-    eager: bool = False
-    """Run without a graph, to look for faults."""
 
     # === SQuAD meanwhile ===
 
@@ -173,9 +121,6 @@ class PretrainingSettings:
 
     # === Logs ===
 
-    log_frequency: int = 10
-    """Updates between two rows of metrics."""
-
     validation_frequency: int = 2000
     """Updates between two validations."""
 
@@ -183,40 +128,18 @@ class PretrainingSettings:
     """Batches of `batch_size` rows in a validation, on each rank, the same
     each time."""
 
-    checkpoint_frequency: int = 5000
-    """Updates between two checkpoints."""
-
-    keep_checkpoints: int = 5
-    """How many checkpoints to keep."""
-
-    wandb_project: str | None = None
-    """Log to this project of Weights & Biases as well, if logged in."""
-
-    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
-        {
-            "output_dir",
-            "resume",
-            "checkpoint_dir",
-            "run_name",
-            "wandb_project",
-            "batch_size",
-            "gradient_accumulation_steps",
-            "squad_frequency",
-            "squad_train_file",
-            "squad_dev_file",
-            "squad_config",
-            "log_frequency",
-            "validation_frequency",
-            "validation_steps",
-            "checkpoint_frequency",
-            "keep_checkpoints",
-            "remat",
-            "skip_xla",
-            "eager",
-        }
-    )
-    """What a resumed run may change without becoming another run. Rows and
-    micro-batches may, where the global batch stays the same."""
+    MAY_CHANGE: ClassVar[frozenset[str]] = RunSettings.MAY_CHANGE | {
+        "run_name",
+        "squad_frequency",
+        "squad_train_file",
+        "squad_dev_file",
+        "squad_config",
+        "validation_frequency",
+        "validation_steps",
+    }
+    POSITIVE: ClassVar[frozenset[str]] = RunSettings.POSITIVE | {
+        "validation_steps"
+    }
 
     def global_batch(self, num_ranks):
         """Rows of an update on all ranks, or devices."""
@@ -264,21 +187,7 @@ class PretrainingSettings:
 
     def check(self):
         """Raises where settings do not fit each other."""
-        for name in (
-            "batch_size",
-            "gradient_accumulation_steps",
-            "total_steps",
-            "log_frequency",
-            "validation_frequency",
-            "validation_steps",
-            "checkpoint_frequency",
-            "keep_checkpoints",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"--{name} must be at least 1. "
-                    f"Received: {getattr(self, name)}."
-                )
+        super().check()
         if self.squad_frequency and not (
             self.squad_train_file and self.squad_dev_file
         ):

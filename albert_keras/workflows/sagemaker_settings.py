@@ -19,7 +19,7 @@ from albert_keras.launching.names import (
 ROOT = Path(__file__).parents[2]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SageMakerSettings:
     """Where and how a job runs. The launchers add a recipe's settings."""
 

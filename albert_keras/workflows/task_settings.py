@@ -8,6 +8,7 @@ from albert_keras.workflows.finetuning_settings import (
     FinetuningSettings,
     TaskDefaults,
 )
+from albert_keras.workflows.run_settings import order_fields
 
 
 def _table_14(
@@ -67,6 +68,7 @@ TOKEN_DEFAULTS = TaskDefaults(
 )
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SquadSettings(FinetuningSettings):
     """Fine-tunes ALBERT on SQuAD 1.1 or 2.0, evaluates it, or answers."""
@@ -124,6 +126,7 @@ class SquadSettings(FinetuningSettings):
             )
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GlueSettings(FinetuningSettings):
     """Fine-tunes ALBERT on a task of GLUE, evaluates it, or predicts."""
@@ -139,6 +142,7 @@ class GlueSettings(FinetuningSettings):
     write the benchmark's submission for the test files."""
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RaceSettings(FinetuningSettings):
     """Fine-tunes ALBERT on RACE, evaluates it, or predicts."""
@@ -164,6 +168,7 @@ class RaceSettings(FinetuningSettings):
         return LEVELS if self.level == "both" else (self.level,)
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TokenSettings(FinetuningSettings):
     """Fine-tunes ALBERT to tag words, evaluates it, or predicts."""

@@ -65,7 +65,7 @@ def test_all_that_is_missing_is_named_with_its_variable(no_variables, message):
         ("--output_dir s3://b-b/runs", "must be on a volume"),
         ("--run_name it's", "do without quotation marks"),
         ("--run_name 1e3", "would reach the job as '1000.0'"),
-        ("--batch_size 0", "--batch_size must be at least 1"),
+        ("--batch_size 0", "--batch_size must be above 0"),
         ("--source_dir /tmp", "holds no --entry_point recipes/pretrain.py"),
         ("--entry_point train.py", "holds no --entry_point train.py"),
         ("--load_from huggingface", "--load_from pretrained --pretrained hf:"),

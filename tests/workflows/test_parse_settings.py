@@ -77,6 +77,15 @@ def test_every_setting_has_a_sentence_in_the_help(capsys):
     assert shown.count("(required)") == 2
 
 
+def test_required_settings_and_a_recipes_own_come_first_in_the_help():
+    for settings, first in (
+        (PretrainingSettings, ["data_dir", "output_dir", "run_name"]),
+        (SquadSettings, ["pretrained", "output_dir", "mode"]),
+    ):
+        names = [field.name for field in dataclasses.fields(settings)]
+        assert names[:3] == first and names[-1] == "wandb_project"
+
+
 def test_the_learning_rate_follows_the_square_root_of_the_batch():
     settings = parse([*REQUIRED, "--batch_size", "64"])
     assert settings.peak_learning_rate(64) == pytest.approx(0.00176)
@@ -91,7 +100,7 @@ def test_the_learning_rate_follows_the_square_root_of_the_batch():
 
 
 def test_settings_that_do_not_fit_each_other_are_refused():
-    with pytest.raises(ValueError, match="--batch_size must be at least 1"):
+    with pytest.raises(ValueError, match="--batch_size must be above 0"):
         parse([*REQUIRED, "--batch_size", "0"]).check()
     with pytest.raises(ValueError, match="--pretrained go together"):
         parse([*REQUIRED, "--load_from", "pretrained"]).check()
