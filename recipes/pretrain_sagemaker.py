@@ -76,8 +76,8 @@ class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
     def workload(self, num_ranks):
         return Workload(
             updates=self.total_steps,
-            rows=self.global_batch(num_ranks),
-            length=self.max_seq_length,
+            global_batch_size=self.global_batch_size(num_ranks),
+            sequence_length=self.max_seq_length,
             model_size=self.model_size,
         )
 

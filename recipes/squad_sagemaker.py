@@ -71,8 +71,8 @@ class SquadOnSageMaker(SageMakerSettings, SquadSettings):
         plan = self.plan(defaults, NUM_QUESTIONS[self.version()], num_ranks)
         return Workload(
             updates=plan.total_steps,
-            rows=plan.rows_per_update,
-            length=self.max_seq_length or defaults.max_seq_length,
+            global_batch_size=plan.global_batch_size,
+            sequence_length=self.max_seq_length or defaults.max_seq_length,
         )
 
 

@@ -20,20 +20,20 @@ class Workload:
 
     Attributes:
         updates: Updates in all.
-        rows: Rows of an update on all ranks.
-        length: Tokens of a row, padding included.
+        global_batch_size: Rows of an update over all ranks.
+        sequence_length: Tokens of a row, padding included.
         model_size: Such as `base`, where it is known.
     """
 
     updates: int
-    rows: int
-    length: int
+    global_batch_size: int
+    sequence_length: int
     model_size: str | None = None
 
     @property
     def tokens(self) -> int:
         """Tokens of all updates, padding included."""
-        return self.updates * self.rows * self.length
+        return self.updates * self.global_batch_size * self.sequence_length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +95,7 @@ def estimate(
         measured = MEASURED.get(
             (
                 workload.model_size,
-                workload.length,
+                workload.sequence_length,
                 instance.name,
                 num_instances,
             )

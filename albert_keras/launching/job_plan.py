@@ -92,20 +92,22 @@ class JobPlan:
         return [*volume, *self.s3_channels]
 
 
-def accumulation_for(global_batch: int, batch_size: int, num_ranks: int) -> int:
-    """Micro-batches of an update, for a global batch on so many ranks.
+def accumulation_for(
+    global_batch_size: int, micro_batch_size: int, num_ranks: int
+) -> int:
+    """Micro-batches per update, for a global batch size on so many ranks.
 
     Raises:
-        ValueError: If the batch cannot be shared out evenly; the message
-            names the nearest that can.
+        ValueError: If the batch cannot be divided evenly; the message names
+            the nearest sizes that can.
     """
-    rows = batch_size * num_ranks
-    if global_batch % rows or global_batch < 1:
-        below = max(1, math.floor(global_batch / rows)) * rows
+    rows = micro_batch_size * num_ranks
+    if global_batch_size % rows or global_batch_size < 1:
+        below = max(1, math.floor(global_batch_size / rows)) * rows
         raise ValueError(
-            f"--global_batch_size {global_batch:,} must be a multiple of "
-            f"{num_ranks} ranks x --batch_size {batch_size} = {rows:,}. Pass "
-            f"{below:,} or {below + rows:,}, or another --batch_size or "
-            "--instance_count."
+            f"`global_batch_size={global_batch_size}` must be a multiple of "
+            f"{num_ranks} ranks x `micro_batch_size={micro_batch_size}` = "
+            f"{rows:,}. Pass {below:,} or {below + rows:,}, or another "
+            "`micro_batch_size` or `instance_count`."
         )
-    return global_batch // rows
+    return global_batch_size // rows

@@ -86,7 +86,7 @@ def finetune(settings, task):
     plan = settings.plan(
         task.defaults, len(task.training), distributed.replicas()
     )
-    run = TrainingRun(with_plan(settings, plan), plan.rows_per_update)
+    run = TrainingRun(with_plan(settings, plan), plan.global_batch_size)
     keras.utils.set_random_seed(settings.seed)
     model = task.model_class.from_pretrained(
         settings.pretrained,
@@ -141,7 +141,7 @@ def make_batches(settings, examples, plan):
     """This rank's training batches, without end."""
     return TrainingBatches(
         examples,
-        plan.rows_per_update // distributed.size(),
+        plan.global_batch_size // distributed.size(),
         seed=settings.seed,
         rank=distributed.rank(),
         size=distributed.size(),
@@ -241,9 +241,9 @@ def announce(settings, task, plan, model, start):
     distributed.say(
         f"{task.name}: {len(task.training):,} training rows, "
         f"{model.count_params():,} parameters from {settings.pretrained}.\n"
-        f"{plan.total_steps - start:,} updates of {plan.rows_per_update} rows, "
-        f"{plan.epochs:.1f} passes in all. {settings.optimizer}, peak learning "
-        f"rate {settings.peak_learning_rate(task.defaults):.3g} after "
+        f"{plan.total_steps - start:,} updates of {plan.global_batch_size} "
+        f"rows, {plan.epochs:.1f} passes in all. {settings.optimizer}, peak "
+        f"learning rate {settings.peak_learning_rate(task.defaults):.3g} after "
         f"{plan.warmup_steps:,} updates."
     )
     if start:
@@ -261,7 +261,7 @@ def make_card(settings, task, plan):
             "learning_rate": settings.peak_learning_rate(task.defaults),
             "warmup_steps": plan.warmup_steps,
             "total_steps": plan.total_steps,
-            "global_batch": plan.rows_per_update,
+            "global_batch": plan.global_batch_size,
             "weight_decay": settings.weight_decay,
             "seed": settings.seed,
         },

@@ -17,16 +17,16 @@ class TaskDefaults:
 
     Attributes:
         learning_rate: Peak, for AdamW.
-        batch_size: Rows of an update, on all ranks and micro-batches.
+        global_batch_size: Rows of an update over all ranks.
         warmup_share: Share of the updates.
         max_seq_length: Length of the longest rows.
-        total_steps: Updates of `batch_size` rows; or
+        total_steps: Updates of `global_batch_size` rows; or
         epochs: passes over the data.
         hidden_dropout: Dropout of the encoder, attention included.
     """
 
     learning_rate: float
-    batch_size: int
+    global_batch_size: int
     warmup_share: float
     max_seq_length: int
     total_steps: int | None = None
@@ -39,15 +39,13 @@ class Plan:
     """What a fine-tuning run comes to, given its data and ranks.
 
     Attributes:
-        batch_size: Rows of a micro-batch on each rank.
-        rows_per_update: Rows of an update on all ranks.
+        global_batch_size: Rows of an update over all ranks.
         total_steps, warmup_steps: Updates.
         validation_frequency: Updates between two evaluations.
         epochs: Passes over the training rows.
     """
 
-    batch_size: int
-    rows_per_update: int
+    global_batch_size: int
     total_steps: int
     warmup_steps: int
     validation_frequency: int
@@ -170,7 +168,7 @@ class FinetuningSettings(RunSettings):
         Raises:
             ValueError: If the paper's batch cannot be shared out evenly.
         """
-        rows = self.rows_per_update(defaults, num_ranks)
+        rows = self.global_batch_size(defaults, num_ranks)
         if self.total_steps is not None:
             steps = self.total_steps
         elif self.epochs is not None or defaults.total_steps is None:
@@ -178,13 +176,14 @@ class FinetuningSettings(RunSettings):
             steps = max(1, round(epochs * num_rows / rows))
         else:
             # As many rows as in the paper, whatever the batch.
-            steps = round(defaults.total_steps * defaults.batch_size / rows)
+            steps = round(
+                defaults.total_steps * defaults.global_batch_size / rows
+            )
         warmup = self.warmup_steps
         if warmup is None:
             warmup = min(round(defaults.warmup_share * steps), steps - 1)
         return Plan(
-            batch_size=rows // (self.gradient_accumulation_steps * num_ranks),
-            rows_per_update=rows,
+            global_batch_size=rows,
             total_steps=steps,
             warmup_steps=warmup,
             validation_frequency=(
@@ -193,19 +192,19 @@ class FinetuningSettings(RunSettings):
             epochs=steps * rows / num_rows,
         )
 
-    def rows_per_update(self, defaults, num_ranks):
-        """Rows of an update on all ranks."""
-        shares = self.gradient_accumulation_steps * num_ranks
+    def global_batch_size(self, defaults, num_ranks):
+        """Rows of an update over all ranks."""
+        num_micro_batches = self.gradient_accumulation_steps * num_ranks
         if self.batch_size is not None:
-            return self.batch_size * shares
-        if defaults.batch_size % shares:
+            return self.batch_size * num_micro_batches
+        if defaults.global_batch_size % num_micro_batches:
             raise ValueError(
-                f"The task's batch of {defaults.batch_size} rows cannot be "
-                f"shared out among {num_ranks} ranks or devices x "
+                f"The task's batch of {defaults.global_batch_size} rows cannot "
+                f"be divided among {num_ranks} ranks or devices x "
                 f"{self.gradient_accumulation_steps} micro-batches. Pass "
                 "--batch_size, the rows of a micro-batch on each rank."
             )
-        return defaults.batch_size
+        return defaults.global_batch_size
 
     def peak_learning_rate(self, defaults):
         """The peak: given, the task's, or Google's advice for LAMB."""

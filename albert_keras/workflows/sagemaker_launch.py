@@ -150,6 +150,7 @@ def announce(settings, plan):
     """Says what the job will do, how long it will take and what it costs."""
     ranks = plan.num_ranks
     work = settings.workload(ranks)
+    rows = work.global_batch_size
     expected = estimate(
         work,
         plan.instance_count,
@@ -161,11 +162,11 @@ def announce(settings, plan):
     say(
         f"Job {plan.base_name}: {plan.instance_count} x {plan.instance_type}, "
         f"{ranks} ranks. Data: {data}.\n"
-        f"Global batch: {work.rows:,} rows = {ranks} ranks x "
+        f"Global batch: {rows:,} rows = {ranks} ranks x "
         f"{settings.gradient_accumulation_steps} micro-batches x "
-        f"{work.rows // ranks // settings.gradient_accumulation_steps}.\n"
-        f"{work.updates:,} updates of {work.rows:,} x {work.length} tokens = "
-        f"{work.tokens:,} tokens. {expected}\n"
+        f"{rows // ranks // settings.gradient_accumulation_steps}.\n"
+        f"{work.updates:,} updates of {rows:,} x {work.sequence_length} "
+        f"tokens = {work.tokens:,} tokens. {expected}\n"
         f"The run: {plan.hyperparameters['output_dir']}; its checkpoints: "
         + (
             plan.location("checkpoints")

@@ -12,12 +12,12 @@ from albert_keras.workflows.run_settings import order_fields
 
 
 def _table_14(
-    learning_rate, batch_size, hidden_dropout, total_steps, warmup_steps
+    learning_rate, global_batch_size, hidden_dropout, total_steps, warmup_steps
 ):
     """A row of the paper's table 14; the length is 512 in all of these."""
     return TaskDefaults(
         learning_rate=learning_rate,
-        batch_size=batch_size,
+        global_batch_size=global_batch_size,
         hidden_dropout=hidden_dropout,
         total_steps=total_steps,
         warmup_share=warmup_steps / total_steps,
@@ -30,14 +30,14 @@ def _table_14(
 SQUAD_DEFAULTS = {
     "1.1": TaskDefaults(
         learning_rate=5e-5,
-        batch_size=48,
+        global_batch_size=48,
         warmup_share=0.1,
         max_seq_length=384,
         epochs=2,
     ),
     "2.0": TaskDefaults(
         learning_rate=3e-5,
-        batch_size=48,
+        global_batch_size=48,
         warmup_share=0.1,
         max_seq_length=512,
         epochs=3,
@@ -61,7 +61,7 @@ RACE_DEFAULTS = _table_14(2e-5, 32, 0.1, 12000, 1000)
 # sentences of CoNLL-2003 (longer ones are cut into windows).
 TOKEN_DEFAULTS = TaskDefaults(
     learning_rate=3e-5,
-    batch_size=32,
+    global_batch_size=32,
     warmup_share=0.1,
     max_seq_length=128,
     epochs=3,

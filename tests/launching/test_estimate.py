@@ -6,7 +6,12 @@ from albert_keras.launching.estimate import Workload, estimate
 from albert_keras.launching.instance_types import instance_type
 from albert_keras.launching.job_plan import accumulation_for
 
-WORK = Workload(updates=125000, rows=4096, length=512, model_size="base")
+WORK = Workload(
+    updates=125000,
+    global_batch_size=4096,
+    sequence_length=512,
+    model_size="base",
+)
 P3DN = instance_type("ml.p3dn.24xlarge")
 
 

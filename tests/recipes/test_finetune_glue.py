@@ -191,7 +191,7 @@ def test_without_flags_the_plan_is_the_papers(recipe):
     def plan(name, ranks=1, **changes):
         changed = dataclasses.replace(settings, **changes)
         found = changed.plan(GLUE_DEFAULTS[name], 1000, ranks)
-        return found.rows_per_update, found.total_steps, found.warmup_steps
+        return found.global_batch_size, found.total_steps, found.warmup_steps
 
     # Batch, steps and warm-up of table 14.
     assert plan("CoLA") == (16, 5336, 320)
