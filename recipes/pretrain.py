@@ -46,9 +46,10 @@ def pretrain(settings):
     """Runs or resumes a pretraining, and returns its run directory."""
     distributed.initialize()
     settings.check()
-    run = TrainingRun(
-        settings, settings.global_batch_size(distributed.replicas())
+    global_batch_size = settings.compute_global_batch_size(
+        distributed.replicas()
     )
+    run = TrainingRun(settings, global_batch_size)
     store = TokenStore(settings.data_dir)
     training, validation = make_datasets(settings, store)
     keras.utils.set_random_seed(settings.seed)
@@ -188,7 +189,7 @@ def make_card(settings, store):
     replicas = distributed.replicas()
     training["learning_rate"] = settings.peak_learning_rate(replicas)
     training["warmup_steps"] = settings.warmup()
-    training["global_batch"] = settings.global_batch_size(replicas)
+    training["global_batch"] = settings.compute_global_batch_size(replicas)
     return {
         "name": settings.name or f"ALBERT {settings.model_size}",
         "data": (
@@ -252,7 +253,7 @@ def announce(settings, store, model, training, start):
         f"{store.directory}: {store.manifest['num_tokens']:,} tokens, "
         f"unigram entropy {store.unigram_entropy:.2f} nats (a model that "
         "knows no more than how frequent pieces are has this loss).\n"
-        f"{remaining:,} updates of {settings.global_batch_size(replicas):,} x "
+        f"{remaining:,} updates of {settings.compute_global_batch_size(replicas):,} x "
         f"{settings.max_seq_length} tokens = {remaining * tokens:,} tokens, "
         f"{passes:.1f} passes over the text. {settings.optimizer}, peak "
         f"learning rate {settings.peak_learning_rate(replicas):.3g} after "

@@ -76,7 +76,7 @@ class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
     def workload(self, num_ranks):
         return Workload(
             updates=self.total_steps,
-            global_batch_size=self.global_batch_size(num_ranks),
+            global_batch_size=self.compute_global_batch_size(num_ranks),
             sequence_length=self.max_seq_length,
             model_size=self.model_size,
         )

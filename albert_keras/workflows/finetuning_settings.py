@@ -168,7 +168,7 @@ class FinetuningSettings(RunSettings):
         Raises:
             ValueError: If the paper's batch cannot be shared out evenly.
         """
-        rows = self.global_batch_size(defaults, num_ranks)
+        rows = self.compute_global_batch_size(defaults, num_ranks)
         if self.total_steps is not None:
             steps = self.total_steps
         elif self.epochs is not None or defaults.total_steps is None:
@@ -192,7 +192,7 @@ class FinetuningSettings(RunSettings):
             epochs=steps * rows / num_rows,
         )
 
-    def global_batch_size(self, defaults, num_ranks):
+    def compute_global_batch_size(self, defaults, num_ranks):
         """Rows of an update over all ranks."""
         num_micro_batches = self.gradient_accumulation_steps * num_ranks
         if self.batch_size is not None:

@@ -12,7 +12,7 @@ def make_datasets(settings, store):
         return PretrainingDataset(
             store,
             length,
-            settings.global_batch_size(distributed.devices()),
+            settings.compute_global_batch_size(distributed.devices()),
             seed=settings.seed,
             rank=distributed.rank(),
             size=distributed.size(),

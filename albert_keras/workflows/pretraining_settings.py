@@ -141,13 +141,13 @@ class PretrainingSettings(RunSettings):
         "validation_steps"
     }
 
-    def global_batch_size(self, num_ranks):
+    def compute_global_batch_size(self, num_ranks):
         """Rows of an update over all ranks, or devices."""
         return self.batch_size * self.gradient_accumulation_steps * num_ranks
 
     def tokens_per_update(self, num_ranks):
         """Tokens of an update on all ranks, padding included."""
-        return self.global_batch_size(num_ranks) * self.max_seq_length
+        return self.compute_global_batch_size(num_ranks) * self.max_seq_length
 
     def warmup(self):
         """Updates of warm-up, given or by ALBERT's ratio."""
@@ -167,7 +167,7 @@ class PretrainingSettings(RunSettings):
             return {"lamb": 0.007, "adamw": 0.003}[self.optimizer]
         if self.optimizer == "adamw":
             return 5e-4
-        return square_root_scaling(self.global_batch_size(num_ranks))
+        return square_root_scaling(self.compute_global_batch_size(num_ranks))
 
     def composed_name(self, num_ranks, time, platform):
         """The run's name, as the AWS sample composed it."""
@@ -177,7 +177,7 @@ class PretrainingSettings(RunSettings):
         return (
             f"{time}-{platform}-{self.model_type}-{self.model_size}-"
             f"{self.load_from}-{num_ranks}gpus-"
-            f"{self.global_batch_size(num_ranks)}globalbatch-"
+            f"{self.compute_global_batch_size(num_ranks)}globalbatch-"
             f"{self.peak_learning_rate(num_ranks):.3g}maxlr-"
             f"{self.learning_rate_decay_power:g}power-{self.optimizer}opt-"
             f"{self.total_steps}steps-"

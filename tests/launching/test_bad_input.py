@@ -97,7 +97,7 @@ def test_subnets_go_with_security_groups(variables, message, monkeypatch):
 
 def test_the_task_s_batch_must_be_shared_out_evenly(variables, message):
     said = message("--pretrained x --instance_count 4", "squad_sagemaker")
-    assert "batch of 48 rows cannot be shared out among 32 ranks" in said
+    assert "batch of 48 rows cannot be divided among 32 ranks" in said
 
 
 def test_what_amazon_refuses_is_told_in_one_line(

@@ -48,7 +48,7 @@ def test_what_nobody_measured_is_not_made_up(work, nodes, name):
 def test_a_global_batch_is_shared_out_or_refused():
     assert accumulation_for(4096, 32, 64) == 2
     assert accumulation_for(4096, 32, 8) == 16
-    with pytest.raises(ValueError, match="32 = 2,048. Pass 4,096 or 6,144"):
+    with pytest.raises(ValueError, match="32` = 2,048. Pass 4,096 or 6,144"):
         accumulation_for(5000, 32, 64)
     with pytest.raises(ValueError, match="Pass 2,048 or 4,096"):
         accumulation_for(100, 32, 64)

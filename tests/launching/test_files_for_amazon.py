@@ -179,7 +179,7 @@ def test_the_command_of_the_mpi_job_is_one_of_the_recipe():
     parsed = parse_settings(PretrainingSettings, command[start + 1 :])
     ranks = int(command[command.index("-np") + 1])
     assert ranks == 8 * replicas["Worker"]["replicas"]
-    assert parsed.global_batch_size(ranks) == 4096
+    assert parsed.compute_global_batch_size(ranks) == 4096
     assert parsed.resume
 
 

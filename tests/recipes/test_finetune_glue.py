@@ -204,5 +204,5 @@ def test_without_flags_the_plan_is_the_papers(recipe):
     assert plan("WNLI") == (16, 2000, 250)
     # As many rows with another batch.
     assert plan("RTE", ranks=2, batch_size=32) == (64, 400, 100)
-    with pytest.raises(ValueError, match="cannot be shared out among 3 ranks"):
+    with pytest.raises(ValueError, match="cannot be divided among 3 ranks"):
         plan("RTE", ranks=3)

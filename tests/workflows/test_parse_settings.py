@@ -95,7 +95,7 @@ def test_the_learning_rate_follows_the_square_root_of_the_batch():
     adamw = parse([*REQUIRED, "--optimizer", "adamw"])
     assert adamw.peak_learning_rate(64) == 5e-4
     assert settings.warmup() == 3125
-    assert settings.global_batch_size(8) == 512
+    assert settings.compute_global_batch_size(8) == 512
     assert settings.tokens_per_update(8) == 512 * 512
 
 
