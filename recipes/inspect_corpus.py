@@ -80,12 +80,12 @@ def inspect(settings):
     dataset = PretrainingDataset(
         store,
         settings.max_seq_length,
-        batch_size=1,
+        batch_size=32,
+        min_batch_size=1,
         split=settings.split,
         short_sequence_prob=settings.short_seq_prob,
         seed=settings.seed,
     )
-    dataset.batch_size = min(32, len(dataset.sequences))
     show_text(store)
     show_batches(dataset, settings.batches)
     path = settings.figure or Path(settings.data_dir) / "lengths.png"

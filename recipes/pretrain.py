@@ -46,10 +46,8 @@ def pretrain(settings):
     """Runs or resumes a pretraining, and returns its run directory."""
     distributed.initialize()
     settings.check()
-    global_batch_size = settings.compute_global_batch_size(
-        distributed.replicas()
-    )
-    run = TrainingRun(settings, global_batch_size)
+    replicas = distributed.replicas()
+    run = TrainingRun(settings, settings.compute_global_batch_size(replicas))
     store = TokenStore(settings.data_dir)
     training, validation = make_datasets(settings, store)
     keras.utils.set_random_seed(settings.seed)
@@ -126,7 +124,7 @@ def make_model(settings, store):
         model = AlbertForPretraining(backbone)
     check_model(settings, store, model.config)
     model.card.update(make_card(settings, store))
-    leave_out_objectives(settings, model)
+    model.train_only(*settings.objectives())
     compile_model(
         settings,
         model,
@@ -136,20 +134,6 @@ def make_model(settings, store):
         **optimizer_arguments(settings),
     )
     return model
-
-
-def leave_out_objectives(settings, model):
-    """Leaves out what is not to be trained; its head keeps its weights."""
-    skipped = {"mlm"} if settings.skip_mlm else set()
-    if settings.skip_sop:
-        skipped.add("sop")
-    model.objectives = tuple(
-        objective
-        for objective in model.objectives
-        if objective.name not in skipped
-    )
-    model.mlm_head.trainable = not settings.skip_mlm
-    model.sop_head.trainable = not settings.skip_sop
 
 
 def optimizer_arguments(settings):
@@ -244,6 +228,7 @@ def check_model(settings, store, config):
 
 def announce(settings, store, model, training, start):
     replicas = distributed.replicas()
+    rows = settings.compute_global_batch_size(replicas)
     tokens = settings.tokens_per_update(replicas)
     remaining = settings.total_steps - start
     passes = remaining / training.steps_per_pass
@@ -253,7 +238,7 @@ def announce(settings, store, model, training, start):
         f"{store.directory}: {store.manifest['num_tokens']:,} tokens, "
         f"unigram entropy {store.unigram_entropy:.2f} nats (a model that "
         "knows no more than how frequent pieces are has this loss).\n"
-        f"{remaining:,} updates of {settings.compute_global_batch_size(replicas):,} x "
+        f"{remaining:,} updates of {rows:,} x "
         f"{settings.max_seq_length} tokens = {remaining * tokens:,} tokens, "
         f"{passes:.1f} passes over the text. {settings.optimizer}, peak "
         f"learning rate {settings.peak_learning_rate(replicas):.3g} after "

@@ -29,23 +29,20 @@ def make_datasets(settings, store):
 
 
 def make_validation(settings, store):
-    """This rank's share of the held-out rows."""
-    validation = PretrainingDataset(
+    """Validation batches of this rank, the same at each validation."""
+    devices = distributed.devices()
+    return PretrainingDataset(
         store,
         settings.max_seq_length,
-        batch_size=1,
+        devices * settings.batch_size,
         split="validation",
         seed=settings.seed + 1,
         num_steps=settings.validation_steps,
         rank=distributed.rank(),
         size=distributed.size(),
+        min_batch_size=devices,
         **masking(settings),
     )
-    validation.batch_size = distributed.devices() * min(
-        settings.batch_size,
-        len(validation.sequences) // distributed.replicas(),
-    )
-    return validation
 
 
 def masking(settings):

@@ -155,6 +155,11 @@ class PretrainingSettings(RunSettings):
             return self.warmup_steps
         return self.total_steps // 40
 
+    def objectives(self):
+        """Names of the objectives to train."""
+        skipped = {"mlm": self.skip_mlm, "sop": self.skip_sop}
+        return [name for name, is_skipped in skipped.items() if not is_skipped]
+
     def peak_learning_rate(self, num_ranks):
         """The peak: given, measured, or by LAMB's rule of the square root.
 

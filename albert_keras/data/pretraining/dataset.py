@@ -36,6 +36,8 @@ class PretrainingDataset(keras.utils.PyDataset):
         masked_lm_prob: Share of the pieces to predict.
         max_ngram: Longest n-gram of words to mask.
         short_sequence_prob: Probability of a shorter sequence.
+        min_batch_size: If the text has too few sequences for `batch_size`,
+            use the largest multiple of this that fits. None raises an error.
         seed: Non-negative integer.
         rank, size: This process and the number of processes.
         first_step: Step of `dataset[0]`, for a resumed run.
@@ -69,6 +71,7 @@ class PretrainingDataset(keras.utils.PyDataset):
         size: int = 1,
         first_step: int = 0,
         num_steps: int | None = None,
+        min_batch_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -92,7 +95,6 @@ class PretrainingDataset(keras.utils.PyDataset):
             )
         self.store = store
         self.sequence_length = sequence_length
-        self.batch_size = batch_size
         self.seed = seed
         self.rank, self.size = rank, size
         self.first_step, self.num_steps = first_step, num_steps
@@ -115,6 +117,11 @@ class PretrainingDataset(keras.utils.PyDataset):
             short_sequence_prob,
             seed,
         )
+        if min_batch_size is not None:
+            fitting = len(self.sequences) // size
+            fitting -= fitting % min_batch_size
+            batch_size = max(min(batch_size, fitting), min_batch_size)
+        self.batch_size = batch_size
         if len(self.sequences) < batch_size * size:
             raise ValueError(
                 f"The {split} text of {store.directory} is too small for one "
