@@ -102,6 +102,19 @@ def parse_settings(settings_class, argv=None):
     )
 
 
+def read_settings(path, settings):
+    """Replaces fields of `settings` by those of a YAML file.
+
+    Prints a message and exits if the file is invalid.
+    """
+    return tyro.cli(
+        type(settings),
+        default=settings,
+        args=_read_config(path, type(settings)),
+        use_underscores=True,
+    )
+
+
 def _take_config(argv):
     """Removes `--config FILE` from the arguments and returns the file."""
     for index, argument in enumerate(argv):

@@ -6,6 +6,7 @@ fine-tunes the copy as `finetune_squad.py` would, and logs `squad_exact` and
 states and batches are those of a run without it.
 """
 
+import dataclasses
 import logging
 import signal
 
@@ -26,7 +27,7 @@ from albert_keras.workflows.finetune import (
     compile_for,
     make_batches,
 )
-from albert_keras.workflows.parse_settings import parse_settings
+from albert_keras.workflows.parse_settings import read_settings
 from albert_keras.workflows.squad_data import make_evaluation, make_windows
 from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
@@ -112,16 +113,20 @@ def squad_validation(settings, tokenizer, model):
 
 
 def squad_settings(settings):
-    """The `SquadSettings` that a pretraining run's settings come to."""
-    argv = [
-        *("--pretrained", settings.output_dir),
-        *("--output_dir", settings.output_dir),
-        *("--train_file", settings.squad_train_file),
-        *("--dev_file", settings.squad_dev_file),
-        *("--precision", settings.precision),
-    ]
+    """The `SquadSettings` that follow from those of a pretraining run.
+
+    The file of `squad_config` may set all but the run's own.
+    """
+    own = {
+        "pretrained": settings.output_dir,
+        "output_dir": settings.output_dir,
+        "train_file": settings.squad_train_file,
+        "dev_file": settings.squad_dev_file,
+        "precision": settings.precision,
+    }
+    squad = SquadSettings(**own)
     if settings.squad_config:
-        argv += ["--config", settings.squad_config]
-    squad = parse_settings(SquadSettings, argv)
+        squad = read_settings(settings.squad_config, squad)
+        squad = dataclasses.replace(squad, **own)
     squad.check()
     return squad
