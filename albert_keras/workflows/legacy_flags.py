@@ -104,7 +104,7 @@ def _common_parent(folders):
 
 def _todays_values(argv):
     """Refuses values, and renames the scripts, of the sample."""
-    name = None
+    name = ""
     for word in argv:
         flag, equals, value = word.partition("=")
         if flag.startswith("--"):

@@ -120,8 +120,8 @@ def with_paths_in_the_job(settings):
     without_volume = () if settings.fsx_id else ("checkpoint_dir",)
     paths = {"resume": True, **settings.default_paths()}
     for name in settings.VOLUME_PATHS:
-        value = getattr(settings, name) or paths.get(name)
-        in_s3 = bool(value) and value.startswith("s3://")
+        value = getattr(settings, name) or paths.get(name) or ""
+        in_s3 = value.startswith("s3://")
         if value and name in WRITTEN and (in_s3 or name in without_volume):
             raise ValueError(
                 f"--{name} {value} must be on a volume. Without one, leave "

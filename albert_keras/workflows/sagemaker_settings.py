@@ -28,6 +28,10 @@ class SageMakerSettings:
     sm_job_name: str = "albert"
     """First part of the job's name, and where its checkpoints are kept."""
 
+    name: str = ""
+    """Custom name, for the run, its model card and where its checkpoints are
+    kept."""
+
     instance_type: str = "ml.p3dn.24xlarge"
     """SageMaker's instance type; its GPUs are the ranks of a host."""
 
@@ -216,8 +220,8 @@ class SageMakerSettings:
             )
 
     def _check_names(self):
-        check_name("role", "role", self.role)
-        check_name("image", "image_name", self.image_name)
+        check_name("role", "role", self.role or "")
+        check_name("image", "image_name", self.image_name or "")
         self._check_region()
         for kind, flag, values in (
             ("job name", "sm_job_name", [self.sm_job_name]),
@@ -275,7 +279,7 @@ class SageMakerSettings:
                 f"{instance.name} has {instance.num_gpus} GPUs, and each rank "
                 "takes one. Leave the flag out."
             )
-        is_cpu_image = "cpu" in self.image_name.rsplit("/", 1)[-1]
+        is_cpu_image = "cpu" in (self.image_name or "").rsplit("/", 1)[-1]
         if is_cpu_image and instance.num_gpus:
             raise ValueError(
                 f"{instance.name} has {instance.num_gpus} GPUs, which the CPU "

@@ -43,7 +43,10 @@ SQUAD_DEFAULTS = {
         epochs=3,
     ),
 }
-GLUE_DEFAULTS = {
+GlueTaskName = Literal[
+    "CoLA", "STS-B", "SST-2", "MNLI", "QNLI", "QQP", "RTE", "MRPC", "WNLI"
+]
+GLUE_DEFAULTS: dict[GlueTaskName, TaskDefaults] = {
     "CoLA": _table_14(1e-5, 16, 0.0, 5336, 320),
     "STS-B": _table_14(2e-5, 16, 0.0, 3598, 214),
     "SST-2": _table_14(1e-5, 32, 0.0, 20935, 1256),
@@ -73,9 +76,9 @@ TOKEN_DEFAULTS = TaskDefaults(
 class SquadSettings(FinetuningSettings):
     """Fine-tunes ALBERT on SQuAD 1.1 or 2.0, evaluates it, or answers."""
 
-    output_dir: str | None = None
-    """Run directory: settings, metrics, checkpoints, predictions, figure. Not
-    needed for `--mode predict`."""
+    output_dir: str | None = None  # type: ignore[assignment]
+    """Run directory, for settings, metrics, checkpoints, predictions and
+    curves; optional for `--mode predict`."""
 
     mode: Literal["train", "evaluate", "predict"] = "train"
     """Train and evaluate; evaluate `pretrained` on the dev file alone; or
@@ -131,7 +134,7 @@ class SquadSettings(FinetuningSettings):
 class GlueSettings(FinetuningSettings):
     """Fine-tunes ALBERT on a task of GLUE, evaluates it, or predicts."""
 
-    task: Literal[tuple(GLUE_DEFAULTS)]
+    task: GlueTaskName
     """Task of the benchmark."""
 
     data_dir: str
