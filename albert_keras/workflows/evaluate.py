@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from albert_keras.evaluation.task_evaluation import METRICS_FILE
+from albert_keras.evaluation.task_evaluation import EVALUATION_FILE
 from albert_keras.models.auto import load_model
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 from albert_keras.training import distributed
@@ -76,7 +76,7 @@ def claim(settings, *written):
     if directory.is_file():
         raise ValueError(f"{directory} is a file. Pass a directory.")
     names = {path.name for path in directory.glob("*")}
-    others = sorted(names - {METRICS_FILE, *written})
+    others = sorted(names - {EVALUATION_FILE, *written})
     if others:
         raise ValueError(
             f"{directory} holds something other than an evaluation: "
