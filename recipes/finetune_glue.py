@@ -21,6 +21,7 @@ The last writes the files that the benchmark's server takes, such as RTE.tsv;
 all tasks may go to the same directory.
 """
 
+import functools
 from pathlib import Path
 
 from albert_keras import AlbertForSequenceClassification
@@ -34,42 +35,27 @@ from albert_keras.evaluation.glue_evaluation import (
 )
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import (
+    by_mode,
     claim,
     evaluate_alone,
     load_fine_tuned,
-    load_tokenizer,
     make_examples,
+    predict_alone,
     say_report,
 )
-from albert_keras.workflows.finetune import (
-    Task,
-    check_length,
-    finetune,
-    run_mode,
-)
+from albert_keras.workflows.finetune import Task, finetune
 from albert_keras.workflows.parse_settings import run_recipe
-from albert_keras.workflows.progress_bars import progress_bars
 from albert_keras.workflows.task_settings import GLUE_DEFAULTS, GlueSettings
 
 
 def main(argv=None):
+    run = by_mode(train=train, evaluate=evaluate, predict=predict)
     return run_recipe("finetune_glue", run, GlueSettings, argv)
 
 
-def run(settings):
-    """Does what `--mode` says."""
-    return run_mode(
-        settings,
-        GLUE_TASKS[settings.task],
-        train=train,
-        evaluate=evaluate,
-        predict=predict,
-    )
-
-
-def train(settings, task):
+def train(settings, tokenizer):
     """Trains and evaluates, and returns the run's directory."""
-    tokenizer = load_tokenizer(settings)
+    task = GLUE_TASKS[settings.task]
     rows, training, report = make_texts(
         settings, task, tokenizer, "train.tsv", "train"
     )
@@ -93,22 +79,23 @@ def train(settings, task):
     )
 
 
-def evaluate(settings, task):
+def evaluate(settings, tokenizer):
     """Evaluates a fine-tuned model on the dev files; returns the metrics."""
+    task = GLUE_TASKS[settings.task]
     files = task.dev_files.values()
     output_dir = claim(settings, *map(predictions_file, files))
-    evaluation = make_evaluation(settings, task, load_tokenizer(settings))
+    evaluation = make_evaluation(settings, task, tokenizer)
     model = load_classifier(settings, task)
     examples = [examples for _, examples in evaluation.dev_sets.values()]
     return evaluate_alone(evaluation, model, examples, output_dir)
 
 
-def predict(settings, task):
+def predict(settings, tokenizer):
     """Writes the submission for each test file that is there, and returns
     the paths."""
+    task = GLUE_TASKS[settings.task]
     submissions = {n for t in GLUE_TASKS.values() for n in t.test_files}
     output_dir = claim(settings, *submissions)
-    tokenizer = load_tokenizer(settings)
     folder = Path(settings.data_dir) / task.name
     there = {
         submission: file
@@ -123,16 +110,13 @@ def predict(settings, task):
     model = load_classifier(settings, task)
     paths = []
     for submission, (rows, examples, _) in found.items():
-        check_length(examples, model)
-        with progress_bars("rows") as progress:
-            share = len(rows) // distributed.size()
-            predictions = glue_predictions(
-                task,
-                model,
-                examples,
-                settings.eval_batch_size,
-                progress(submission, share),
-            )
+        predictions = predict_alone(
+            functools.partial(glue_predictions, task),
+            settings,
+            model,
+            examples,
+            submission,
+        )
         paths.append(output_dir / submission)
         if distributed.rank() == 0:
             write_predictions(paths[-1], task, rows, predictions)

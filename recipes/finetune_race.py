@@ -29,41 +29,26 @@ from albert_keras.evaluation.race_evaluation import (
 )
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import (
+    by_mode,
     claim,
     evaluate_alone,
     load_fine_tuned,
-    load_tokenizer,
     make_examples,
+    predict_alone,
     say_report,
 )
-from albert_keras.workflows.finetune import (
-    Task,
-    check_length,
-    finetune,
-    run_mode,
-)
+from albert_keras.workflows.finetune import Task, finetune
 from albert_keras.workflows.parse_settings import run_recipe
-from albert_keras.workflows.progress_bars import progress_bars
 from albert_keras.workflows.task_settings import RACE_DEFAULTS, RaceSettings
 
 
 def main(argv=None):
+    run = by_mode(train=train, evaluate=evaluate, predict=predict)
     return run_recipe("finetune_race", run, RaceSettings, argv)
 
 
-def run(settings):
-    """Does what `--mode` says."""
-    return run_mode(
-        settings,
-        train=train,
-        evaluate=evaluate,
-        predict=predict,
-    )
-
-
-def train(settings):
+def train(settings, tokenizer):
     """Trains and evaluates, and returns the run's directory."""
-    tokenizer = load_tokenizer(settings)
     training, report = make_choices(settings, tokenizer, "train")
     dev, _ = make_choices(settings, tokenizer, "dev")
 
@@ -82,33 +67,23 @@ def train(settings):
     )
 
 
-def evaluate(settings):
+def evaluate(settings, tokenizer):
     """Evaluates a fine-tuned model on a split; returns the metrics."""
     output_dir = claim(settings, PREDICTIONS_FILE)
-    tokenizer = load_tokenizer(settings)
     choices, _ = make_choices(settings, tokenizer, settings.split)
     model = load_fine_tuned(settings, AlbertForMultipleChoice)
     evaluation = RaceEvaluation(choices, settings.eval_batch_size)
     return evaluate_alone(evaluation, model, [choices], output_dir)
 
 
-def predict(settings):
+def predict(settings, tokenizer):
     """Answers the questions of a split, and returns the file's path."""
     output_dir = claim(settings, PREDICTIONS_FILE)
-    tokenizer = load_tokenizer(settings)
     choices, _ = make_choices(
         settings, tokenizer, settings.split, labelled=False
     )
     model = load_fine_tuned(settings, AlbertForMultipleChoice)
-    check_length(choices, model)
-    with progress_bars("questions") as progress:
-        share = len(choices) // distributed.size()
-        predictions = race_predictions(
-            model,
-            choices,
-            settings.eval_batch_size,
-            progress("answering", share),
-        )
+    predictions = predict_alone(race_predictions, settings, model, choices)
     path = output_dir / PREDICTIONS_FILE
     if distributed.rank() == 0:
         write_predictions(output_dir, choices.race, predictions)

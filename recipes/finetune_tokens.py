@@ -26,41 +26,26 @@ from albert_keras.evaluation.token_evaluation import (
 )
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import (
+    by_mode,
     claim,
     evaluate_alone,
     load_fine_tuned,
-    load_tokenizer,
     make_examples,
+    predict_alone,
     say_report,
 )
-from albert_keras.workflows.finetune import (
-    Task,
-    check_length,
-    finetune,
-    run_mode,
-)
+from albert_keras.workflows.finetune import Task, finetune
 from albert_keras.workflows.parse_settings import run_recipe
-from albert_keras.workflows.progress_bars import progress_bars
 from albert_keras.workflows.task_settings import TOKEN_DEFAULTS, TokenSettings
 
 
 def main(argv=None):
+    run = by_mode(train=train, evaluate=evaluate, predict=predict)
     return run_recipe("finetune_tokens", run, TokenSettings, argv)
 
 
-def run(settings):
-    """Does what `--mode` says."""
-    return run_mode(
-        settings,
-        train=train,
-        evaluate=evaluate,
-        predict=predict,
-    )
-
-
-def train(settings):
+def train(settings, tokenizer):
     """Trains and evaluates, and returns the run's directory."""
-    tokenizer = load_tokenizer(settings)
     conll = read_conll(settings.train_file)
     names = conll.tag_names
     training, report = make_windows(settings, tokenizer, conll, names)
@@ -90,29 +75,21 @@ def train(settings):
     )
 
 
-def evaluate(settings):
+def evaluate(settings, tokenizer):
     """Evaluates a fine-tuned model on the dev file; returns the metrics."""
     output_dir = claim(settings, PREDICTIONS_FILE)
     conll = read_conll(settings.dev_file)
-    model, windows = load_with_windows(settings, conll)
+    model, windows = load_with_windows(settings, tokenizer, conll)
     evaluation = TokenEvaluation(windows, settings.eval_batch_size)
     return evaluate_alone(evaluation, model, [windows], output_dir)
 
 
-def predict(settings):
+def predict(settings, tokenizer):
     """Tags the words of a file, and returns the path of the result."""
     output_dir = claim(settings, PREDICTIONS_FILE)
     conll = read_conll(settings.test_file, has_tags=False)
-    model, windows = load_with_windows(settings, conll)
-    check_length(windows, model)
-    with progress_bars("windows") as progress:
-        share = len(windows) // distributed.size()
-        tags = token_predictions(
-            model,
-            windows,
-            settings.eval_batch_size,
-            progress("tagging", share),
-        )
+    model, windows = load_with_windows(settings, tokenizer, conll)
+    tags = predict_alone(token_predictions, settings, model, windows)
     path = output_dir / PREDICTIONS_FILE
     if distributed.rank() == 0:
         write_predictions(output_dir, conll, tags)
@@ -154,7 +131,7 @@ def make_windows(settings, tokenizer, conll, tag_names):
     return windows, report
 
 
-def load_with_windows(settings, conll):
+def load_with_windows(settings, tokenizer, conll):
     """A fine-tuned model, and the words of a file encoded for it."""
     model = load_fine_tuned(settings, AlbertForTokenClassification)
     if model.class_names is None:
@@ -163,7 +140,6 @@ def load_with_windows(settings, conll):
             "cannot be told as tags. Pass a directory that this recipe made, "
             "or one of Hugging Face's with `id2label`."
         )
-    tokenizer = load_tokenizer(settings)
     windows, _ = make_windows(settings, tokenizer, conll, model.class_names)
     return model, windows
 

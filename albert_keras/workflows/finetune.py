@@ -57,19 +57,6 @@ class Task:
     report: dict = dataclasses.field(default_factory=dict)
 
 
-def run_mode(settings, *arguments, **modes):
-    """Does what `--mode` says, and returns what that does.
-
-    Args:
-        settings: `FinetuningSettings` with `mode`.
-        *arguments: Handed on behind the settings.
-        **modes: A function for each mode.
-    """
-    distributed.initialize()
-    settings.check()
-    return modes[settings.mode](settings, *arguments)
-
-
 def finetune(settings, task):
     """Fine-tunes, and returns the run's directory.
 

@@ -285,7 +285,7 @@ def bad_inputs(tmp_path, pretrained):
     yield {}, ["--epochs", "2"], "--epochs and --total_steps both"
     yield {}, ["--batch_size", "0"], "--batch_size must be above 0"
     yield {}, ["--warmup_steps", "12"], "warmup_steps=12, total_steps=12"
-    yield {}, ["--layer_wise_learning_rate_decay", "0"], "`decay` must be"
+    yield {}, ["--layer_wise_learning_rate_decay", "0"], "_rate_decay must"
     yield {"--pretrained": tmp_path}, [], "is not a pretrained directory"
     yield {"--train_file": tmp_path / "none.json"}, [], "does not exist"
     yield {}, ["--mode", "predict"], "needs --question and --text_file"
