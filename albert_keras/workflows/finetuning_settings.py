@@ -1,7 +1,7 @@
-"""Settings that the fine-tuning recipes share, and their plans.
+"""Settings that the fine-tuning recipes share, and the plan of a run.
 
-What a task does not say comes from the paper's table 14 (ALBERT,
-arXiv:1909.11942), Google's release or the AWS sample, see each task.
+Defaults come from table 14 of the paper (ALBERT, arXiv:1909.11942), Google's
+release or the AWS sample, see each task.
 """
 
 import dataclasses
@@ -13,16 +13,16 @@ from albert_keras.workflows.run_settings import RunSettings, order_fields
 
 @dataclasses.dataclass(frozen=True)
 class TaskDefaults:
-    """Hyperparameters that a task is known to work with.
+    """Published hyperparameters of a task.
 
     Attributes:
-        learning_rate: Peak, for AdamW.
+        learning_rate: Peak learning rate, for AdamW.
         global_batch_size: Rows of an update over all ranks.
-        warmup_share: Share of the updates.
-        max_seq_length: Length of the longest rows.
-        total_steps: Updates of `global_batch_size` rows; or
-        epochs: passes over the data.
-        hidden_dropout: Dropout of the encoder, attention included.
+        warmup_share: Warm-up, as a share of the updates.
+        max_seq_length: Maximum sequence length in tokens.
+        total_steps: Updates of `global_batch_size` rows, or None.
+        epochs: Passes over the data, if there are no `total_steps`.
+        hidden_dropout: Dropout rate of the encoder, including attention.
     """
 
     learning_rate: float
@@ -36,11 +36,11 @@ class TaskDefaults:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a fine-tuning run comes to, given its data and ranks.
+    """Length and batch size of a run, given its data and ranks.
 
     Attributes:
         global_batch_size: Rows of an update over all ranks.
-        total_steps, warmup_steps: Updates.
+        total_steps, warmup_steps: Numbers of updates.
         validation_frequency: Updates between two evaluations.
         epochs: Passes over the training rows.
     """
@@ -55,82 +55,85 @@ class Plan:
 @order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FinetuningSettings(RunSettings):
-    """What every fine-tuning recipe can be told."""
+    """Settings of every fine-tuning recipe."""
 
     # === Paths ===
 
     pretrained: str
-    """A pretrained directory of any format, a run's directory, or a hub's
-    handle."""
+    """Pretrained directory of any format, run directory, or hub handle."""
 
     vocabulary: str | None = None
-    """A SentencePiece model, where `pretrained` has none."""
+    """SentencePiece model, if `pretrained` has none."""
 
     # === Model ===
 
     hidden_dropout_prob: float | None = None
-    """Dropout of the hidden layers; by default the paper's for the task."""
+    """Dropout rate of the hidden layers; by default the paper's for the
+    task."""
 
     attention_probs_dropout_prob: float | None = None
-    """Dropout of the attention probabilities; by default that of the hidden
+    """Dropout rate of the attention weights; by default that of the hidden
     layers."""
 
     classifier_dropout_prob: float = 0.1
-    """Dropout before the head (ALBERT paper, table 14)."""
+    """Dropout rate before the head (ALBERT paper, table 14)."""
 
     # === Data ===
 
     max_seq_length: int | None = None
-    """Length of the longest rows; by default the paper's for the task."""
+    """Maximum sequence length in tokens; by default the paper's for the
+    task."""
 
     group_by_length: bool = True
-    """Put rows of like lengths into a batch, so that less is padded."""
+    """Batch rows of similar length, for less padding."""
 
     workers: int | None = None
-    """Processes that encode; by default as many as pay off."""
+    """Processes that encode text; by default chosen by its size."""
 
     cache: bool = True
-    """Keep the encoded texts beside their file."""
+    """Cache the encoded texts next to their file."""
 
     # === Training ===
 
     batch_size: int | None = None
-    """Rows in a micro-batch, on each rank, under JAX on each of the machine's
-    devices; by default the paper's batch, shared out."""
+    """Rows per micro-batch on each rank; on JAX, on each device of the
+    machine. By default the paper's batch, divided among them."""
 
     epochs: float | None = None
     """Passes over the training rows."""
 
     total_steps: int | None = None
-    """Updates in all, in place of `epochs`; by default as many rows as the
-    paper's for the task."""
+    """Total number of updates, instead of `epochs`; by default for as many
+    rows as in the paper."""
 
     warmup_steps: int | None = None
-    """Updates of warm-up; by default the paper's share for the task."""
+    """Warm-up updates; by default the paper's share for the task."""
 
     optimizer: Literal["adamw", "lamb"] = "adamw"
-    """AdamW as in the papers, or LAMB (Google advises 3e-4 to 5e-4)."""
+    """AdamW as in the papers, or LAMB (Google recommends rates of 3e-4 to
+    5e-4)."""
 
     learning_rate: float | None = None
-    """Peak; by default the paper's for the task, with LAMB 3e-4."""
+    """Peak learning rate; by default the paper's for the task, or 3e-4 with
+    LAMB."""
 
     layer_wise_learning_rate_decay: float = 1.0
-    """What the rate is multiplied by from each part of the model to the one
-    below: head, groups of layers, embeddings. 1 is none."""
+    """Factor of the learning rate from each part of the model to the one below
+    it: head, layer groups, embeddings. 1 for none."""
 
     # === Evaluation ===
 
     eval_batch_size: int = 32
-    """Rows of a batch in evaluation, on each rank or device."""
+    """Rows per batch in evaluation, on each rank or device."""
 
     validation_frequency: int | None = None
     """Updates between two evaluations; by default a quarter of the run."""
 
     keep_best: bool = True
-    """Save the model with the best score as `best/` in the run directory."""
+    """Save the model with the best score to `best/` in the run directory."""
 
     early_stopping_patience: int | None = None
-    """Stop after so many evaluations without a better score."""
+    """Stop after this many evaluations without a better score."""
 
     # === Logs ===
 
@@ -138,7 +141,7 @@ class FinetuningSettings(RunSettings):
     """Updates between two checkpoints."""
 
     keep_checkpoints: int = 1
-    """How many checkpoints to keep."""
+    """Number of checkpoints to keep."""
 
     MAY_CHANGE: ClassVar[frozenset[str]] = RunSettings.MAY_CHANGE | {
         "name",
@@ -154,31 +157,27 @@ class FinetuningSettings(RunSettings):
         "workers",
     }
 
-    def plan(self, defaults, num_rows, num_ranks):
-        """The batch arithmetic of a run.
+    def plan(
+        self, defaults: TaskDefaults, num_rows: int, num_ranks: int
+    ) -> Plan:
+        """Computes batch size and number of updates.
 
         Args:
-            defaults: The task's `TaskDefaults`.
-            num_rows: Training rows.
-            num_ranks: Number of processes.
-
-        Returns:
-            A `Plan`.
+            defaults: Hyperparameters of the task.
+            num_rows: Number of training rows.
+            num_ranks: Number of ranks, or of devices on JAX.
 
         Raises:
-            ValueError: If the paper's batch cannot be shared out evenly.
+            ValueError: If the paper's batch cannot be divided evenly.
         """
         rows = self.compute_global_batch_size(defaults, num_ranks)
-        if self.total_steps is not None:
-            steps = self.total_steps
-        elif self.epochs is not None or defaults.total_steps is None:
-            epochs = defaults.epochs if self.epochs is None else self.epochs
-            steps = max(1, round(epochs * num_rows / rows))
+        total_rows: float
+        if self.epochs is None and defaults.total_steps is not None:
+            # As many rows as in the paper, whatever the batch size.
+            total_rows = defaults.total_steps * defaults.global_batch_size
         else:
-            # As many rows as in the paper, whatever the batch.
-            steps = round(
-                defaults.total_steps * defaults.global_batch_size / rows
-            )
+            total_rows = (self.epochs or defaults.epochs or 0) * num_rows
+        steps = self.total_steps or max(1, round(total_rows / rows))
         warmup = self.warmup_steps
         if warmup is None:
             warmup = min(round(defaults.warmup_share * steps), steps - 1)
@@ -192,7 +191,9 @@ class FinetuningSettings(RunSettings):
             epochs=steps * rows / num_rows,
         )
 
-    def compute_global_batch_size(self, defaults, num_ranks):
+    def compute_global_batch_size(
+        self, defaults: TaskDefaults, num_ranks: int
+    ) -> int:
         """Rows of an update over all ranks."""
         num_micro_batches = self.gradient_accumulation_steps * num_ranks
         if self.batch_size is not None:
@@ -206,14 +207,14 @@ class FinetuningSettings(RunSettings):
             )
         return defaults.global_batch_size
 
-    def peak_learning_rate(self, defaults):
-        """The peak: given, the task's, or Google's advice for LAMB."""
+    def peak_learning_rate(self, defaults: TaskDefaults) -> float:
+        """The peak: given, the task's, or Google's for LAMB."""
         if self.learning_rate is not None:
             return self.learning_rate
         return 3e-4 if self.optimizer == "lamb" else defaults.learning_rate
 
-    def dropouts(self, defaults):
-        """`hidden_dropout` and `attention_dropout` of the encoder."""
+    def dropouts(self, defaults: TaskDefaults) -> dict[str, float]:
+        """The encoder's `hidden_dropout` and `attention_dropout`."""
         hidden = self.hidden_dropout_prob
         if hidden is None:
             hidden = defaults.hidden_dropout
@@ -223,11 +224,10 @@ class FinetuningSettings(RunSettings):
             "attention_dropout": hidden if attention is None else attention,
         }
 
-    def check(self):
-        """Raises where settings do not fit each other."""
+    def check(self) -> None:
         super().check()
         if self.epochs is not None and self.total_steps is not None:
             raise ValueError(
-                "--epochs and --total_steps both say how long to train. "
+                "--epochs and --total_steps both set the length of training. "
                 f"Pass one. Received: {self.epochs} and {self.total_steps}."
             )

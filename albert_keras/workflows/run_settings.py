@@ -7,7 +7,7 @@ SettingsClass = TypeVar("SettingsClass", bound=type)
 
 
 def order_fields(settings_class: SettingsClass) -> SettingsClass:
-    """Moves a dataclass's required fields, then its own, before inherited ones.
+    """Orders a dataclass's fields: required ones, its own, inherited ones.
 
     `--help` and settings.yaml list the fields in this order.
     """
@@ -45,7 +45,7 @@ class RunSettings:
 
     checkpoint_dir: str | None = None
     """Directory of the checkpoints; by default /opt/ml/checkpoints if it
-    exists (SageMaker's spot instances), else in the run directory."""
+    exists (SageMaker's spot instances), else inside the run directory."""
 
     name: str = ""
     """Custom name, for the model card and the run's name."""

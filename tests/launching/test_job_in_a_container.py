@@ -128,7 +128,7 @@ def test_a_job_told_to_stop_is_gone_on_with_by_the_next_on_two_hosts(
         (folder / "ml" / "checkpoints").rmdir()
         shutil.copytree(kept, folder / "ml" / "checkpoints")
     output = run_on_two_hosts(job, folders)
-    assert f"Going on from update {done}." in output
+    assert f"Resuming from update {done}." in output
     first, second = (folder / "ml" for folder in folders.values())
     assert (first / "checkpoints" / f"step-{STEPS:08d}").is_dir()
     # The first rank writes.

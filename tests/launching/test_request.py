@@ -77,9 +77,9 @@ def test_the_samples_command_line_makes_the_job_that_is_expected(
     shown = capsys.readouterr()
     assert shown.out == ""
     for note in (
-        "--per_gpu_batch_size is --batch_size today",
-        "taken as --data_dir /fsx/albert_data",
-        "run_pretraining.py is recipes/pretrain.py today",
+        "--per_gpu_batch_size is now --batch_size",
+        "replaced by --data_dir /fsx/albert_data",
+        "run_pretraining.py is now recipes/pretrain.py",
         "4,096 rows = 64 ranks x 2 micro-batches x 32",
         f"Started {name}",
     ):

@@ -172,7 +172,7 @@ def test_seeds_reproduce_a_run_and_a_resumed_one_to_the_bit(
     assert len(checkpoints) == 2
     shutil.rmtree(checkpoints[-1])
     resumed = weights("b", "--resume")
-    assert "Going on from update 2" in capsys.readouterr().out
+    assert "Resuming from update 2" in capsys.readouterr().out
     assert all(np.array_equal(first[name], resumed[name]) for name in first)
     other = weights("c", "--seed", "7")
     assert not np.array_equal(

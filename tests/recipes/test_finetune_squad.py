@@ -258,8 +258,8 @@ def test_what_is_left_out_is_counted_listed_and_reported(
         *(tmp_path / "run", "--total_steps", "1", "--warmup_steps", "0"),
     )
     shown = capsys.readouterr().out
-    assert "1 of 20 questions were left out, since their answer" in shown
-    assert "1 of 20 questions were cut to 12 pieces: 0-0-3" in shown
+    assert "1 of 20 questions were omitted, since their answer" in shown
+    assert "1 of 20 questions were truncated to 12 tokens: 0-0-3" in shown
     report = json.loads((tmp_path / "run" / "data_report.json").read_text())
     assert list(report.values()) == [["0-0-3"], ["0-0-1"]]
 

@@ -105,7 +105,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
     resumed = shutil.copytree(finished, tmp_path / "resumed")
     shutil.rmtree(resumed / "checkpoints" / "step-00000006")
     run(recipe, corpus, resumed, "--resume")
-    assert "Going on from update 4" in capsys.readouterr().out
+    assert "Resuming from update 4" in capsys.readouterr().out
     assert [start["first_step"] for start in read_starts(resumed)] == [0, 4]
     rows = read_metrics(resumed / "metrics.csv")
     assert [row["step"] for row in rows] == [0, 2, 3, 4, 6]

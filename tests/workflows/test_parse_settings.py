@@ -125,17 +125,17 @@ def test_flags_of_the_aws_sample_are_taken_or_refused(capsys):
     )
     assert settings.data_dir == "corpus" and settings.batch_size == 4
     notes = capsys.readouterr().err
-    assert "--per_gpu_batch_size is --batch_size today" in notes
-    assert "taken as --data_dir corpus" in notes
-    for flags, today in (
+    assert "--per_gpu_batch_size is now --batch_size" in notes
+    assert "replaced by --data_dir corpus" in notes
+    for flags, remedy in (
         (["--log_dir=logs"], "in its --output_dir"),
-        (["--dummy_eval", "true"], "Leave it out"),
+        (["--dummy_eval", "true"], "Omit the flag"),
         (["--load_from", "huggingface"], "--pretrained hf://OWNER/NAME"),
         (["--optimizer=adam"], "--optimizer adamw"),
-        (["--model_type", "electra"], "ALBERT alone"),
+        (["--model_type", "electra"], "only ALBERT"),
         (["--train_dir", "a/t", "--val_dir", "b/v"], "as --data_dir"),
     ):
-        with pytest.raises(SystemExit, match=today):
+        with pytest.raises(SystemExit, match=remedy):
             parse([*REQUIRED, *flags])
 
 
