@@ -42,7 +42,7 @@ def test_a_given_throughput_and_price_come_first():
 def test_what_nobody_measured_is_not_made_up(work, nodes, name):
     expected = estimate(work, nodes, instance_type(name), price_per_hour=1)
     assert expected.hours is None and expected.cost is None
-    assert "pass --tokens_per_second" in str(expected)
+    assert "pass `tokens_per_second`" in str(expected)
 
 
 def test_a_global_batch_is_shared_out_or_refused():
