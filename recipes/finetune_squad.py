@@ -4,10 +4,10 @@
         --train_file train-v2.0.json --dev_file dev-v2.0.json \
         --output_dir runs/squad
 
-The version is the files' own. The run directory gets settings, metrics (CSV,
-TensorBoard, curves.png), checkpoints, the prediction files of the official
-scripts with their metrics, and under `best/` the model with the best F1. The
-same command with `--resume` goes on where it stopped.
+The files determine the version. The run directory contains settings, metrics
+(CSV, TensorBoard, curves.png), checkpoints, the prediction files of the
+official scripts with their metrics, and in `best/` the model with the best F1.
+The same command with `--resume` continues an interrupted run.
 
     python recipes/finetune_squad.py --mode evaluate --pretrained runs/squad \
         --dev_file dev-v2.0.json --output_dir runs/squad-dev
@@ -46,7 +46,7 @@ def main(argv=None):
 
 
 def train(settings, tokenizer):
-    """Trains and evaluates, and returns the run's directory."""
+    """Fine-tunes and evaluates a model, and returns the run directory."""
     squad = read_squad(settings.train_file)
     defaults = SQUAD_DEFAULTS[squad.version]
     training = make_windows(settings, squad, tokenizer, training=True)
@@ -71,7 +71,7 @@ def train(settings, tokenizer):
 
 
 def evaluate(settings, tokenizer):
-    """Evaluates a fine-tuned model on the dev file; returns the metrics."""
+    """Evaluates a fine-tuned model on the dev file, and returns the metrics."""
     output_dir = claim(settings, *PREDICTION_FILES)
     evaluation = make_evaluation(settings, tokenizer)
     model = load_fine_tuned(settings, AlbertForQuestionAnswering)
@@ -120,11 +120,8 @@ def predict(settings, tokenizer):
     return answers
 
 
-# === What the modes share ===
-
-
 def read_text(path):
-    """The text of a UTF-8 file, which must have some."""
+    """The text of a UTF-8 file, which must not be empty."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -132,7 +129,7 @@ def read_text(path):
             f"--text_file {path} cannot be read as UTF-8 text: {error}."
         ) from error
     if not text.strip():
-        raise ValueError(f"--text_file {path} holds no text.")
+        raise ValueError(f"--text_file {path} is empty. Pass a text file.")
     return text
 
 

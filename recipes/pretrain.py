@@ -3,11 +3,13 @@
     python recipes/pretrain.py --data_dir corpus --model_size tiny \
         --total_steps 300 --output_dir runs/tiny
 
-Masked-language modelling and sentence order, through `model.fit`. One fit
-step is one update of `batch_size x gradient_accumulation_steps` rows on each
-rank. The run directory gets settings, metrics (CSV, TensorBoard, curves.png)
-and checkpoints, and is itself a pretrained directory: `from_pretrained` takes
-its newest model. The same command with `--resume` goes on where it stopped.
+Trains masked-language modeling and sentence-order prediction with `model.fit`.
+One step of `fit` is one update of `batch_size x gradient_accumulation_steps`
+rows on each rank. The run directory contains settings, metrics (CSV,
+TensorBoard, curves.png) and checkpoints, and is itself a pretrained directory:
+`from_pretrained` loads its newest model. The same command with `--resume`
+continues an interrupted run. recipes/demo.yaml has the settings, time and
+results of a run of five minutes.
 """
 
 import time
@@ -43,7 +45,7 @@ def main(argv=None):
 
 
 def pretrain(settings):
-    """Runs or resumes a pretraining, and returns its run directory."""
+    """Starts or resumes a pretraining run, and returns its directory."""
     distributed.initialize()
     settings.check()
     replicas = distributed.replicas()
@@ -72,7 +74,7 @@ def pretrain(settings):
         model,
         training,
         settings.total_steps,
-        name_of(settings),
+        run_name(settings),
         settings.max_seq_length,
         validations=[
             Validation(
@@ -90,7 +92,7 @@ def pretrain(settings):
 
 
 def finish(run, store):
-    """Draws the curves and says how it ended."""
+    """Plots the curves and prints the results."""
     figure = plot_curves(run.path, pretraining_panels(store.unigram_entropy))
     print()
     report(run, store)
@@ -101,7 +103,7 @@ def finish(run, store):
 
 
 def make_model(settings, store):
-    """The compiled model, with random or with loaded weights."""
+    """The compiled model, with random or pretrained weights."""
     config = dict(
         hidden_dropout=settings.hidden_dropout_prob,
         attention_dropout=settings.attention_probs_dropout_prob,
@@ -137,14 +139,14 @@ def make_model(settings, store):
 
 
 def optimizer_arguments(settings):
-    """What pretraining alone can tell its optimizer."""
+    """Optimizer arguments that only pretraining has."""
     betas = {"beta_1": settings.beta_1, "beta_2": settings.beta_2}
     if settings.optimizer == "lamb":
         return {**betas, "bias_correction": settings.bias_correction}
     return betas
 
 
-def name_of(settings):
+def run_name(settings):
     """The run's name, given or composed."""
     return settings.composed_name(
         distributed.replicas(),
@@ -157,7 +159,7 @@ def name_of(settings):
 
 
 def make_card(settings, store):
-    """What the model's card says of data and training."""
+    """Data and training for the model card."""
     shown = (
         "optimizer",
         "learning_rate",
@@ -185,19 +187,22 @@ def make_card(settings, store):
 
 
 def scores(step, metrics):
-    """What the model's card says of a validation."""
+    """Validation results for the model card."""
     figures = {
         f"validation {name}": f"{value:.4f}" for name, value in metrics.items()
     }
     return {"update": step, **figures}
 
 
-# === Where the run starts ===
+# === Initial weights ===
 
 
 def load_checkpoint(settings, model):
-    """Restores another run's checkpoint where the settings ask for it, and
-    returns the updates done."""
+    """Restores another run's checkpoint with `--load_from checkpoint`.
+
+    Returns:
+        The number of updates done.
+    """
     if settings.load_from != "checkpoint":
         return 0
     path = Path(settings.checkpoint_path)
@@ -208,18 +213,19 @@ def load_checkpoint(settings, model):
 
 
 def check_model(settings, store, config):
-    """Raises where model, corpus and settings do not fit each other."""
+    """Raises if model, corpus and settings do not match."""
     if config.vocabulary_size != store.vocabulary_size:
         raise ValueError(
-            f"The model of {settings.pretrained} has "
-            f"{config.vocabulary_size} pieces, the corpus {store.directory} "
+            f"The model of {settings.pretrained} has a vocabulary of "
+            f"{config.vocabulary_size}, the corpus {store.directory} of "
             f"{store.vocabulary_size}. Prepare the corpus with the model's "
             "vocabulary: prepare_corpus.py --vocabulary."
         )
     if settings.max_seq_length > config.max_sequence_length:
         raise ValueError(
             f"--max_seq_length {settings.max_seq_length} is longer than the "
-            f"model's {config.max_sequence_length} positions."
+            f"model's {config.max_sequence_length} positions. Pass "
+            f"{config.max_sequence_length} or less."
         )
 
 
@@ -227,17 +233,18 @@ def check_model(settings, store, config):
 
 
 def announce(settings, store, model, training, start):
+    """Prints the size of model, corpus and run."""
     replicas = distributed.replicas()
     rows = settings.compute_global_batch_size(replicas)
     tokens = settings.tokens_per_update(replicas)
     remaining = settings.total_steps - start
     passes = remaining / training.steps_per_pass
     distributed.say(
-        f"Run {name_of(settings)}.\n"
+        f"Run {run_name(settings)}.\n"
         f"ALBERT {settings.model_size}: {model.count_params():,} parameters. "
         f"{store.directory}: {store.manifest['num_tokens']:,} tokens, "
-        f"unigram entropy {store.unigram_entropy:.2f} nats (a model that "
-        "knows no more than how frequent pieces are has this loss).\n"
+        f"unigram entropy {store.unigram_entropy:.2f} nats (the loss of a "
+        "model that has learned only token frequencies).\n"
         f"{remaining:,} updates of {rows:,} x "
         f"{settings.max_seq_length} tokens = {remaining * tokens:,} tokens, "
         f"{passes:.1f} passes over the text. {settings.optimizer}, peak "
@@ -245,11 +252,11 @@ def announce(settings, store, model, training, start):
         f"{settings.warmup():,} updates."
     )
     if start:
-        distributed.say(f"Going on from update {start:,}.")
+        distributed.say(f"Resuming from update {start:,}.")
 
 
 def describe(metrics, store):
-    """The figures of a validation, of what is trained."""
+    """The results of a validation, for the trained objectives."""
     parts = []
     if "mlm_loss" in metrics:
         parts.append(
@@ -263,7 +270,7 @@ def describe(metrics, store):
 
 
 def report(run, store):
-    """Prints the held-out figures at the start and at the end."""
+    """Prints the first and the last validation."""
     rows = read_metrics(run.path / METRICS_FILE)
     validations = [row for row in rows if "val_loss" in row]
     for row in (validations[0], validations[-1]) if validations else ():

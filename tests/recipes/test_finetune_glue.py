@@ -138,7 +138,7 @@ def test_a_model_is_evaluated_by_itself_and_only_on_its_own_task(
         run / "dev_predictions.tsv"
     ).read_text()
     # === What is refused ===
-    with pytest.raises(SystemExit, match="tells 2 classes.*MNLI has 3"):
+    with pytest.raises(SystemExit, match="predicts 2 classes.*MNLI has 3"):
         glue(recipe, tmp_path, run, "MNLI", "other", *evaluate)
     with pytest.raises(SystemExit, match="AlbertBackbone, not an AlbertForSe"):
         glue(recipe, tmp_path, pretrained, "RTE", "other", *evaluate)

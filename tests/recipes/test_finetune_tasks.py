@@ -141,8 +141,8 @@ def test_what_is_not_used_as_it_stands_is_counted_and_listed(
     flags += ["--max_seq_length", "16"]
     run = tokens(recipe, pretrained, tmp_path / "run", *flags)
     shown = capsys.readouterr().out
-    assert "train.txt: 1 of 1 sentences are read in windows" in shown
-    assert "train.txt: 1 of 22 words were cut to 14 pieces" in shown
+    assert "train.txt: 1 of 1 sentences are split into windows" in shown
+    assert "train.txt: 1 of 22 words were truncated to 14 tokens" in shown
     assert "dev.txt: 1 of 2 words have a tag that the model does not" in shown
     assert "1: B-XYZ" in shown
     report = json.loads((run / "data_report.json").read_text())

@@ -233,7 +233,7 @@ def test_a_model_of_another_vocabulary_or_length_is_refused(
         ]
     )
     pretrained = ["--load_from", "pretrained", "--pretrained", str(finished)]
-    with pytest.raises(SystemExit, match="has 150 pieces, the corpus.* 140"):
+    with pytest.raises(SystemExit, match="vocabulary of 150, the corpus.* 140"):
         run(recipe, tmp_path / "c", tmp_path / "out", *pretrained)
     with pytest.raises(SystemExit, match="longer than the model's 512"):
         run(
