@@ -260,7 +260,7 @@ def report(output_dir, manifest):
     )
     if counts["common_unknown"]:
         unknown = "  ".join(text for text, _ in counts["common_unknown"][:12])
-        print(f"Most frequent unknown characters of a sample: {unknown}")
+        print(f"Most frequent unknown text in a sample: {unknown}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is wrong is said before anything is asked of Amazon."""
+"""Mistakes are reported before any call to AWS."""
 
 import re
 
@@ -11,7 +11,7 @@ CPU_IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/albert-keras:cpu"
 
 @pytest.fixture
 def message(account, recipe, capsys):
-    """A function that launches in vain and returns what is said."""
+    """A function that launches with a mistake and returns the message."""
 
     def message(flags, launcher="pretrain_sagemaker"):
         with pytest.raises(SystemExit) as stop:
@@ -76,7 +76,6 @@ def test_all_that_is_missing_is_named_with_its_variable(no_variables, message):
     ],
 )
 def test_a_mistake_is_told(variables, message, flags, expected):
-
     said = message(flags)
     assert re.search(expected, said), said
 

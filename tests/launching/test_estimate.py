@@ -1,4 +1,4 @@
-"""Length and cost, against the arithmetic by hand."""
+"""Estimated run time and cost, compared with manual calculations."""
 
 import pytest
 

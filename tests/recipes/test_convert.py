@@ -1,4 +1,4 @@
-"""`convert.py`: from any format to any other, with a parity check."""
+"""`convert.py` converts between all formats, with a parity check."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Fetching corpora, from a hub that is a folder of this machine."""
+"""Downloads corpora from a hub that is a local folder."""
 
 import hashlib
 import shutil
@@ -19,7 +19,7 @@ BOOKS = "plain_text/train"
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """Files of the data sets' formats, and the calls that fetch them."""
+    """Files in the formats of the corpora, and the downloads of them."""
     root = tmp_path / "hub"
     texts = make_text(60).strip().split("\n\n")
     columns = {"id": [str(n) for n in range(60)], "title": texts, "text": texts}

@@ -34,7 +34,7 @@ def files(directory):
 
 @pytest.fixture
 def pretrained(directory, store, tiny_config):
-    """A small model with a vocabulary, made once."""
+    """A small model with a vocabulary, shared by the tests."""
     path = directory / "pretrained"
     if not path.is_dir():
         backbone = ak.AlbertBackbone.from_config(
@@ -63,7 +63,7 @@ def run(recipe, pretrained, files, output_dir, *more):
 
 @pytest.fixture
 def finished(directory, recipe, pretrained, files):
-    """The directory of a run, made once."""
+    """The directory of a run, shared by the tests."""
     path = directory / "finished"
     if not path.is_dir():
         run(recipe, pretrained, files, path)
@@ -125,7 +125,7 @@ def test_a_resumed_run_ends_with_the_same_weights_and_scores(
     resumed = shutil.copytree(finished, tmp_path / "resumed")
     shutil.rmtree(resumed / "checkpoints")
     shutil.copytree(finished / "checkpoints", resumed / "checkpoints")
-    # As it was when eight updates were done: the last one is gone.
+    # As it was after eight updates: without the last checkpoint.
     run(
         recipe, pretrained, files, tmp_path / "eight", "--keep_checkpoints", "2"
     )
@@ -176,7 +176,7 @@ def test_accumulation_and_grouping_are_settings(
 def test_a_small_model_learns_the_questions_by_heart(
     recipe, pretrained, files, tmp_path
 ):
-    """Every question of a file, those without an answer too."""
+    """Also questions without an answer."""
     both = {name: files["--train_file"] for name in files}
     run(
         *(recipe, pretrained, both, tmp_path / "run", "--total_steps", "300"),
@@ -238,7 +238,7 @@ def test_questions_about_a_text_are_answered(
     assert (tmp_path / "out" / "predictions.json").is_file()
 
 
-# === What the user got wrong ===
+# === Invalid input ===
 
 
 def test_what_is_left_out_is_counted_listed_and_reported(

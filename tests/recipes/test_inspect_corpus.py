@@ -1,4 +1,4 @@
-"""Inspection shows figures that can be checked, and every predicted piece."""
+"""Inspection shows correct statistics and every predicted token."""
 
 import re
 

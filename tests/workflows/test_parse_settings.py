@@ -1,4 +1,4 @@
-"""Settings come from flags, then a file, then defaults."""
+"""Flags override a file, which overrides defaults."""
 
 import dataclasses
 

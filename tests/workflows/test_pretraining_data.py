@@ -1,4 +1,4 @@
-"""Validation batches, of corpora large and small."""
+"""Validation batches of large and small corpora."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_small_corpus_makes_smaller_validation_batches(store, batch_size):
 
 
 def test_a_smaller_batch_is_shared_by_ranks_and_devices(store, monkeypatch):
-    """Two ranks of three devices: each device has the same number of rows."""
+    """On two ranks of three devices, each device gets as many rows."""
     monkeypatch.setattr("albert_keras.training.distributed.size", lambda: 2)
     monkeypatch.setattr("albert_keras.training.distributed.devices", lambda: 3)
     settings = PretrainingSettings(

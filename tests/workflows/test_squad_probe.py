@@ -1,4 +1,4 @@
-"""Scores on SQuAD while a model is pretrained."""
+"""SQuAD scores during pretraining."""
 
 import os
 import signal
@@ -43,7 +43,7 @@ def pretrain(recipe, corpus, output_dir, *more):
 
 
 def squad_yaml(directory):
-    """The file of `--squad_config`, as text."""
+    """Writes a file for `--squad_config`, and returns its path."""
     settings = {
         "max_seq_length": 32,
         "max_query_length": 12,
