@@ -13,13 +13,10 @@ results of a run of five minutes.
 """
 
 import time
-from pathlib import Path
 
 import keras
 
-from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
 from albert_keras.data import TokenStore
-from albert_keras.files.run_layout import CHECKPOINTS
 from albert_keras.reporting.curves import plot_curves, pretraining_panels
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import PlateauWarning, Validation
@@ -27,15 +24,15 @@ from albert_keras.training.callbacks.training_log import (
     METRICS_FILE,
     read_metrics,
 )
-from albert_keras.training.runs.checkpoint import (
-    newest_checkpoint,
-    restore_checkpoint,
-)
+from albert_keras.training.runs.checkpoint import newest_checkpoint
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
 from albert_keras.training.runs.training_run import TrainingRun
-from albert_keras.workflows.compile_model import compile_model
 from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_data import make_datasets
+from albert_keras.workflows.pretraining_model import (
+    load_checkpoint,
+    make_model,
+)
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
 from albert_keras.workflows.squad_probe import squad_validation
 
@@ -99,53 +96,6 @@ def finish(run, store):
     print(f"Curves: {figure}. Model: {newest_checkpoint(run.checkpoints)}.")
 
 
-# === Data and model ===
-
-
-def make_model(settings, store):
-    """The compiled model, with random or pretrained weights."""
-    config = dict(
-        hidden_dropout=settings.hidden_dropout_prob,
-        attention_dropout=settings.attention_probs_dropout_prob,
-    )
-    if settings.load_from == "pretrained":
-        model = AlbertForPretraining.from_pretrained(
-            settings.pretrained, dtype=settings.precision, **config
-        )
-    else:
-        config = AlbertConfig.from_size(
-            settings.model_size,
-            vocabulary_size=store.vocabulary_size,
-            max_sequence_length=max(512, settings.max_seq_length),
-            pre_layer_norm=settings.pre_layer_norm,
-            **config,
-        )
-        backbone = AlbertBackbone.from_albert_config(
-            config, dtype=settings.precision
-        )
-        model = AlbertForPretraining(backbone)
-    check_model(settings, store, model.config)
-    model.card.update(make_card(settings, store))
-    model.train_only(*settings.objectives())
-    compile_model(
-        settings,
-        model,
-        settings.peak_learning_rate(distributed.replicas()),
-        settings.warmup(),
-        settings.total_steps,
-        **optimizer_arguments(settings),
-    )
-    return model
-
-
-def optimizer_arguments(settings):
-    """Optimizer arguments that only pretraining has."""
-    betas = {"beta_1": settings.beta_1, "beta_2": settings.beta_2}
-    if settings.optimizer == "lamb":
-        return {**betas, "bias_correction": settings.bias_correction}
-    return betas
-
-
 def run_name(settings):
     """The run's name, given or composed."""
     return settings.composed_name(
@@ -153,37 +103,6 @@ def run_name(settings):
         time.strftime("%Y%m%d-%H%M%S"),
         "sm" if SageMakerContainer().runs_a_job else "local",
     )
-
-
-# === The model card ===
-
-
-def make_card(settings, store):
-    """Data and training for the model card."""
-    shown = (
-        "optimizer",
-        "learning_rate",
-        "warmup_steps",
-        "total_steps",
-        "max_seq_length",
-        "weight_decay",
-        "hidden_dropout_prob",
-        "load_from",
-        "seed",
-    )
-    training = {name: getattr(settings, name) for name in shown}
-    replicas = distributed.replicas()
-    training["learning_rate"] = settings.peak_learning_rate(replicas)
-    training["warmup_steps"] = settings.warmup()
-    training["global_batch"] = settings.compute_global_batch_size(replicas)
-    return {
-        "name": settings.name or f"ALBERT {settings.model_size}",
-        "data": (
-            f"{store.manifest['num_tokens']:,} tokens, unigram entropy "
-            f"{store.unigram_entropy:.2f} nats."
-        ),
-        "training": training,
-    }
 
 
 def scores(step, metrics):
@@ -194,42 +113,7 @@ def scores(step, metrics):
     return {"update": step, **figures}
 
 
-# === Initial weights ===
-
-
-def load_checkpoint(settings, model):
-    """Restores another run's checkpoint with `--load_from checkpoint`.
-
-    Returns:
-        The number of updates done.
-    """
-    if settings.load_from != "checkpoint":
-        return 0
-    path = Path(settings.checkpoint_path)
-    if (path / CHECKPOINTS).is_dir():
-        path = newest_checkpoint(path / CHECKPOINTS) or path
-    step = restore_checkpoint(path, model, settings.load_optimizer_state)
-    return step if settings.load_optimizer_state else 0
-
-
-def check_model(settings, store, config):
-    """Raises if model, corpus and settings do not match."""
-    if config.vocabulary_size != store.vocabulary_size:
-        raise ValueError(
-            f"The model of {settings.pretrained} has a vocabulary of "
-            f"{config.vocabulary_size}, the corpus {store.directory} of "
-            f"{store.vocabulary_size}. Prepare the corpus with the model's "
-            "vocabulary: prepare_corpus.py --vocabulary."
-        )
-    if settings.max_seq_length > config.max_sequence_length:
-        raise ValueError(
-            f"--max_seq_length {settings.max_seq_length} is longer than the "
-            f"model's {config.max_sequence_length} positions. Pass "
-            f"{config.max_sequence_length} or less."
-        )
-
-
-# === What is printed ===
+# === Printed output ===
 
 
 def announce(settings, store, model, training, start):

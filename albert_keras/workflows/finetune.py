@@ -223,7 +223,7 @@ def describe(evaluation, metrics):
     )
 
 
-# === What is printed ===
+# === Printed output ===
 
 
 def announce(settings, task, plan, model, start):
