@@ -1,12 +1,12 @@
-"""Collects the English text that every Python installation carries.
+"""Collects English text from the documentation in a Python installation.
 
     python recipes/collect_python_docs.py --output_file demo/python_docs.txt
 
-The language reference (`pydoc_data.topics`) and the docstrings of the
-standard library and of the installed packages, read from their source
-without running it: some megabytes of real prose, for a demonstration that
-downloads nothing. One paragraph a line, a blank line between documents;
-code examples are left out. Takes half a minute.
+Reads the language reference (`pydoc_data.topics`) and the docstrings of the
+standard library and the installed packages, from their source without running
+it: some megabytes of real prose for a demonstration without downloads. Writes
+one paragraph per line and a blank line between documents, without code
+examples. Takes half a minute.
 """
 
 import ast
@@ -28,16 +28,16 @@ _SKIPPED = ("test", "tests", "testing", "_vendor", "idlelib", "lib2to3")
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Collects the English text that every Python installation carries."""
+    """Collects English text from the documentation in a Python installation."""
 
     output_file: str = "demo/python_docs.txt"
-    """The text file to write."""
+    """Text file to write."""
 
     max_megabytes: float = 20.0
-    """Where to stop, in megabytes of text."""
+    """Maximum size of the text in megabytes."""
 
     min_characters: int = 200
-    """Shorter documents are left out."""
+    """Minimum length of a document."""
 
 
 def main(argv=None):
@@ -69,7 +69,7 @@ def collect(settings):
 
 
 def documents():
-    """The language reference, then all docstrings by path of their file."""
+    """Yields the language reference, then all docstrings in order of path."""
     yield from (topics[name] for name in sorted(topics))
     paths = sysconfig.get_paths()
     for root in (Path(paths["stdlib"]), Path(paths["purelib"])):
@@ -81,7 +81,7 @@ def documents():
 
 
 def docstrings(path):
-    """The docstrings of a source file; none where it does not parse."""
+    """Yields the docstrings of a source file; none if it does not parse."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, RecursionError):
@@ -95,7 +95,7 @@ def docstrings(path):
 
 
 def paragraphs(text):
-    """Prose paragraphs of a docstring, each on one line."""
+    """Yields the prose paragraphs of a docstring, each on one line."""
     for block in re.split(r"\n\s*\n", text):
         lines = [line.strip() for line in block.splitlines()]
         words = " ".join(lines)

@@ -1,12 +1,12 @@
-"""Converts a pretrained model from any format to any other.
+"""Converts a pretrained model between all supported formats.
 
     python recipes/convert.py --from albert_base_v2.tar.gz --to albert-base \
         --format huggingface
 
-The source is a directory of this package, of Google, Hugging Face or KerasHub,
-Google's archive, a run's directory, `hf://OWNER/NAME` or the name of a
-KerasHub preset. Afterwards both are loaded, and the largest difference of
-their outputs is printed.
+The source is a directory of this package, Google, Hugging Face or KerasHub,
+Google's archive, a run directory, `hf://OWNER/NAME` or the name of a KerasHub
+preset. The recipe then loads both models and prints the largest difference of
+their outputs.
 """
 
 import dataclasses
@@ -26,19 +26,19 @@ from albert_keras.workflows.parse_settings import run_recipe
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Converts a pretrained model from any format to any other."""
+    """Converts a pretrained model between all supported formats."""
 
     from_: Annotated[str, tyro.conf.arg(name="from")]
-    """What to convert: a directory, an archive or a hub's handle."""
+    """Model to convert: a directory, an archive or a hub handle."""
 
     to: str
-    """The directory to make; it appears whole or not at all."""
+    """Directory to write, atomically."""
 
     format: Literal["keras", "huggingface", "keras_hub", "google"]
-    """The format to write."""
+    """Format to write."""
 
     tolerance: float = 1e-3
-    """Largest difference of outputs to put up with."""
+    """Largest difference of the outputs to accept."""
 
 
 def main(argv=None):
@@ -46,13 +46,13 @@ def main(argv=None):
 
 
 def convert(settings):
-    """Converts, compares, and returns the differences by output."""
+    """Converts a model, and returns the largest difference of each output."""
     with local_directory(settings.from_) as directory:
         parts = read_pretrained(directory)
     if parts.left_over:
-        print(f"Not used of {parts.source}: {', '.join(parts.left_over)}.")
+        print(f"Not used from {parts.source}: {', '.join(parts.left_over)}.")
     if parts.vocabulary is None:
-        print(f"{settings.from_} has no SentencePiece vocabulary to take over.")
+        print(f"{settings.from_} has no SentencePiece vocabulary to copy.")
     before = model_class(parts).from_parts(parts)
     write_pretrained(settings.to, parts, settings.format)
     print(
@@ -60,13 +60,13 @@ def convert(settings):
         f"{settings.from_} -> {settings.to} ({settings.format})."
     )
     differences = compare_outputs(before, load_model(settings.to))
-    print("Largest difference of the outputs, before and after:")
+    print("Largest difference of the outputs before and after:")
     for name, difference in differences.items():
         print(f"  {name:<16} {difference:.1e}")
     worst = max(differences.values())
     if not worst <= settings.tolerance:
         raise ValueError(
-            f"{settings.to} does not compute the same: outputs differ by "
+            f"{settings.to} computes other outputs: they differ by "
             f"{worst:.1e}, more than --tolerance {settings.tolerance}."
         )
     return differences

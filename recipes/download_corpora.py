@@ -1,16 +1,16 @@
-"""Fetches English Wikipedia and BookCorpus, the texts of ALBERT.
+"""Downloads English Wikipedia and BookCorpus, the training text of ALBERT.
 
     python recipes/download_corpora.py --output_dir corpora --dry_run
     python recipes/download_corpora.py --output_dir corpora
 
-Parquet files from the Hugging Face Hub, onto a folder or a mounted FSx. Tells
-size and licence first; goes on where it was interrupted; compares size and
-checksum of what arrived, and looks whether it can be read. Then, for example:
+Downloads Parquet files from the Hugging Face Hub to a folder, such as a mounted
+FSx volume. Prints sizes and licenses first, resumes an interrupted download,
+and verifies size, checksum and columns of each file. Then, for example:
 
     python recipes/prepare_corpus.py --input corpora --output_dir corpus \
         --sentence_rows '*/bookcorpus/*'
 
-(BookCorpus has a sentence in each row and nothing between the books.) Other
+(BookCorpus has one sentence per row and no separator between books.) Other
 languages: `--wikipedia_language de`. Needs huggingface_hub and pyarrow.
 """
 
@@ -28,17 +28,17 @@ from albert_keras.files.atomic_write import atomic_file
 from albert_keras.files.safe_path import inside_directory
 from albert_keras.workflows.parse_settings import run_recipe
 
-RECORD = ".download.json"  # hidden: no text
+RECORD = ".download.json"  # hidden, so not read as text
 _BLOCK = 1 << 22
 
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """Where a corpus is.
+    """A corpus on the Hugging Face Hub.
 
     Attributes:
-        repository, revision, folder: On the Hugging Face Hub.
-        licence: What its page says.
+        repository, revision, folder: Location of its files.
+        licence: License according to its page.
     """
 
     repository: str
@@ -49,28 +49,28 @@ class Corpus:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Fetches English Wikipedia and BookCorpus."""
+    """Downloads English Wikipedia and BookCorpus."""
 
     output_dir: str
-    """Folder for the files, one below it for each corpus."""
+    """Folder for the files, with one subfolder per corpus."""
 
     corpora: tuple[Literal["wikipedia", "bookcorpus"], ...] = (
         "wikipedia",
         "bookcorpus",
     )
-    """Which to fetch."""
+    """Corpora to download."""
 
     wikipedia_language: str = "en"
-    """Language of Wikipedia."""
+    """Language of the Wikipedia."""
 
     wikipedia_date: str = "20231101"
-    """Date of its dump."""
+    """Date of the Wikipedia dump."""
 
     dry_run: bool = False
-    """Say what would be fetched, and stop."""
+    """Print what would be downloaded, and exit."""
 
     def sources(self):
-        """The `Corpus` of each name."""
+        """The corpora by name."""
         known = {
             "wikipedia": Corpus(
                 "wikimedia/wikipedia",
@@ -82,8 +82,8 @@ class Settings:
                 "bookcorpus/bookcorpus",
                 "refs/convert/parquet",
                 "plain_text/train",
-                "none stated: books of their authors, fetched from Smashwords;"
-                " see to it that you may use them",
+                "none stated: copyrighted books from Smashwords; make sure "
+                "that you may use them",
             ),
         }
         return {name: known[name] for name in self.corpora}
@@ -91,7 +91,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class HubFile:
-    """A file on the hub, with size in bytes and SHA-256 if it tells them."""
+    """A file on the hub, with its size in bytes and SHA-256 if known."""
 
     name: str
     size: int
@@ -103,7 +103,7 @@ def main(argv=None):
 
 
 def download(settings):
-    """Fetches what is missing and returns the folders by name."""
+    """Downloads the missing files, and returns the folders by corpus."""
     output_dir = Path(settings.output_dir)
     plans = {}
     for name, corpus in settings.sources().items():
@@ -112,40 +112,40 @@ def download(settings):
         size = sum(file.size for file in files)
         print(
             f"{name}: {corpus.repository}, {corpus.folder}: {len(files)} "
-            f"files, {size / 1e9:.1f} GB. Licence: {corpus.licence}."
+            f"files, {size / 1e9:.1f} GB. License: {corpus.licence}."
         )
-    check_room(output_dir, plans)
+    check_disk_space(output_dir, plans)
     if settings.dry_run:
         return {}
     for name, (corpus, files) in plans.items():
         fetch_corpus(corpus, files, output_dir / name)
-        print(f"{output_dir / name}: whole, checksums and columns fit.")
+        print(f"{output_dir / name}: complete; checksums and columns match.")
     return {name: output_dir / name for name in plans}
 
 
-def check_room(output_dir, plans):
-    """Raises where the disk has too little room for what is missing."""
+def check_disk_space(output_dir, plans):
+    """Raises if the disk has too little space for the missing files."""
     missing = sum(
         file.size
         for name, (_, files) in plans.items()
         for file in files
         if not (output_dir / name / file.name).is_file()
     )
-    place = output_dir
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    print(f"To fetch: {missing / 1e9:.1f} GB; free: {free / 1e9:.1f} GB.")
+    existing = output_dir
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    print(f"To download: {missing / 1e9:.1f} GB; free: {free / 1e9:.1f} GB.")
     if missing > free:
         raise ValueError(
-            f"{output_dir} has room for {free / 1e9:.1f} GB, "
-            f"{missing / 1e9:.1f} GB are to be fetched. Make room or pass "
+            f"{output_dir} has {free / 1e9:.1f} GB of free space; the "
+            f"download needs {missing / 1e9:.1f} GB. Free some space or pass "
             "another --output_dir."
         )
 
 
 def fetch_corpus(corpus, files, directory):
-    """Fetches the files that are not there, and checks each."""
+    """Downloads the missing files and verifies each."""
     record = read_record(directory)
     with tqdm(
         total=sum(file.size for file in files),
@@ -170,13 +170,13 @@ def fetch_corpus(corpus, files, directory):
 
 
 def read_record(directory):
-    """Checksums of the files that were checked before."""
+    """Checksums of the files that were verified before."""
     path = directory / RECORD
     return json.loads(path.read_text())["files"] if path.is_file() else {}
 
 
 def check(file, path):
-    """Raises, and removes the file, where it is not what the hub has."""
+    """Removes a file that differs from the hub's, and raises."""
     size, digest = path.stat().st_size, hashlib.sha256()
     with path.open("rb") as content:
         while block := content.read(_BLOCK):
@@ -185,9 +185,9 @@ def check(file, path):
     if size != file.size or file.sha256 not in (None, found):
         path.unlink()
         raise ValueError(
-            f"{path} arrived damaged: {size:,} bytes with SHA-256 {found}, "
-            f"expected {file.size:,} with {file.sha256}. It is removed: run "
-            "the same command again."
+            f"{path} is damaged: {size:,} bytes with SHA-256 {found}, expected "
+            f"{file.size:,} with {file.sha256}. It was removed: run the same "
+            "command again."
         )
     split_into_chunks(path, None)  # raises where it has no `text`
 
@@ -196,18 +196,18 @@ def check(file, path):
 
 
 def list_files(corpus):
-    """The Parquet files of a corpus, in their order."""
+    """The Parquet files of a corpus, sorted by name."""
     try:
         import huggingface_hub
     except ImportError as error:
         raise ValueError(
-            "Fetching needs huggingface_hub: pip install huggingface_hub."
+            "Downloads need huggingface_hub: pip install huggingface_hub."
         ) from error
     try:
         info = huggingface_hub.HfApi().dataset_info(
             corpus.repository, revision=corpus.revision, files_metadata=True
         )
-    except Exception as error:  # of the hub, of the network
+    except Exception as error:  # of the hub or the network
         raise ValueError(unreachable(corpus, error)) from error
     files = [
         HubFile(
@@ -229,7 +229,7 @@ def list_files(corpus):
 
 
 def fetch(corpus, file, directory):
-    """Fetches a file; an interrupted one goes on where it was."""
+    """Downloads a file, or resumes its download."""
     import huggingface_hub
 
     try:
@@ -240,17 +240,17 @@ def fetch(corpus, file, directory):
             revision=corpus.revision,
             local_dir=directory,
         )
-    except Exception as error:  # of the hub, of the network, of the disk
+    except Exception as error:  # of the hub, the network or the disk
         raise ValueError(unreachable(corpus, error)) from error
 
 
 def unreachable(corpus, error):
     return (
-        f"{corpus.repository} could not be fetched from the Hugging Face Hub "
-        f"({type(error).__name__}: {error}). Is there a network? What has "
-        "arrived is kept: the same command goes on. Or fetch the folder "
-        f"{corpus.folder} of revision {corpus.revision} elsewhere, and pass "
-        "the Parquet files to prepare_corpus.py."
+        f"{corpus.repository} could not be downloaded from the Hugging Face "
+        f"Hub ({type(error).__name__}: {error}). Check the network and run the "
+        "same command again, which resumes the download. Or download the "
+        f"folder {corpus.folder} of revision {corpus.revision} elsewhere, and "
+        "pass the Parquet files to prepare_corpus.py."
     )
 
 

@@ -1,10 +1,10 @@
-"""Fills in [MASK]ed sentences with a pretrained model.
+"""Fills in the [MASK]s of sentences with a pretrained model.
 
     python recipes/fill_mask.py --pretrained runs/tiny \
         --text 'Returns a [MASK] of strings.'
 
-With `--save_to`, the model is first saved there with `save_pretrained` and
-loaded back.
+With `--save_to`, first saves the model there with `save_pretrained` and loads
+it back.
 """
 
 import dataclasses
@@ -25,19 +25,19 @@ EXAMPLES = (
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Fills in [MASK]ed sentences with a pretrained model."""
+    """Fills in the [MASK]s of sentences with a pretrained model."""
 
     pretrained: str
-    """A pretrained directory, or the directory of a pretraining run."""
+    """Pretrained directory, or directory of a pretraining run."""
 
     text: tuple[str, ...] = EXAMPLES
-    """Sentences with [MASK] in them."""
+    """Sentences that contain [MASK]."""
 
     top: int = 5
-    """Pieces to show for each mask."""
+    """Number of tokens to show for each mask."""
 
     save_to: str | None = None
-    """Save the model here with `save_pretrained` and load it back first."""
+    """First save the model here with `save_pretrained` and load it back."""
 
 
 def main(argv=None):
@@ -45,11 +45,12 @@ def main(argv=None):
 
 
 def fill(settings):
+    """Prints the most probable tokens for each mask."""
     directory = settings.pretrained
     tokenizer = AlbertTokenizer.from_pretrained(directory)
     if settings.save_to:
-        whole = AlbertForPretraining.from_pretrained(directory)
-        whole.save_pretrained(settings.save_to, tokenizer=tokenizer)
+        both_heads = AlbertForPretraining.from_pretrained(directory)
+        both_heads.save_pretrained(settings.save_to, tokenizer=tokenizer)
         directory = settings.save_to
         print(f"Saved to {directory} and loaded back.")
     model = AlbertForMaskedLM.from_pretrained(directory)

@@ -1,15 +1,15 @@
-"""Fine-tunes ALBERT on a task of GLUE, evaluates it, or predicts.
+"""Fine-tunes ALBERT on a GLUE task, evaluates it, or predicts.
 
     python recipes/finetune_glue.py --task RTE --data_dir glue_data \
         --pretrained runs/mnli/best --output_dir runs/rte
 
-The data directory holds the folders of the official archives, such as
-`RTE/train.tsv` and `RTE/dev.tsv`. The hyperparameters are the paper's for the
-task (table 14), which starts RTE, STS-B and MRPC from a model for MNLI, and
-reports small tasks as medians of five runs (`--seed`). The run directory gets
-settings, metrics (CSV, TensorBoard, curves.png), checkpoints, the predictions
-for the development set, and under `best/` the model with the best score. The
-same command with `--resume` goes on where it stopped.
+The data directory holds the folders of the official archives, such as RTE with
+`train.tsv` and `dev.tsv`. The hyperparameters default to the paper's for the
+task (table 14). The paper starts RTE, STS-B and MRPC from a model fine-tuned on
+MNLI, and reports small tasks as medians of five runs (`--seed`). The run
+directory contains settings, metrics (CSV, TensorBoard, curves.png),
+checkpoints, predictions for the development set, and in `best/` the model with
+the best score. The same command with `--resume` continues an interrupted run.
 
     python recipes/finetune_glue.py --mode evaluate --task RTE \
         --data_dir glue_data --pretrained runs/rte/best --output_dir runs/dev
@@ -17,10 +17,11 @@ same command with `--resume` goes on where it stopped.
         --data_dir glue_data --pretrained runs/rte/best \
         --output_dir submission
 
-The last writes the files that the benchmark's server takes, such as RTE.tsv;
-all tasks may go to the same directory.
+The last command writes the files for the benchmark's server, such as RTE.tsv;
+all tasks may share one directory.
 """
 
+import functools
 from pathlib import Path
 
 from albert_keras import AlbertForSequenceClassification
@@ -34,42 +35,27 @@ from albert_keras.evaluation.glue_evaluation import (
 )
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import (
+    by_mode,
     claim,
     evaluate_alone,
     load_fine_tuned,
-    load_tokenizer,
     make_examples,
+    predict_alone,
     say_report,
 )
-from albert_keras.workflows.finetune import (
-    Task,
-    check_length,
-    finetune,
-    run_mode,
-)
+from albert_keras.workflows.finetune import Task, finetune
 from albert_keras.workflows.parse_settings import run_recipe
-from albert_keras.workflows.progress_bars import progress_bars
 from albert_keras.workflows.task_settings import GLUE_DEFAULTS, GlueSettings
 
 
 def main(argv=None):
+    run = by_mode(train=train, evaluate=evaluate, predict=predict)
     return run_recipe("finetune_glue", run, GlueSettings, argv)
 
 
-def run(settings):
-    """Does what `--mode` says."""
-    return run_mode(
-        settings,
-        GLUE_TASKS[settings.task],
-        train=train,
-        evaluate=evaluate,
-        predict=predict,
-    )
-
-
-def train(settings, task):
-    """Trains and evaluates, and returns the run's directory."""
-    tokenizer = load_tokenizer(settings)
+def train(settings, tokenizer):
+    """Fine-tunes and evaluates a model, and returns the run directory."""
+    task = GLUE_TASKS[settings.task]
     rows, training, report = make_texts(
         settings, task, tokenizer, "train.tsv", "train"
     )
@@ -93,46 +79,43 @@ def train(settings, task):
     )
 
 
-def evaluate(settings, task):
+def evaluate(settings, tokenizer):
     """Evaluates a fine-tuned model on the dev files; returns the metrics."""
+    task = GLUE_TASKS[settings.task]
     files = task.dev_files.values()
     output_dir = claim(settings, *map(predictions_file, files))
-    evaluation = make_evaluation(settings, task, load_tokenizer(settings))
+    evaluation = make_evaluation(settings, task, tokenizer)
     model = load_classifier(settings, task)
     examples = [examples for _, examples in evaluation.dev_sets.values()]
     return evaluate_alone(evaluation, model, examples, output_dir)
 
 
-def predict(settings, task):
-    """Writes the submission for each test file that is there, and returns
-    the paths."""
+def predict(settings, tokenizer):
+    """Writes the submission for each existing test file; returns the paths."""
+    task = GLUE_TASKS[settings.task]
     submissions = {n for t in GLUE_TASKS.values() for n in t.test_files}
     output_dir = claim(settings, *submissions)
-    tokenizer = load_tokenizer(settings)
     folder = Path(settings.data_dir) / task.name
-    there = {
+    existing = {
         submission: file
         for submission, file in task.test_files.items()
         if (folder / file).is_file()
     }
-    # Without any, reading the first says what is missing.
-    found = {
+    # If there are none, reading the first raises the error.
+    tests = {
         submission: make_texts(settings, task, tokenizer, file, "test")
-        for submission, file in (there or task.test_files).items()
+        for submission, file in (existing or task.test_files).items()
     }
     model = load_classifier(settings, task)
     paths = []
-    for submission, (rows, examples, _) in found.items():
-        check_length(examples, model)
-        with progress_bars("rows") as progress:
-            share = len(rows) // distributed.size()
-            predictions = glue_predictions(
-                task,
-                model,
-                examples,
-                settings.eval_batch_size,
-                progress(submission, share),
-            )
+    for submission, (rows, examples, _) in tests.items():
+        predictions = predict_alone(
+            functools.partial(glue_predictions, task),
+            settings,
+            model,
+            examples,
+            submission,
+        )
         paths.append(output_dir / submission)
         if distributed.rank() == 0:
             write_predictions(paths[-1], task, rows, predictions)
@@ -140,12 +123,11 @@ def predict(settings, task):
     return paths
 
 
-# === What the modes share ===
+# === Shared by the modes ===
 
 
 def make_texts(settings, task, tokenizer, file, split):
-    """The rows of a file, as they are and encoded, and what was left out of
-    them or cut."""
+    """The rows of a file, their encoding, and what was omitted or truncated."""
     path = Path(settings.data_dir) / task.name / file
     rows = read_glue(task, path, split)
     length = settings.max_seq_length or GLUE_DEFAULTS[task.name].max_seq_length
@@ -161,10 +143,10 @@ def make_texts(settings, task, tokenizer, file, split):
         ),
     )
     report = {
-        "lines were left out, since they have more or fewer columns": list(
+        "lines were omitted, since they have more or fewer columns": list(
             rows.malformed
         ),
-        f"rows (counted from 0) were cut to {length} pieces": (
+        f"rows (counted from 0) were truncated to {length} tokens": (
             examples.cut.tolist()
         ),
     }
@@ -173,7 +155,7 @@ def make_texts(settings, task, tokenizer, file, split):
 
 
 def make_evaluation(settings, task, tokenizer):
-    """The evaluation of the dev files."""
+    """The evaluation on the dev files."""
     dev_sets = {
         end: make_texts(settings, task, tokenizer, file, "dev")[:2]
         for end, file in task.dev_files.items()
@@ -182,16 +164,16 @@ def make_evaluation(settings, task, tokenizer):
 
 
 def load_classifier(settings, task):
-    """A model that was fine-tuned for the task."""
+    """Loads a model that was fine-tuned on the task."""
     model = load_fine_tuned(settings, AlbertForSequenceClassification)
     names = model.class_names
     fits = names is None or names == task.classes
     if model.num_classes != task.num_classes or not fits:
         raise ValueError(
-            f"{settings.pretrained} tells {model.num_classes} classes, "
+            f"{settings.pretrained} predicts {model.num_classes} classes, "
             f"{names or 'without names'}; {task.name} has "
             f"{task.num_classes}, {task.classes or 'a score'}. Pass a model "
-            "that was fine-tuned for it."
+            "fine-tuned on this task."
         )
     return model
 

@@ -3,19 +3,19 @@
     python recipes/finetune_race.py --data_dir RACE \
         --pretrained albert_xxlarge --output_dir runs/race
 
-Reads the release, a file for each passage, and Google's form of it, `all.txt`.
-The hyperparameters are those of the paper's version 1 (table 14); of version 2
-Google says `--learning_rate 1e-5 --hidden_dropout_prob 0`. The run directory
-gets settings, metrics (CSV, TensorBoard, curves.png), checkpoints, the
-predictions, and under `best/` the model with the best accuracy. The same
-command with `--resume` goes on where it stopped.
+Reads the release (one file per passage) or Google's form of it (`all.txt`).
+The hyperparameters default to the paper's for version 1 (table 14); for
+version 2 Google uses `--learning_rate 1e-5 --hidden_dropout_prob 0`. The run
+directory contains settings, metrics (CSV, TensorBoard, curves.png),
+checkpoints, predictions, and in `best/` the model with the best accuracy. The
+same command with `--resume` continues an interrupted run.
 
     python recipes/finetune_race.py --mode evaluate --split test \
         --data_dir RACE --pretrained runs/race/best --output_dir runs/race-test
     python recipes/finetune_race.py --mode predict --split test \
         --data_dir RACE --pretrained runs/race/best --output_dir runs/answers
 
-The last needs no answers in the files.
+The last command needs no answers in the files.
 """
 
 from albert_keras import AlbertForMultipleChoice
@@ -29,41 +29,26 @@ from albert_keras.evaluation.race_evaluation import (
 )
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import (
+    by_mode,
     claim,
     evaluate_alone,
     load_fine_tuned,
-    load_tokenizer,
     make_examples,
+    predict_alone,
     say_report,
 )
-from albert_keras.workflows.finetune import (
-    Task,
-    check_length,
-    finetune,
-    run_mode,
-)
+from albert_keras.workflows.finetune import Task, finetune
 from albert_keras.workflows.parse_settings import run_recipe
-from albert_keras.workflows.progress_bars import progress_bars
 from albert_keras.workflows.task_settings import RACE_DEFAULTS, RaceSettings
 
 
 def main(argv=None):
+    run = by_mode(train=train, evaluate=evaluate, predict=predict)
     return run_recipe("finetune_race", run, RaceSettings, argv)
 
 
-def run(settings):
-    """Does what `--mode` says."""
-    return run_mode(
-        settings,
-        train=train,
-        evaluate=evaluate,
-        predict=predict,
-    )
-
-
-def train(settings):
-    """Trains and evaluates, and returns the run's directory."""
-    tokenizer = load_tokenizer(settings)
+def train(settings, tokenizer):
+    """Fine-tunes and evaluates a model, and returns the run directory."""
     training, report = make_choices(settings, tokenizer, "train")
     dev, _ = make_choices(settings, tokenizer, "dev")
 
@@ -82,33 +67,23 @@ def train(settings):
     )
 
 
-def evaluate(settings):
-    """Evaluates a fine-tuned model on a split; returns the metrics."""
+def evaluate(settings, tokenizer):
+    """Evaluates a fine-tuned model on a split, and returns the metrics."""
     output_dir = claim(settings, PREDICTIONS_FILE)
-    tokenizer = load_tokenizer(settings)
     choices, _ = make_choices(settings, tokenizer, settings.split)
     model = load_fine_tuned(settings, AlbertForMultipleChoice)
     evaluation = RaceEvaluation(choices, settings.eval_batch_size)
     return evaluate_alone(evaluation, model, [choices], output_dir)
 
 
-def predict(settings):
-    """Answers the questions of a split, and returns the file's path."""
+def predict(settings, tokenizer):
+    """Answers the questions of a split, and returns the path of the file."""
     output_dir = claim(settings, PREDICTIONS_FILE)
-    tokenizer = load_tokenizer(settings)
     choices, _ = make_choices(
         settings, tokenizer, settings.split, labelled=False
     )
     model = load_fine_tuned(settings, AlbertForMultipleChoice)
-    check_length(choices, model)
-    with progress_bars("questions") as progress:
-        share = len(choices) // distributed.size()
-        predictions = race_predictions(
-            model,
-            choices,
-            settings.eval_batch_size,
-            progress("answering", share),
-        )
+    predictions = predict_alone(race_predictions, settings, model, choices)
     path = output_dir / PREDICTIONS_FILE
     if distributed.rank() == 0:
         write_predictions(output_dir, choices.race, predictions)
@@ -117,7 +92,7 @@ def predict(settings):
 
 
 def make_choices(settings, tokenizer, split, labelled=True):
-    """The encoded questions of a split, and which were cut."""
+    """The encoded questions of a split, and which were truncated."""
     race = read_race(settings.data_dir, split, settings.levels, labelled)
     length = settings.max_seq_length or RACE_DEFAULTS.max_seq_length
     choices = make_examples(
@@ -132,8 +107,8 @@ def make_choices(settings, tokenizer, split, labelled=True):
         ),
     )
     report = {
-        f"questions (counted from 0) were cut to {length} pieces with their "
-        "passage": choices.cut.tolist()
+        f"questions (counted from 0) were truncated to {length} tokens with "
+        "their passage": choices.cut.tolist()
     }
     say_report(race.path, len(choices), report)
     return choices, report

@@ -4,10 +4,10 @@
         --train_file train-v2.0.json --dev_file dev-v2.0.json \
         --output_dir runs/squad
 
-The version is the files' own. The run directory gets settings, metrics (CSV,
-TensorBoard, curves.png), checkpoints, the prediction files of the official
-scripts with their metrics, and under `best/` the model with the best F1. The
-same command with `--resume` goes on where it stopped.
+The files determine the version. The run directory contains settings, metrics
+(CSV, TensorBoard, curves.png), checkpoints, the prediction files of the
+official scripts with their metrics, and in `best/` the model with the best F1.
+The same command with `--resume` continues an interrupted run.
 
     python recipes/finetune_squad.py --mode evaluate --pretrained runs/squad \
         --dev_file dev-v2.0.json --output_dir runs/squad-dev
@@ -15,6 +15,7 @@ same command with `--resume` goes on where it stopped.
         --text_file notes.txt --question 'Who wrote it?'
 """
 
+import functools
 from pathlib import Path
 
 from albert_keras import AlbertForQuestionAnswering
@@ -23,17 +24,13 @@ from albert_keras.evaluation.span_decoding import PREDICTION_FILES
 from albert_keras.evaluation.squad_evaluation import answer
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import (
+    by_mode,
     claim,
     evaluate_alone,
     load_fine_tuned,
-    load_tokenizer,
+    predict_alone,
 )
-from albert_keras.workflows.finetune import (
-    Task,
-    check_length,
-    finetune,
-    run_mode,
-)
+from albert_keras.workflows.finetune import Task, finetune
 from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.squad_data import (
     data_report,
@@ -44,24 +41,14 @@ from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
 
 def main(argv=None):
+    run = by_mode(train=train, evaluate=evaluate, predict=predict)
     return run_recipe("finetune_squad", run, SquadSettings, argv)
 
 
-def run(settings):
-    """Does what `--mode` says."""
-    return run_mode(
-        settings,
-        train=train,
-        evaluate=evaluate,
-        predict=predict,
-    )
-
-
-def train(settings):
-    """Trains and evaluates, and returns the run's directory."""
+def train(settings, tokenizer):
+    """Fine-tunes and evaluates a model, and returns the run directory."""
     squad = read_squad(settings.train_file)
     defaults = SQUAD_DEFAULTS[squad.version]
-    tokenizer = load_tokenizer(settings)
     training = make_windows(settings, squad, tokenizer, training=True)
     evaluation = None
     if settings.dev_file:
@@ -83,15 +70,15 @@ def train(settings):
     )
 
 
-def evaluate(settings):
-    """Evaluates a fine-tuned model on the dev file; returns the metrics."""
+def evaluate(settings, tokenizer):
+    """Evaluates a fine-tuned model on the dev file, and returns the metrics."""
     output_dir = claim(settings, *PREDICTION_FILES)
-    evaluation = make_evaluation(settings, load_tokenizer(settings))
+    evaluation = make_evaluation(settings, tokenizer)
     model = load_fine_tuned(settings, AlbertForQuestionAnswering)
     return evaluate_alone(evaluation, model, [evaluation.windows], output_dir)
 
 
-def predict(settings):
+def predict(settings, tokenizer):
     """Answers questions about a text file, and returns the answers."""
     if settings.output_dir is not None:
         claim(settings, *PREDICTION_FILES)
@@ -107,15 +94,17 @@ def predict(settings):
         path=settings.text_file,
         has_answers=False,
     )
-    windows = make_windows(settings, squad, load_tokenizer(settings))
+    windows = make_windows(settings, squad, tokenizer)
     model = load_fine_tuned(settings, AlbertForQuestionAnswering)
-    check_length(windows, model)
-    predictions = answer(
+    predictions = predict_alone(
+        functools.partial(
+            answer,
+            n_best=settings.n_best,
+            max_answer_length=settings.max_answer_length,
+        ),
+        settings,
         model,
         windows,
-        settings.eval_batch_size,
-        n_best=settings.n_best,
-        max_answer_length=settings.max_answer_length,
     )
     answers = predictions.answers(settings.null_score_threshold)
     if distributed.rank() == 0:
@@ -131,11 +120,8 @@ def predict(settings):
     return answers
 
 
-# === What the modes share ===
-
-
 def read_text(path):
-    """The text of a UTF-8 file, which must have some."""
+    """The text of a UTF-8 file, which must not be empty."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -143,7 +129,7 @@ def read_text(path):
             f"--text_file {path} cannot be read as UTF-8 text: {error}."
         ) from error
     if not text.strip():
-        raise ValueError(f"--text_file {path} holds no text.")
+        raise ValueError(f"--text_file {path} is empty. Pass a text file.")
     return text
 
 

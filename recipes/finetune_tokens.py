@@ -3,11 +3,11 @@
     python recipes/finetune_tokens.py --pretrained runs/tiny \
         --train_file eng.train --dev_file eng.testa --output_dir runs/ner
 
-The files have a word a line, its tag in the last column, and blank lines
-between sentences, as in CoNLL-2003. The run directory gets settings, metrics
-(CSV, TensorBoard, curves.png), checkpoints, the predictions, and under `best/`
-the model with the best F1; the names of the tags are saved with it. The same
-command with `--resume` goes on where it stopped.
+The files have one word per line with its tag in the last column, and blank
+lines between sentences, as in CoNLL-2003. The run directory contains settings,
+metrics (CSV, TensorBoard, curves.png), checkpoints, predictions, and in `best/`
+the model with the best F1, saved with the names of the tags. The same command
+with `--resume` continues an interrupted run.
 
     python recipes/finetune_tokens.py --mode evaluate \
         --pretrained runs/ner/best --dev_file eng.testb --output_dir runs/testb
@@ -26,41 +26,26 @@ from albert_keras.evaluation.token_evaluation import (
 )
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import (
+    by_mode,
     claim,
     evaluate_alone,
     load_fine_tuned,
-    load_tokenizer,
     make_examples,
+    predict_alone,
     say_report,
 )
-from albert_keras.workflows.finetune import (
-    Task,
-    check_length,
-    finetune,
-    run_mode,
-)
+from albert_keras.workflows.finetune import Task, finetune
 from albert_keras.workflows.parse_settings import run_recipe
-from albert_keras.workflows.progress_bars import progress_bars
 from albert_keras.workflows.task_settings import TOKEN_DEFAULTS, TokenSettings
 
 
 def main(argv=None):
+    run = by_mode(train=train, evaluate=evaluate, predict=predict)
     return run_recipe("finetune_tokens", run, TokenSettings, argv)
 
 
-def run(settings):
-    """Does what `--mode` says."""
-    return run_mode(
-        settings,
-        train=train,
-        evaluate=evaluate,
-        predict=predict,
-    )
-
-
-def train(settings):
-    """Trains and evaluates, and returns the run's directory."""
-    tokenizer = load_tokenizer(settings)
+def train(settings, tokenizer):
+    """Fine-tunes and evaluates a model, and returns the run directory."""
     conll = read_conll(settings.train_file)
     names = conll.tag_names
     training, report = make_windows(settings, tokenizer, conll, names)
@@ -90,29 +75,21 @@ def train(settings):
     )
 
 
-def evaluate(settings):
-    """Evaluates a fine-tuned model on the dev file; returns the metrics."""
+def evaluate(settings, tokenizer):
+    """Evaluates a fine-tuned model on the dev file, and returns the metrics."""
     output_dir = claim(settings, PREDICTIONS_FILE)
     conll = read_conll(settings.dev_file)
-    model, windows = load_with_windows(settings, conll)
+    model, windows = load_with_windows(settings, tokenizer, conll)
     evaluation = TokenEvaluation(windows, settings.eval_batch_size)
     return evaluate_alone(evaluation, model, [windows], output_dir)
 
 
-def predict(settings):
-    """Tags the words of a file, and returns the path of the result."""
+def predict(settings, tokenizer):
+    """Tags the words of a file, and returns the path of the tagged file."""
     output_dir = claim(settings, PREDICTIONS_FILE)
     conll = read_conll(settings.test_file, has_tags=False)
-    model, windows = load_with_windows(settings, conll)
-    check_length(windows, model)
-    with progress_bars("windows") as progress:
-        share = len(windows) // distributed.size()
-        tags = token_predictions(
-            model,
-            windows,
-            settings.eval_batch_size,
-            progress("tagging", share),
-        )
+    model, windows = load_with_windows(settings, tokenizer, conll)
+    tags = predict_alone(token_predictions, settings, model, windows)
     path = output_dir / PREDICTIONS_FILE
     if distributed.rank() == 0:
         write_predictions(output_dir, conll, tags)
@@ -120,11 +97,11 @@ def predict(settings):
     return path
 
 
-# === What the modes share ===
+# === Shared by the modes ===
 
 
 def make_windows(settings, tokenizer, conll, tag_names):
-    """The encoded words of a file, and what is not used as it stands."""
+    """The encoded words of a file, and what was truncated or not used."""
     length = settings.max_seq_length or TOKEN_DEFAULTS.max_seq_length
     windows = make_examples(
         settings,
@@ -138,7 +115,7 @@ def make_windows(settings, tokenizer, conll, tag_names):
         ),
     )
     report = {
-        f"words were cut to {length - 2} pieces (line: word)": [
+        f"words were truncated to {length - 2} tokens (line: word)": [
             f"{line}: {word}" for line, word in windows.cut_words
         ],
         "words have a tag that the model does not know (line: tag)": [
@@ -149,21 +126,20 @@ def make_windows(settings, tokenizer, conll, tag_names):
     if windows.num_cut_sentences:
         distributed.say(
             f"{conll.path}: {windows.num_cut_sentences:,} of "
-            f"{len(conll.sentences):,} sentences are read in windows."
+            f"{len(conll.sentences):,} sentences are split into windows."
         )
     return windows, report
 
 
-def load_with_windows(settings, conll):
-    """A fine-tuned model, and the words of a file encoded for it."""
+def load_with_windows(settings, tokenizer, conll):
+    """A fine-tuned model, and the encoded words of a file."""
     model = load_fine_tuned(settings, AlbertForTokenClassification)
     if model.class_names is None:
         raise ValueError(
-            f"{settings.pretrained} does not name its classes, so that they "
-            "cannot be told as tags. Pass a directory that this recipe made, "
-            "or one of Hugging Face's with `id2label`."
+            f"{settings.pretrained} does not name its classes, so their tags "
+            "are unknown. Pass a directory written by this recipe, or one of "
+            "Hugging Face with `id2label`."
         )
-    tokenizer = load_tokenizer(settings)
     windows, _ = make_windows(settings, tokenizer, conll, model.class_names)
     return model, windows
 

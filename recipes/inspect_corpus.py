@@ -1,12 +1,12 @@
-"""Shows what a prepared corpus holds: figures, a histogram, samples.
+"""Shows statistics, a histogram and samples of a prepared corpus.
 
     python recipes/inspect_corpus.py --data_dir corpus --max_seq_length 128
 
-Statistics of text, vocabulary and batches; a figure of the lengths; and rows
-as the model gets them. On a terminal the first segment is blue, the second
-green, swapped ones are said to be; of what is predicted, [MASK] stands red
-with the piece behind it, random pieces yellow, kept ones underlined. Takes
-some seconds.
+Prints statistics of text, vocabulary and batches, plots the lengths, and prints
+rows as the model receives them, with the order of their segments. On a terminal
+the first segment is blue and the second green. Of the tokens to predict, [MASK]
+is red and followed by the original token, random tokens are yellow, and kept
+ones underlined. Takes some seconds.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from albert_keras.reporting.corpus_histogram import plot_lengths
 from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
 from albert_keras.workflows.parse_settings import run_recipe
 
-COLOURS = {
+COLORS = {
     "first": "\x1b[34m",
     "second": "\x1b[32m",
     "special": "\x1b[2m",
@@ -34,13 +34,13 @@ PLAIN = "\x1b[0m"
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Shows what a prepared corpus holds."""
+    """Shows statistics, a histogram and samples of a prepared corpus."""
 
     data_dir: str
-    """A corpus made by prepare_corpus.py."""
+    """Corpus made by prepare_corpus.py."""
 
     max_seq_length: int = 128
-    """Length of the sequences."""
+    """Sequence length in tokens."""
 
     short_seq_prob: float = 0.1
     """Probability of a shorter sequence."""
@@ -52,19 +52,19 @@ class Settings:
     """Seed of the batches."""
 
     samples: int = 3
-    """Rows to show."""
+    """Number of rows to print."""
 
     batches: int = 50
-    """Batches of 32 rows to take the statistics of."""
+    """Number of batches of 32 rows for the statistics."""
 
     figure: str | None = None
-    """Where the histogram goes; by default lengths.png in the corpus."""
+    """File of the histogram; by default lengths.png in the corpus."""
 
     verify: bool = False
-    """Read all files and compare their checksums."""
+    """Read all files and verify their checksums."""
 
     colour: bool | None = None
-    """Use colours; by default on a terminal."""
+    """Print in color; by default on a terminal."""
 
 
 def main(argv=None):
@@ -72,20 +72,20 @@ def main(argv=None):
 
 
 def inspect(settings):
-    """Prints statistics and samples, draws the figure."""
+    """Prints statistics and samples, and plots the histogram."""
     store = TokenStore(settings.data_dir)
     if settings.verify:
         store.verify()
-        print("All checksums fit.")
+        print("All checksums match.")
     dataset = PretrainingDataset(
         store,
         settings.max_seq_length,
-        batch_size=1,
+        batch_size=32,
+        min_batch_size=1,
         split=settings.split,
         short_sequence_prob=settings.short_seq_prob,
         seed=settings.seed,
     )
-    dataset.batch_size = min(32, len(dataset.sequences))
     show_text(store)
     show_batches(dataset, settings.batches)
     path = settings.figure or Path(settings.data_dir) / "lengths.png"
@@ -93,15 +93,16 @@ def inspect(settings):
         store, dataset.sequences, settings.max_seq_length, path
     )
     print(f"Histogram: {figure}.\n")
-    colour = settings.colour
-    if colour is None:
-        colour = sys.stdout.isatty()
+    color = settings.colour
+    if color is None:
+        color = sys.stdout.isatty()
     batch = dataset[0]
     for row in range(min(settings.samples, dataset.batch_size)):
-        print(sample(batch, row, store.tokenizer, colour) + "\n")
+        print(sample(batch, row, store.tokenizer, color) + "\n")
 
 
 def show_text(store):
+    """Prints statistics of the text and the vocabulary."""
     manifest = store.manifest
     report = manifest["report"]
     tokens, sentences = manifest["num_tokens"], manifest["num_sentences"]
@@ -109,12 +110,12 @@ def show_text(store):
     print(
         f"{store.directory}: {manifest['num_documents']:,} documents, "
         f"{sentences:,} sentences, {tokens:,} tokens; "
-        f"{tokens / sentences:.1f} tokens a sentence, "
-        f"{tokens / manifest['num_documents']:.0f} a document; "
-        f"{size / tokens:.2f} bytes a token.\n"
+        f"{tokens / sentences:.1f} tokens per sentence, "
+        f"{tokens / manifest['num_documents']:.0f} per document; "
+        f"{size / tokens:.2f} bytes per token.\n"
         f"Vocabulary: {manifest['vocabulary_size']:,} pieces, "
         f"{manifest['unused_pieces']:,} unused, "
-        f"{tokens / max(report['words'], 1):.2f} pieces a word, "
+        f"{tokens / max(report['words'], 1):.2f} pieces per word, "
         f"{manifest['unknown_rate']:.3%} unknown, unigram entropy "
         f"{store.unigram_entropy:.2f} nats."
     )
@@ -124,7 +125,7 @@ def show_text(store):
 
 
 def show_batches(dataset, count):
-    """The shares that ALBERT's pretraining has: 15%, 80/10/10, half."""
+    """Prints shares to compare with ALBERT's: 15%, 80/10/10, half."""
     text = rows = predicted = swapped = masked = kept = 0
     mask_id = dataset.store.tokenizer.mask_id
     for step in range(count):
@@ -142,15 +143,16 @@ def show_batches(dataset, count):
     width = dataset.sequence_length
     print(
         f"{count} batches of {dataset.batch_size} x {width}: "
-        f"{(text + 3 * rows) / (rows * width):.1%} of it text, "
-        f"{predicted / text:.1%} of that predicted ({masked / predicted:.1%} "
-        f"[MASK], {kept / predicted:.1%} kept), {swapped / rows:.1%} swapped. "
-        f"A pass over the text takes {dataset.steps_per_pass:,.1f} of them."
+        f"{(text + 3 * rows) / (rows * width):.1%} not padding; "
+        f"{predicted / text:.1%} of the text predicted "
+        f"({masked / predicted:.1%} [MASK], {kept / predicted:.1%} kept); "
+        f"{swapped / rows:.1%} of the pairs swapped. A pass over the text "
+        f"takes {dataset.steps_per_pass:,.1f} batches."
     )
 
 
-def sample(batch, row, tokenizer, colour):
-    """A row as text."""
+def sample(batch, row, tokenizer, color):
+    """A row as text, with its masks."""
     inputs, labels, weights = batch
     original = unmasked(inputs, labels, weights)[row]
     ids = inputs["token_ids"][row]
@@ -170,12 +172,12 @@ def sample(batch, row, tokenizer, colour):
                 text = f"{' ' * before.startswith(' ')}[MASK:{before.strip()}]"
             elif ids[place] == original[place]:
                 style = "kept"
-                text = text if colour else f"{text}[kept]"
+                text = text if color else f"{text}[kept]"
             else:
                 text = f"{text}[was:{before.strip()}]"
         elif style == "special":
             text = f" {text} "
-        parts.append(f"{COLOURS[style]}{text}{PLAIN}" if colour else text)
+        parts.append(f"{COLORS[style]}{text}{PLAIN}" if color else text)
     order = "swapped" if labels["sop"][row] else "in order"
     return f"({order})" + "".join(parts)
 

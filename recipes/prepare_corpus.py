@@ -1,20 +1,20 @@
-"""Turns text files into a vocabulary and a token store for pretraining.
+"""Prepares a corpus for pretraining: vocabulary and token store.
 
     python recipes/prepare_corpus.py --input 'texts/*.txt' --output_dir corpus
 
-Plain text (a paragraph or sentence a line, a blank line or the end of a file
-between documents), `.jsonl` and `.parquet` (a document under `text`), `.xml`
-dumps of Wikipedia; each also packed as `.gz`, `.bz2` or `.zst`. The store
-takes little more than two bytes a token; masks are drawn while training, so
-nothing is written twice. A run that was killed goes on with the same command.
+Reads plain text (one paragraph or sentence per line, documents separated by a
+blank line or the end of a file), `.jsonl` and `.parquet` (documents in `text`),
+and `.xml` dumps of Wikipedia; also compressed as `.gz`, `.bz2` or `.zst`. The
+store takes just over two bytes per token; masks are drawn during training. The
+same command resumes an interrupted run.
 
-On several machines, with a folder that all of them see:
+On several machines that share a folder:
 
     ... --vocabulary_only                     # on one, if there is none yet
     ... --task_index I --task_count N         # on each of N, I from 0
     ... --merge                               # on one
 
-See docs/corpora.md. About 2 million tokens a second on a core.
+See docs/corpora.md. Encodes about 2 million tokens per second and core.
 """
 
 import dataclasses
@@ -36,72 +36,73 @@ from albert_keras.workflows.progress_bars import progress_bars
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Turns text files into a vocabulary and a token store."""
+    """Prepares a corpus for pretraining: vocabulary and token store."""
 
     output_dir: str
-    """Directory to make; it appears whole or not at all."""
+    """Directory to write, atomically."""
 
     input: tuple[str, ...] = ()
-    """Text files, as paths, directories or quoted glob patterns."""
+    """Text files: paths, directories or quoted glob patterns."""
 
     # === Vocabulary ===
 
     vocabulary: str | None = None
-    """A SentencePiece model to use; without it, one is trained."""
+    """SentencePiece model to use; by default one is trained."""
 
     vocabulary_size: int = 30000
-    """Pieces of the vocabulary to train (ALBERT: 30,000)."""
+    """Number of pieces of the trained vocabulary (ALBERT: 30,000)."""
 
     vocabulary_sentences: int = 200000
-    """Sentences to train it on, drawn from all of the text. The trainer takes
-    1 GB of memory for 200,000, 5 GB for a million (ALBERT: ten million)."""
+    """Sentences to train the vocabulary on, sampled from all text. Training
+    takes 1 GB of memory for 200,000, 5 GB for a million (ALBERT: ten
+    million)."""
 
     character_coverage: float = 0.99995
-    """Share of characters that get a piece (ALBERT's; 0.9995 for Chinese and
-    Japanese)."""
+    """Share of the characters in the vocabulary (ALBERT's; 0.9995 for Chinese
+    and Japanese)."""
 
     # === Text ===
 
     lowercase: bool = True
-    """Lowercase the text, as the English ALBERT does."""
+    """Lowercase the text, like the English ALBERT."""
 
     remove_accents: bool = True
-    """Drop accents, as the English ALBERT does. Not for Japanese, Korean or
-    the languages of India."""
+    """Remove accents, like the English ALBERT. Not for Japanese, Korean or the
+    languages of India."""
 
     language: str | None = None
-    """Split sentences by the rules of this language (de, zh, ...), with
-    sentencex; without it, by a plain rule."""
+    """Split sentences by the rules of this language (de, zh, ...) with
+    sentencex; by default by a simple rule."""
 
     min_characters: int = 0
-    """Leave shorter documents out."""
+    """Omit documents with fewer characters."""
 
     deduplicate: Literal["none", "exact", "near"] = "none"
-    """Leave out documents that came before, also nearly so."""
+    """Omit documents that repeat an earlier one exactly, or nearly."""
 
     on_bad_text: Literal["fail", "skip"] = "fail"
-    """At lines that are not UTF-8 or have no `text`."""
+    """Action for lines that are not UTF-8 or have no `text`."""
 
     sentence_rows: tuple[str, ...] = ()
-    """Glob patterns of input files with a sentence in each row and nothing
+    """Glob patterns of input files with one sentence per row and no separator
     between documents, as in BookCorpus."""
 
     rows_per_document: int = 256
-    """How many such rows make a document."""
+    """Number of such rows that make up a document."""
 
     # === Work ===
 
     validation_share: float = 0.05
-    """Share of the documents held out; 0.001 is enough for gigabytes."""
+    """Share of the documents to hold out; 0.001 is enough for gigabytes."""
 
     seed: int = 0
-    """Seed of the held-out share and of the vocabulary's sample."""
+    """Seed of the held-out documents and the vocabulary's sample."""
 
     workers: int = 2
-    """Processes."""
+    """Number of processes."""
 
     shard_megabytes: float = 8.0
-    """Text between two places where an interrupted run goes on."""
+    """Text per shard; an interrupted run resumes at the last shard."""
 
     overwrite: bool = False
     """Replace an earlier corpus in the output directory."""
@@ -109,19 +110,19 @@ class Settings:
     # === Several machines ===
 
     parts_dir: str | None = None
-    """Folder of the unfinished work; by default OUTPUT_DIR.parts."""
+    """Folder for unfinished work; by default OUTPUT_DIR.parts."""
 
     vocabulary_only: bool = False
-    """Train the vocabulary and stop."""
+    """Only train the vocabulary."""
 
     task_index: int | None = None
-    """Which of the tasks this is, from 0."""
+    """Index of this task, from 0."""
 
     task_count: int = 1
-    """How many tasks share the text out."""
+    """Number of tasks among which the text is divided."""
 
     merge: bool = False
-    """Put together what the tasks have made."""
+    """Merge the shards of the tasks."""
 
     def text_settings(self):
         """The fields that determine the tokens."""
@@ -133,7 +134,7 @@ class Settings:
         }
 
     def check(self):
-        """Raises where settings do not fit each other."""
+        """Raises if settings conflict."""
         index = self.task_index
         if index is not None and not 0 <= index < self.task_count:
             raise ValueError(
@@ -142,17 +143,17 @@ class Settings:
             )
         if index is None and self.task_count > 1 and not self.merge:
             raise ValueError(
-                f"--task_count {self.task_count} needs --task_index, to say "
-                "which of them this is."
+                f"--task_count {self.task_count} needs --task_index, the index "
+                "of this task."
             )
         if not self.input and not self.merge:
             raise ValueError(
-                "--input must name text files, for all but --merge."
+                "--input must name text files, except with --merge."
             )
         if sum([index is not None, self.merge, self.vocabulary_only]) > 1:
             raise ValueError(
-                "--task_index, --merge and --vocabulary_only are three steps: "
-                "pass one of them."
+                "--task_index, --merge and --vocabulary_only are separate "
+                "steps. Pass only one."
             )
 
 
@@ -161,7 +162,7 @@ def main(argv=None):
 
 
 def prepare(settings):
-    """Prepares the corpus, or a part, and says what it holds."""
+    """Prepares the corpus or a part of it, and prints statistics."""
     settings.check()
     check_share(settings.validation_share)
     output_dir = Path(settings.output_dir)
@@ -187,7 +188,7 @@ def prepare(settings):
 
 
 def encode(settings, parts_dir, is_task, progress):
-    """Makes the vocabulary and the shards that are asked for."""
+    """Makes the vocabulary and the shards of this process's task."""
     if is_task:
         check_vocabulary_is_there(settings, parts_dir)
     with prepare_parts(
@@ -210,32 +211,33 @@ def encode(settings, parts_dir, is_task, progress):
         count = settings.task_count if is_task else 1
         encode_task(plan, index, count, settings.workers, progress)
         if is_task:
-            print(f"Task {index} of {count} is finished: {parts_dir}.")
+            print(f"Task {index} of {count} is complete: {parts_dir}.")
         return plan
 
 
 def plan_to_merge(parts_dir):
+    """The plan of the tasks to merge."""
     plan = CorpusPlan.load(parts_dir)
     if plan is None:
         raise ValueError(
             f"There is nothing to merge in {parts_dir}. Run the tasks first, "
-            "or pass the --parts_dir or --output_dir that they had."
+            "or pass the tasks' --parts_dir or --output_dir."
         )
     return plan
 
 
 def check_vocabulary_is_there(settings, parts_dir):
-    """Tasks do not each train a vocabulary of their own."""
+    """Raises if there is no vocabulary that the tasks can share."""
     if settings.vocabulary is None and not any(parts_dir.glob("*.model")):
         raise ValueError(
-            f"There is no vocabulary in {parts_dir} yet. Run the same command "
-            "with --vocabulary_only first, on one machine, or pass "
+            f"There is no vocabulary in {parts_dir} yet. First run the same "
+            "command with --vocabulary_only on one machine, or pass "
             "--vocabulary."
         )
 
 
 def report(output_dir, manifest):
-    """What the store holds, and what was left out on the way."""
+    """Prints statistics of the store, and what was omitted."""
     counts = manifest["report"]
     print(
         f"{output_dir}: {manifest['num_documents']:,} documents, "
@@ -246,19 +248,19 @@ def report(output_dir, manifest):
         f"Unigram entropy {manifest['unigram_entropy']:.2f} nats.\n"
         f"Of {counts['documents_read']:,} documents read, "
         f"{counts['documents_too_short']:,} were too short and "
-        f"{counts['duplicates_removed']:,} duplicates; "
-        f"{counts['bad_texts_skipped']:,} bad texts were skipped."
+        f"{counts['duplicates_removed']:,} were duplicates; "
+        f"{counts['bad_texts_skipped']:,} unreadable texts were skipped."
     )
     encoded = max(manifest["num_tokens"], 1)
     print(
-        f"Vocabulary: {encoded / max(counts['words'], 1):.2f} pieces a word, "
-        f"{counts['characters'] / encoded:.2f} characters a piece, "
+        f"Vocabulary: {encoded / max(counts['words'], 1):.2f} pieces per word, "
+        f"{counts['characters'] / encoded:.2f} characters per piece, "
         f"{manifest['unused_pieces']:,} pieces unused. Longest: "
         f"{', '.join(counts['longest_pieces'][:8])}."
     )
     if counts["common_unknown"]:
         unknown = "  ".join(text for text, _ in counts["common_unknown"][:12])
-        print(f"Unknown, most frequent of a sample: {unknown}")
+        print(f"Most frequent unknown text in a sample: {unknown}")
 
 
 if __name__ == "__main__":

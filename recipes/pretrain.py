@@ -3,21 +3,20 @@
     python recipes/pretrain.py --data_dir corpus --model_size tiny \
         --total_steps 300 --output_dir runs/tiny
 
-Masked-language modelling and sentence order, through `model.fit`. One fit
-step is one update of `batch_size x gradient_accumulation_steps` rows on each
-rank. The run directory gets settings, metrics (CSV, TensorBoard, curves.png)
-and checkpoints, and is itself a pretrained directory: `from_pretrained` takes
-its newest model. The same command with `--resume` goes on where it stopped.
+Trains masked-language modeling and sentence-order prediction with `model.fit`.
+One step of `fit` is one update of `batch_size x gradient_accumulation_steps`
+rows on each rank. The run directory contains settings, metrics (CSV,
+TensorBoard, curves.png) and checkpoints, and is itself a pretrained directory:
+`from_pretrained` loads its newest model. The same command with `--resume`
+continues an interrupted run. recipes/demo.yaml has the settings, time and
+results of a run of five minutes.
 """
 
 import time
-from pathlib import Path
 
 import keras
 
-from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
 from albert_keras.data import TokenStore
-from albert_keras.files.run_layout import CHECKPOINTS
 from albert_keras.reporting.curves import plot_curves, pretraining_panels
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import PlateauWarning, Validation
@@ -25,15 +24,15 @@ from albert_keras.training.callbacks.training_log import (
     METRICS_FILE,
     read_metrics,
 )
-from albert_keras.training.runs.checkpoint import (
-    newest_checkpoint,
-    restore_checkpoint,
-)
+from albert_keras.training.runs.checkpoint import newest_checkpoint
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
 from albert_keras.training.runs.training_run import TrainingRun
-from albert_keras.workflows.compile_model import compile_model
 from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_data import make_datasets
+from albert_keras.workflows.pretraining_model import (
+    load_checkpoint,
+    make_model,
+)
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
 from albert_keras.workflows.squad_probe import squad_validation
 
@@ -43,10 +42,11 @@ def main(argv=None):
 
 
 def pretrain(settings):
-    """Runs or resumes a pretraining, and returns its run directory."""
+    """Starts or resumes a pretraining run, and returns its directory."""
     distributed.initialize()
     settings.check()
-    run = TrainingRun(settings, settings.global_batch(distributed.replicas()))
+    replicas = distributed.replicas()
+    run = TrainingRun(settings, settings.compute_global_batch_size(replicas))
     store = TokenStore(settings.data_dir)
     training, validation = make_datasets(settings, store)
     keras.utils.set_random_seed(settings.seed)
@@ -71,7 +71,7 @@ def pretrain(settings):
         model,
         training,
         settings.total_steps,
-        name_of(settings),
+        run_name(settings),
         settings.max_seq_length,
         validations=[
             Validation(
@@ -89,75 +89,14 @@ def pretrain(settings):
 
 
 def finish(run, store):
-    """Draws the curves and says how it ended."""
+    """Plots the curves and prints the results."""
     figure = plot_curves(run.path, pretraining_panels(store.unigram_entropy))
     print()
     report(run, store)
     print(f"Curves: {figure}. Model: {newest_checkpoint(run.checkpoints)}.")
 
 
-# === Data and model ===
-
-
-def make_model(settings, store):
-    """The compiled model, with random or with loaded weights."""
-    config = dict(
-        hidden_dropout=settings.hidden_dropout_prob,
-        attention_dropout=settings.attention_probs_dropout_prob,
-    )
-    if settings.load_from == "pretrained":
-        model = AlbertForPretraining.from_pretrained(
-            settings.pretrained, dtype=settings.precision, **config
-        )
-    else:
-        config = AlbertConfig.from_size(
-            settings.model_size,
-            vocabulary_size=store.vocabulary_size,
-            max_sequence_length=max(512, settings.max_seq_length),
-            pre_layer_norm=settings.pre_layer_norm,
-            **config,
-        )
-        backbone = AlbertBackbone.from_albert_config(
-            config, dtype=settings.precision
-        )
-        model = AlbertForPretraining(backbone)
-    check_model(settings, store, model.config)
-    model.card.update(make_card(settings, store))
-    leave_out_objectives(settings, model)
-    compile_model(
-        settings,
-        model,
-        settings.peak_learning_rate(distributed.replicas()),
-        settings.warmup(),
-        settings.total_steps,
-        **optimizer_arguments(settings),
-    )
-    return model
-
-
-def leave_out_objectives(settings, model):
-    """Leaves out what is not to be trained; its head keeps its weights."""
-    skipped = {"mlm"} if settings.skip_mlm else set()
-    if settings.skip_sop:
-        skipped.add("sop")
-    model.objectives = tuple(
-        objective
-        for objective in model.objectives
-        if objective.name not in skipped
-    )
-    model.mlm_head.trainable = not settings.skip_mlm
-    model.sop_head.trainable = not settings.skip_sop
-
-
-def optimizer_arguments(settings):
-    """What pretraining alone can tell its optimizer."""
-    betas = {"beta_1": settings.beta_1, "beta_2": settings.beta_2}
-    if settings.optimizer == "lamb":
-        return {**betas, "bias_correction": settings.bias_correction}
-    return betas
-
-
-def name_of(settings):
+def run_name(settings):
     """The run's name, given or composed."""
     return settings.composed_name(
         distributed.replicas(),
@@ -166,102 +105,42 @@ def name_of(settings):
     )
 
 
-# === The model card ===
-
-
-def make_card(settings, store):
-    """What the model's card says of data and training."""
-    shown = (
-        "optimizer",
-        "learning_rate",
-        "warmup_steps",
-        "total_steps",
-        "max_seq_length",
-        "weight_decay",
-        "hidden_dropout_prob",
-        "load_from",
-        "seed",
-    )
-    training = {name: getattr(settings, name) for name in shown}
-    replicas = distributed.replicas()
-    training["learning_rate"] = settings.peak_learning_rate(replicas)
-    training["warmup_steps"] = settings.warmup()
-    training["global_batch"] = settings.global_batch(replicas)
-    return {
-        "name": settings.name or f"ALBERT {settings.model_size}",
-        "data": (
-            f"{store.manifest['num_tokens']:,} tokens, unigram entropy "
-            f"{store.unigram_entropy:.2f} nats."
-        ),
-        "training": training,
-    }
-
-
 def scores(step, metrics):
-    """What the model's card says of a validation."""
+    """Validation results for the model card."""
     figures = {
         f"validation {name}": f"{value:.4f}" for name, value in metrics.items()
     }
     return {"update": step, **figures}
 
 
-# === Where the run starts ===
-
-
-def load_checkpoint(settings, model):
-    """Restores another run's checkpoint where the settings ask for it, and
-    returns the updates done."""
-    if settings.load_from != "checkpoint":
-        return 0
-    path = Path(settings.checkpoint_path)
-    if (path / CHECKPOINTS).is_dir():
-        path = newest_checkpoint(path / CHECKPOINTS) or path
-    step = restore_checkpoint(path, model, settings.load_optimizer_state)
-    return step if settings.load_optimizer_state else 0
-
-
-def check_model(settings, store, config):
-    """Raises where model, corpus and settings do not fit each other."""
-    if config.vocabulary_size != store.vocabulary_size:
-        raise ValueError(
-            f"The model of {settings.pretrained} has "
-            f"{config.vocabulary_size} pieces, the corpus {store.directory} "
-            f"{store.vocabulary_size}. Prepare the corpus with the model's "
-            "vocabulary: prepare_corpus.py --vocabulary."
-        )
-    if settings.max_seq_length > config.max_sequence_length:
-        raise ValueError(
-            f"--max_seq_length {settings.max_seq_length} is longer than the "
-            f"model's {config.max_sequence_length} positions."
-        )
-
-
-# === What is printed ===
+# === Printed output ===
 
 
 def announce(settings, store, model, training, start):
+    """Prints the size of model, corpus and run."""
     replicas = distributed.replicas()
+    rows = settings.compute_global_batch_size(replicas)
     tokens = settings.tokens_per_update(replicas)
     remaining = settings.total_steps - start
     passes = remaining / training.steps_per_pass
     distributed.say(
-        f"Run {name_of(settings)}.\n"
+        f"Run {run_name(settings)}.\n"
         f"ALBERT {settings.model_size}: {model.count_params():,} parameters. "
         f"{store.directory}: {store.manifest['num_tokens']:,} tokens, "
-        f"unigram entropy {store.unigram_entropy:.2f} nats (a model that "
-        "knows no more than how frequent pieces are has this loss).\n"
-        f"{remaining:,} updates of {settings.global_batch(replicas):,} x "
+        f"unigram entropy {store.unigram_entropy:.2f} nats (the loss of a "
+        "model that has learned only token frequencies).\n"
+        f"{remaining:,} updates of {rows:,} x "
         f"{settings.max_seq_length} tokens = {remaining * tokens:,} tokens, "
         f"{passes:.1f} passes over the text. {settings.optimizer}, peak "
         f"learning rate {settings.peak_learning_rate(replicas):.3g} after "
         f"{settings.warmup():,} updates."
     )
     if start:
-        distributed.say(f"Going on from update {start:,}.")
+        distributed.say(f"Resuming from update {start:,}.")
 
 
 def describe(metrics, store):
-    """The figures of a validation, of what is trained."""
+    """The results of a validation, for the trained objectives."""
     parts = []
     if "mlm_loss" in metrics:
         parts.append(
@@ -275,7 +154,7 @@ def describe(metrics, store):
 
 
 def report(run, store):
-    """Prints the held-out figures at the start and at the end."""
+    """Prints the first and the last validation."""
     rows = read_metrics(run.path / METRICS_FILE)
     validations = [row for row in rows if "val_loss" in row]
     for row in (validations[0], validations[-1]) if validations else ():

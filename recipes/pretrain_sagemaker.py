@@ -1,14 +1,14 @@
-"""Launches a pretraining on Amazon SageMaker, on one host or many.
+"""Launches a pretraining run on Amazon SageMaker, on one or more hosts.
 
     python recipes/pretrain_sagemaker.py --data_dir corpus --model_size base \
         --instance_type ml.p4d.24xlarge --instance_count 8 \
         --global_batch_size 4096 --dry_run
 
-Every flag of pretrain.py is one of this launcher, and means the same. Role,
-image, volume, subnets and security groups also come from the environment:
-SAGEMAKER_ROLE, SAGEMAKER_IMAGE_NAME, SAGEMAKER_FSX_ID,
-SAGEMAKER_FSX_MOUNT_NAME, SAGEMAKER_SUBNET_IDS, SAGEMAKER_SECURITY_GROUP_IDS.
-`--dry_run` prints the request and touches nothing. See docs/sagemaker.md.
+Accepts every flag of pretrain.py. Role, image, volume, subnets and security
+groups may also come from the environment: SAGEMAKER_ROLE, SAGEMAKER_IMAGE_NAME,
+SAGEMAKER_FSX_ID, SAGEMAKER_FSX_MOUNT_NAME, SAGEMAKER_SUBNET_IDS,
+SAGEMAKER_SECURITY_GROUP_IDS. `--dry_run` prints the request and changes
+nothing. See docs/sagemaker.md.
 """
 
 import dataclasses
@@ -17,24 +17,26 @@ from typing import ClassVar
 from albert_keras.launching.estimate import Workload
 from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.run_settings import order_fields
 from albert_keras.workflows.sagemaker_launch import launch
 from albert_keras.workflows.sagemaker_settings import SageMakerSettings
 
 
-@dataclasses.dataclass(frozen=True)
+@order_fields
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
-    """Launches a pretraining on Amazon SageMaker."""
+    """Launches a pretraining run on Amazon SageMaker."""
 
     data_dir: str | None = None
-    """A corpus made by prepare_corpus.py; by default corpus/ on the volume, or
-    what is in `s3_data`."""
+    """Corpus made by prepare_corpus.py; by default corpus/ on the volume, or
+    the data in `s3_data`."""
 
     output_dir: str | None = None
     """Run directory on the volume; by default runs/ and the job's name. With
-    data in S3, SageMaker packs it when the job ends."""
+    data in S3, SageMaker uploads it when the job ends."""
 
     entry_point: str = "recipes/pretrain.py"
-    """The recipe to run, relative to `source_dir`."""
+    """Recipe to run, relative to `source_dir`."""
 
     RECIPE: ClassVar = PretrainingSettings
     VOLUME_PATHS: ClassVar = (
@@ -61,7 +63,7 @@ class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
         "grad_norm": "gradient_norm",
         "tokens_per_second": "tokens_per_second",
     }
-    """By the names that the AWS sample logged under."""
+    """Columns of metrics.csv by the AWS sample's names."""
 
     def default_paths(self):
         paths = super().default_paths()
@@ -74,8 +76,8 @@ class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
     def workload(self, num_ranks):
         return Workload(
             updates=self.total_steps,
-            rows=self.global_batch(num_ranks),
-            length=self.max_seq_length,
+            global_batch_size=self.compute_global_batch_size(num_ranks),
+            sequence_length=self.max_seq_length,
             model_size=self.model_size,
         )
 

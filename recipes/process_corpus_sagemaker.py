@@ -1,16 +1,16 @@
-"""Prepares a corpus on several machines, as SageMaker Processing jobs.
+"""Prepares a corpus on several machines with SageMaker Processing jobs.
 
     python recipes/process_corpus_sagemaker.py --input s3://bucket/texts \
         --vocabulary s3://bucket/vocabulary.model --output s3://bucket/corpus \
         --role ROLE_ARN --image IMAGE --instance_count 8 --dry_run
-    ... the same with --merge, once that job has ended
+    ... the same with --merge, after that job has ended
 
-Each instance is one of `--task_count` tasks of prepare_corpus.py and uploads
-its shards as they are finished; the second job, on one instance, puts them
-together. Text is read from S3 by every instance, which encodes its share of
-it. The image needs Python 3.10 to 3.12 with pip; the package is installed from
-`--source_dir`, which is uploaded. `--dry_run` prints the CreateProcessingJob
-request and touches nothing. Needs boto3 (extra `sagemaker`).
+Each instance runs one of the tasks of prepare_corpus.py: it reads the text from
+S3, encodes its share, and uploads its shards as they are completed. The second
+job, on one instance, merges them. The image needs Python 3.10 to 3.12 with pip;
+the package is uploaded from `--source_dir` and installed. `--dry_run` prints
+the CreateProcessingJob request and changes nothing. Needs boto3 (extra
+`sagemaker`).
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from albert_keras.workflows.parse_settings import run_recipe
 PROCESSING = "/opt/ml/processing"
 PACKAGED = ("albert_keras", "recipes")
 PACKAGE_FILES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
-# Which of the job's instances this is.
+# Prints the index of this instance in the job.
 TASK_INDEX = (
     'import json; c = json.load(open("/opt/ml/config/resourceconfig.json")); '
     'print(sorted(c["hosts"]).index(c["current_host"]))'
@@ -33,57 +33,58 @@ TASK_INDEX = (
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Prepares a corpus on several machines of SageMaker."""
+    """Prepares a corpus on several machines with SageMaker Processing jobs."""
 
     input: str
     """S3 prefix of the texts."""
 
     output: str
-    """S3 prefix for the corpus; the shards go below it, into parts/."""
+    """S3 prefix for the corpus; its subfolder parts/ gets the shards."""
 
     vocabulary: str
-    """SentencePiece model in S3; prepare_corpus.py --vocabulary_only makes
-    one."""
+    """SentencePiece model in S3, made with prepare_corpus.py
+    --vocabulary_only."""
 
     role: str
-    """ARN of the role of the job."""
+    """ARN of the job's execution role."""
 
     image: str
     """Image with Python 3.10 to 3.12."""
 
     instance_type: str = "ml.c6i.8xlarge"
-    """Instances; a core makes about 2 million tokens a second."""
+    """Type of the instances; one core encodes about 2 million tokens per
+    second."""
 
     instance_count: int = 4
-    """How many share the text out."""
+    """Number of instances among which the text is divided."""
 
     volume_gigabytes: int = 200
-    """Disk of each: the texts and 2.2 bytes a token of its share, merging 4.5
-    bytes for each of all tokens."""
+    """Disk of each instance in GB: all texts and 2.2 bytes per token of its
+    share; for merging, 4.5 bytes per token of the corpus."""
 
     workers: int = 16
-    """Processes on each."""
+    """Number of processes per instance."""
 
     arguments: str = ""
-    """More flags for prepare_corpus.py: --arguments='--language de'."""
+    """Further flags for prepare_corpus.py: --arguments='--language de'."""
 
     merge: bool = False
-    """The second job: put the shards together."""
+    """Run the second job, which merges the shards."""
 
     name: str = "albert-corpus"
-    """Beginning of the job's name."""
+    """First part of the job's name."""
 
     source_dir: str = str(Path(__file__).parents[1])
-    """This project, to install on the instances."""
+    """Directory of this project, to install on the instances."""
 
     max_hours: float = 24.0
-    """When to stop the job."""
+    """Maximum run time in hours."""
 
     dry_run: bool = False
-    """Print the request and touch nothing."""
+    """Print the request as JSON and exit; changes nothing."""
 
     def check(self):
-        """Raises where a setting cannot be right."""
+        """Raises if a setting is invalid."""
         for name in ("input", "output", "vocabulary"):
             if not getattr(self, name).startswith("s3://"):
                 raise ValueError(
@@ -102,7 +103,7 @@ def main(argv=None):
 
 
 def launch(settings):
-    """Starts the job, or prints what it would be."""
+    """Starts the job, or prints its request."""
     settings.check()
     stamp = time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime())
     request = processing_request(settings, stamp)
@@ -114,7 +115,7 @@ def launch(settings):
     except ImportError as error:
         raise ValueError(
             "Launching needs boto3: pip install 'albert-keras[sagemaker]'. "
-            "Without it, --dry_run prints the request."
+            "--dry_run works without it."
         ) from error
     upload(boto3.client("s3"), settings)
     boto3.client("sagemaker").create_processing_job(**request)
@@ -183,7 +184,7 @@ def processing_request(settings, stamp):
 
 
 def command(settings):
-    """What each instance runs."""
+    """The command line of each instance."""
     code = f"{PROCESSING}/code"
     flags = [
         *("--output_dir", f"{PROCESSING}/corpus"),
@@ -208,11 +209,12 @@ def command(settings):
 
 
 def code_prefix(settings):
+    """S3 prefix of the uploaded package."""
     return f"{settings.output}/code"
 
 
 def upload(s3, settings):
-    """Puts the package where the instances find it."""
+    """Uploads the package to S3."""
     source = Path(settings.source_dir)
     bucket, _, prefix = code_prefix(settings)[len("s3://") :].partition("/")
     files = [source / name for name in PACKAGE_FILES]

@@ -1,12 +1,11 @@
-"""Writes a page that shows a run, or compares several.
+"""Writes an HTML report on a run, or a comparison of several.
 
     python recipes/report.py runs/tiny
     python recipes/report.py runs/tiny runs/small --output_file comparison.html
 
-One HTML file without scripts, to be opened, sent or kept: curves, figures,
-settings and versions; of pretraining runs also held-out examples as the newest
-model fills them in. The run may still be going on. Takes ten seconds, and
-longer for large models.
+The report is one HTML file without scripts: curves, results, settings and
+versions; for pretraining runs also held-out examples, filled in by the newest
+model. Also works during a run. Takes ten seconds, longer for large models.
 """
 
 import dataclasses
@@ -29,20 +28,20 @@ from albert_keras.workflows.pretraining_settings import PretrainingSettings
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Writes a page that shows a run, or compares several."""
+    """Writes an HTML report on a run, or a comparison of several."""
 
     run_dirs: tyro.conf.Positional[tuple[str, ...]]
-    """Directories of runs: the --output_dir of a pretraining or a
-    fine-tuning."""
+    """Run directories: the --output_dir of pretraining or fine-tuning."""
 
     output_file: str | None = None
-    """The page; by default report.html, of one run in its directory."""
+    """File of the report; by default report.html, for one run in its
+    directory."""
 
     data_dir: str | None = None
-    """The corpus, where it is not any more where the runs found it."""
+    """Corpus, if it has moved since the runs."""
 
     examples: int = 4
-    """Held-out examples for each pretraining run; 0 loads no model."""
+    """Held-out examples per pretraining run; 0 loads no model."""
 
 
 def main(argv=None):
@@ -50,9 +49,9 @@ def main(argv=None):
 
 
 def report(settings):
-    """Writes the page and returns its path."""
+    """Writes the report, and returns its path."""
     if not settings.run_dirs:
-        raise ValueError("Pass the directory of a run, or of several.")
+        raise ValueError("Pass one or more run directories.")
     runs = [RecordedRun.read(directory) for directory in settings.run_dirs]
     notes, examples = [], []
     for run in runs if settings.examples else ():
@@ -74,21 +73,21 @@ def report(settings):
 
 
 def filled_examples(settings, run):
-    """The first of the run's validation rows, filled in by its newest model.
+    """The first validation rows of a run, filled in by its newest model.
 
     Raises:
-        ValueError: If corpus or model are not there, or do not fit.
+        ValueError: If corpus or model are missing or do not match.
     """
-    started_with = pretraining_settings(run)
-    if started_with.skip_mlm:
-        raise ValueError("It does not learn to fill in.")
-    dataset = make_validation(started_with, corpus_of(settings, run))
+    run_settings = pretraining_settings(run)
+    if run_settings.skip_mlm:
+        raise ValueError("The run does not train masked-language modeling.")
+    dataset = make_validation(run_settings, corpus_of(settings, run))
     model = AlbertForPretraining.from_pretrained(model_directory(run))
     return fill_held_out(model, dataset, settings.examples)
 
 
 def pretraining_settings(run):
-    """What a run was started with; what older runs do not know by default."""
+    """A run's settings, with defaults for those that older runs lack."""
     known = {field.name for field in dataclasses.fields(PretrainingSettings)}
     return PretrainingSettings(
         **{k: value for k, value in run.settings.items() if k in known}
@@ -101,30 +100,30 @@ def corpus_of(settings, run):
 
 
 def model_directory(run):
-    """Where a run's newest model is.
+    """Directory of a run's newest model.
 
     Raises:
-        ValueError: If no checkpoint has been written yet.
+        ValueError: If there is no checkpoint yet.
     """
-    places = RunDirectory(run.path, run.settings.get("checkpoint_dir"))
-    newest = newest_checkpoint(places.checkpoints)
+    directory = RunDirectory(run.path, run.settings.get("checkpoint_dir"))
+    newest = newest_checkpoint(directory.checkpoints)
     if newest is None and not (run.path / MODEL).is_dir():
         raise ValueError(
-            f"There is no checkpoint in {places.checkpoints} yet. See "
-            "--checkpoint_frequency."
+            f"There is no checkpoint in {directory.checkpoints} yet. Wait for "
+            "the first, see --checkpoint_frequency of the run's recipe."
         )
     return newest or run.path
 
 
 def shared_entropy(settings, runs):
-    """The unigram entropy of the corpus, where all runs have the same."""
+    """The corpus's unigram entropy, if it is the same for all runs."""
     try:
         entropies = {
             corpus_of(settings, run).unigram_entropy
             for run in runs
             if run.is_pretraining
         }
-    except ValueError:  # no such corpus any more
+    except ValueError:  # the corpus no longer exists
         return None
     return entropies.pop() if len(entropies) == 1 else None
 

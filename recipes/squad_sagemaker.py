@@ -1,41 +1,40 @@
-"""Launches a fine-tuning on SQuAD on Amazon SageMaker.
+"""Launches fine-tuning on SQuAD on Amazon SageMaker.
 
     python recipes/squad_sagemaker.py --pretrained runs/albert/model \
         --instance_type ml.g5.12xlarge --dry_run
 
-Every flag of finetune_squad.py is one of this launcher, and means the same.
-The files are train-v2.0.json and dev-v2.0.json in squad_data/ on the volume,
-unless flags say otherwise. See pretrain_sagemaker.py and docs/sagemaker.md.
+Accepts every flag of finetune_squad.py. The files default to train-v2.0.json
+and dev-v2.0.json in squad_data/ on the volume. See pretrain_sagemaker.py and
+docs/sagemaker.md.
 """
 
 import dataclasses
 from typing import ClassVar, Literal
 
 from albert_keras.launching.estimate import Workload
-from albert_keras.workflows.finetuning_settings import (
-    SQUAD_DEFAULTS,
-    SquadSettings,
-)
 from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.run_settings import order_fields
 from albert_keras.workflows.sagemaker_launch import launch
 from albert_keras.workflows.sagemaker_settings import SageMakerSettings
+from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
-# Questions of the official training files, to estimate how long it takes.
+# Questions in the official training files, to estimate the run time.
 NUM_QUESTIONS = {"1.1": 87_599, "2.0": 130_319}
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SquadOnSageMaker(SageMakerSettings, SquadSettings):
-    """Launches a fine-tuning on SQuAD on Amazon SageMaker."""
+    """Launches fine-tuning on SQuAD on Amazon SageMaker."""
 
     sm_job_name: str = "albert-squad"
-    """First part of the job's name, and where its checkpoints are kept."""
+    """First part of the job's name and of the S3 prefix of its results."""
 
     squad_version: Literal["squadv1", "squadv2"] = "squadv2"
-    """Which files are taken where `train_file` and `dev_file` do not say."""
+    """Version of the files that `train_file` and `dev_file` default to."""
 
     entry_point: str = "recipes/finetune_squad.py"
-    """The recipe to run, relative to `source_dir`."""
+    """Recipe to run, relative to `source_dir`."""
 
     RECIPE: ClassVar = SquadSettings
     VOLUME_PATHS: ClassVar = (
@@ -56,7 +55,7 @@ class SquadOnSageMaker(SageMakerSettings, SquadSettings):
     }
 
     def version(self):
-        """Version of the official files."""
+        """Version of SQuAD."""
         return {"squadv1": "1.1", "squadv2": "2.0"}[self.squad_version]
 
     def default_paths(self):
@@ -72,8 +71,8 @@ class SquadOnSageMaker(SageMakerSettings, SquadSettings):
         plan = self.plan(defaults, NUM_QUESTIONS[self.version()], num_ranks)
         return Workload(
             updates=plan.total_steps,
-            rows=plan.rows_per_update,
-            length=self.max_seq_length or defaults.max_seq_length,
+            global_batch_size=plan.global_batch_size,
+            sequence_length=self.max_seq_length or defaults.max_seq_length,
         )
 
 

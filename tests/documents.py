@@ -1,4 +1,4 @@
-"""What documents show: commands of the recipes, and Python."""
+"""Finds and runs the commands and Python code in the documents."""
 
 import importlib
 import re
@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# So that commands take seconds, as they are shown but for these flags.
+# Flags added to the shown commands, so that they take seconds.
 SMALLER = {
     "prepare_corpus": "--vocabulary_size 150 --workers 1",
     "inspect_corpus": "--batches 2",
@@ -18,19 +18,19 @@ SMALLER = {
     ),
     "finetune_squad": "--max_seq_length 128 --total_steps 2 --batch_size 4",
 }
-# Parsed by `commands`, or a target of the Makefile; the environment is the
-# test's.
+# Not run here: parsed by `commands`, a target of the Makefile, or an
+# environment variable.
 ELSEWHERE = ("horovodrun", "make", "export")
-# What the demonstration prints.
+# Output of the demonstration.
 OUTPUT = re.compile(r"Update \d|Returns a \[MASK\]|▁")
-# What else may stand before a script: ranks, and variables of one command.
+# Prefixes of a script: environment variables and launchers of ranks.
 _LAUNCHERS = re.compile(
     r"^((?:[A-Z_]+=\S+ )*)(?:(?:horovodrun|mpirun) .*?)?python "
 )
 
 
 def code_lines(path):
-    """Lines of indented code, continued ones put together."""
+    """Lines of indented code, with continuation lines joined."""
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     shown = "\n".join(lines for lines, _, _ in _parts(text))
     return [
@@ -39,7 +39,7 @@ def code_lines(path):
 
 
 def commands(path):
-    """Arguments of each `python recipes/NAME.py ...`, the script first."""
+    """Script and arguments of each `python recipes/NAME.py ...`."""
     found = []
     for line in code_lines(path):
         launched = _LAUNCHERS.match(line)
@@ -55,20 +55,20 @@ def python_blocks(path):
 
 
 def _parts(text):
-    """What is before each fenced block, its language, and the block."""
+    """(text before, language, code) of each fenced block."""
     *parts, rest = re.split(r"^```(\w*)\n(.*?)^```$", text, flags=re.S | re.M)
     return [*zip(*(iter(parts),) * 3, strict=True), (rest, "", "")]
 
 
 def run_document(path, recipe):
-    """Runs commands and Python of a tutorial in the order shown.
+    """Runs the commands and Python code of a tutorial in order.
 
     Args:
         path: A Markdown file.
-        recipe: The fixture that loads recipes.
+        recipe: The fixture `recipe`.
 
     Returns:
-        The names that the Python defined.
+        The names that the Python code defined.
     """
     names = {}
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
@@ -82,13 +82,13 @@ def run_document(path, recipe):
 
 
 def _run(line, recipe):
-    """Runs a line of code; what cannot be run here is looked at elsewhere."""
+    """Runs a line of code, unless other tests check it."""
     words = shlex.split(line)
     if words[0] == "python" and words[1].startswith("recipes/"):
         name = Path(words[1]).stem
         smaller = SMALLER.get(name, "").split()
         if "--vocabulary" in words:
-            smaller = smaller[2:]  # it has its size
+            smaller = smaller[2:]  # its size is given
         if "predict" in words or "evaluate" in words:
             smaller = smaller[:2]
         recipe(name).main([*words[2:], *smaller])

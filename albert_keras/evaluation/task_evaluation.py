@@ -7,7 +7,7 @@ from typing import Any
 
 from albert_keras.files.atomic_write import atomic_file
 
-METRICS_FILE = "eval_metrics.json"
+EVALUATION_FILE = "eval_metrics.json"
 
 
 class TaskEvaluation:
@@ -56,6 +56,6 @@ class TaskEvaluation:
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.write_predictions(directory)
-        path = directory / METRICS_FILE
+        path = directory / EVALUATION_FILE
         with atomic_file(path, encoding="utf-8") as file:
             json.dump(self.results, file, indent=2)

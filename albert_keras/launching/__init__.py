@@ -1,4 +1,4 @@
-"""Launching training jobs on Amazon SageMaker.
+"""Launches training jobs on Amazon SageMaker.
 
-Nothing here needs SageMaker's SDK until a request is made.
+Only `model_trainer` and `offline_session` need SageMaker's SDK.
 """

@@ -1,11 +1,13 @@
-"""How long a job will run, and what it will cost, before it is started."""
+"""Estimates the run time and cost of a job before it starts."""
 
 import dataclasses
 
-# Tokens a second and GPU, by model size, length, instance type and count, as
-# the AWS sample measured them with a batch of 4,096, 32 rows a GPU, in float16
-# with XLA (its README, 2020).
-MEASURED = {
+from albert_keras.launching.instance_types import InstanceType
+
+# Tokens per second and GPU, by model size, sequence length, instance type and
+# count, measured by the AWS sample with a global batch size of 4,096, 32 rows
+# per GPU, in float16 with XLA (its README, 2020).
+MEASURED: dict[tuple[str | None, int, str, int], int] = {
     ("base", 512, "ml.p3dn.24xlarge", 1): 62_900,
     ("base", 512, "ml.p3dn.24xlarge", 2): 60_300,
     ("base", 512, "ml.p3dn.24xlarge", 4): 59_000,
@@ -16,35 +18,35 @@ MEASURED_BY = "measured by the AWS sample in float16, 2020"
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """How much a run computes.
+    """Amount of computation of a run.
 
     Attributes:
-        updates: Updates in all.
-        rows: Rows of an update on all ranks.
-        length: Tokens of a row, padding included.
-        model_size: Such as `base`, where it is known.
+        updates: Total number of updates.
+        global_batch_size: Rows of an update over all ranks.
+        sequence_length: Tokens of a row, padding included.
+        model_size: Size such as `base`, if known.
     """
 
     updates: int
-    rows: int
-    length: int
+    global_batch_size: int
+    sequence_length: int
     model_size: str | None = None
 
     @property
     def tokens(self) -> int:
         """Tokens of all updates, padding included."""
-        return self.updates * self.rows * self.length
+        return self.updates * self.global_batch_size * self.sequence_length
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """Length and cost of a run.
+    """Estimated run time and cost.
 
     Attributes:
-        tokens_per_second: Of all ranks; None where nobody knows.
-        source: Where that comes from.
-        hours: Length without start-up and validation, or None.
-        cost: Of the instances, in the currency of the price, or None.
+        tokens_per_second: Throughput of all ranks; None if unknown.
+        source: Source of the throughput.
+        hours: Run time without start-up and validation, or None.
+        cost: Cost of the instances in the currency of the price, or None.
     """
 
     tokens_per_second: float | None = None
@@ -55,47 +57,44 @@ class Estimate:
     def __str__(self):
         if self.hours is None:
             return (
-                "Length unknown: pass --tokens_per_second, which metrics.csv "
-                "of a short run has."
+                "Run time unknown: pass `tokens_per_second` from metrics.csv "
+                "of a short run."
             )
         text = (
             f"{self.hours:,.1f} hours at {self.tokens_per_second:,.0f} tokens "
-            f"a second ({self.source}), beside start-up and validation"
+            f"a second ({self.source}), plus start-up and validation"
         )
         if self.cost is None:
-            return f"{text}. Cost: pass --price_per_hour of one instance."
+            return f"{text}. Cost: pass `price_per_hour` of one instance."
         return (
             f"{text}; {self.cost:,.2f} for the instances, without storage and "
-            "tax."
+            "taxes."
         )
 
 
 def estimate(
-    workload,
-    num_instances,
-    instance,
-    tokens_per_second=None,
-    price_per_hour=None,
-):
-    """Estimates a run.
+    workload: Workload,
+    num_instances: int,
+    instance: InstanceType,
+    tokens_per_second: float | None = None,
+    price_per_hour: float | None = None,
+) -> Estimate:
+    """Estimates the run time and cost of a run.
 
     Args:
-        workload: A `Workload`.
-        num_instances: Instances of the job.
-        instance: Their `InstanceType`.
-        tokens_per_second: Throughput of the whole job; by default one that
-            was measured, where there is one for such a job.
+        workload: Amount of computation.
+        num_instances: Number of instances.
+        instance: Type of the instances.
+        tokens_per_second: Throughput of the whole job; by default the
+            measured one of such a job, if any.
         price_per_hour: Price of one instance.
-
-    Returns:
-        An `Estimate`.
     """
     source = "given"
     if tokens_per_second is None:
         measured = MEASURED.get(
             (
                 workload.model_size,
-                workload.length,
+                workload.sequence_length,
                 instance.name,
                 num_instances,
             )

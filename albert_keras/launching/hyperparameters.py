@@ -1,37 +1,37 @@
-"""A recipe's settings on the way into the container of a training job.
+"""Passes a recipe's settings to a training job as hyperparameters.
 
-SageMaker's MPI driver hands each hyperparameter to the recipe as `--name
-value`, after it went through JSON and through a shell.
+SageMaker's MPI driver passes each hyperparameter to the recipe as `--name
+value`, through JSON and a shell.
 """
 
 import dataclasses
 import json
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
 
-# The channel that the AWS sample mounted its volume at.
+# Input channel at which the volume is mounted, as in the AWS sample.
 CHANNEL = "training"
-# The container of the job, whatever this machine has at /opt/ml.
+# The job's container, even if this machine has another one.
 CONTAINER = SageMakerContainer("/opt/ml")
 MAX_CHARACTERS = 2500
 _FILES = (".json", ".yaml", ".model", ".tar.gz", ".tgz", ".tar")
 
 
 def to_hyperparameters(settings: Any, settings_class: type) -> dict[str, str]:
-    """The fields of a recipe's settings as hyperparameters.
+    """Converts a recipe's settings to hyperparameters.
 
     Args:
         settings: Has at least the fields of `settings_class`.
-        settings_class: Dataclass that the recipe parses its flags with.
+        settings_class: Settings class of the recipe.
 
     Returns:
-        Dictionary of strings. What is None or empty is left out, and so has
-        the recipe's default, which is the same.
+        Dictionary of strings, without values that are None or empty: these
+        are the recipe's defaults.
 
     Raises:
-        ValueError: If a value would not arrive as it was typed.
+        ValueError: If a value would be changed on its way to the job.
     """
     hyperparameters = {}
     for field in dataclasses.fields(settings_class):
@@ -45,54 +45,57 @@ def _to_text(name, value):
     if not isinstance(value, str):
         if not isinstance(value, bool | int | float):
             raise ValueError(
-                f"--{name} cannot be handed to a job. Received: {value!r}."
+                f"`{name}` must be text, a number or a boolean to reach a job. "
+                f"Received: {value!r}."
             )
         return json.dumps(value)
     if "'" in value or "\n" in value or len(value) > MAX_CHARACTERS:
         raise ValueError(
-            f"--{name} must do without quotation marks and line breaks, in at "
-            f"most {MAX_CHARACTERS:,} characters, to reach a job unharmed. "
+            f"`{name}` must have at most {MAX_CHARACTERS:,} characters and no "
+            "quotation marks or line breaks, to reach a job unchanged. "
             f"Received: {value!r}."
         )
     try:
-        arrives = json.loads(value)
+        arriving = json.loads(value)
     except ValueError:
         return value
-    if json.dumps(arrives) != value:
+    if json.dumps(arriving) != value:
         raise ValueError(
-            f"--{name} {value!r} would reach the job as "
-            f"{json.dumps(arrives)!r}. Pass something else."
+            f"`{name}` {value!r} would reach the job as "
+            f"{json.dumps(arriving)!r}. Pass another value."
         )
     return value
 
 
-def path_in_a_channel(folder, location):
-    """Where the container finds what a channel copies from S3.
+def path_in_a_channel(folder: PurePath, location: str) -> str:
+    """The container's path of data that a channel copies from S3.
 
     Args:
-        folder: Of the channel.
-        location: Prefix in S3, or the name of one file.
+        folder: Folder of the channel.
+        location: Prefix in S3, or name of one file.
     """
     name = PurePosixPath(location).name
     return str(folder / name if name.endswith(_FILES) else folder)
 
 
-def path_in_the_job(flag, value, filesystem_prefix, folder):
-    """Where the container finds a path of the volume.
+def path_in_the_job(
+    name: str, value: str, filesystem_prefix: str, folder: PurePath
+) -> str:
+    """The container's path of a file on the volume.
 
     Args:
-        flag: The flag it came with, for the message.
-        value: A path relative to the volume, or below the place where the
-            volume is mounted on the machine of whoever launches.
-        filesystem_prefix: That place, such as `/fsx`.
-        folder: What relative paths are relative to in the container.
+        name: Name of the setting, for the message.
+        value: A path relative to the volume, or below `filesystem_prefix`.
+        filesystem_prefix: Mount point of the volume on the launching machine,
+            such as `/fsx`.
+        folder: Base of relative paths in the container.
 
     Returns:
-        An absolute path. What is not a path of the volume, `hf://OWNER/NAME`
-        or a path below `/opt/ml`, stays as it is.
+        An absolute path. Values that are not on the volume, such as
+        `hf://OWNER/NAME` or a path below `/opt/ml`, are kept.
 
     Raises:
-        ValueError: If it is an absolute path elsewhere, or leads out of the
+        ValueError: If it is another absolute path, or leads out of the
             volume.
     """
     path = PurePosixPath(value)
@@ -102,7 +105,7 @@ def path_in_the_job(flag, value, filesystem_prefix, folder):
         path = path.relative_to(filesystem_prefix)
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(
-            f"--{flag} must be on the volume: relative to it, or below "
-            f"--filesystem_prefix {filesystem_prefix}. Received: {value!r}."
+            f"`{name}` must be on the volume: relative to it, or below "
+            f"`filesystem_prefix` {filesystem_prefix}. Received: {value!r}."
         )
     return str(PurePosixPath(folder) / path)

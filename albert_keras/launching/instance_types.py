@@ -1,12 +1,12 @@
-"""Amazon SageMaker's instance types for training, and what is in them.
+"""Amazon SageMaker's instance types for training, with their GPUs.
 
 From https://aws.amazon.com/sagemaker/ai/pricing/ and the pages of the EC2
-families; g4dn, g5, g6 and g6e have one GPU in sizes that differ in cores.
+families. The g4dn, g5, g6 and g6e sizes with one GPU differ in CPU cores.
 """
 
 import dataclasses
 
-# Family: GPU, its memory in GB, and GPUs by size.
+# By family: GPU, its memory in GB, and number of GPUs by size.
 _GPU_FAMILIES = {
     "p3": ("V100", 16, {"2xlarge": 1, "8xlarge": 4, "16xlarge": 8}),
     "p3dn": ("V100", 32, {"24xlarge": 8}),
@@ -45,12 +45,12 @@ _GPU_FAMILIES = {
         )
     },
 }
-# To try a job; training on them takes long.
+# For trial jobs; training on them is slow.
 _CPU_FAMILIES = {
     "m5": ("large", "xlarge", "2xlarge", "4xlarge", "12xlarge", "24xlarge"),
     "c5": ("xlarge", "2xlarge", "4xlarge", "9xlarge", "18xlarge"),
 }
-# As the AWS sample named its jobs.
+# The AWS sample's names of jobs.
 _SHORT_NAMES = {"p3dn24": "p3dn", "g4dn12": "g4dn"}
 
 
@@ -60,9 +60,9 @@ class InstanceType:
 
     Attributes:
         name: SageMaker's name.
-        num_gpus: GPUs in one; 0 where it has none.
-        gpu: Kind of the GPUs.
-        gpu_memory: Gigabytes of each.
+        num_gpus: Number of GPUs, or 0.
+        gpu: Type of the GPUs.
+        gpu_memory: Memory of each GPU in GB.
     """
 
     name: str
@@ -72,7 +72,7 @@ class InstanceType:
 
     @property
     def short_name(self) -> str:
-        """`p3dn`, `p316`, `p548`, as a part of a job's name."""
+        """`p3dn`, `p316` or `p548`, for a job's name."""
         _, family, size = self.name.split(".")
         short = family + (size.removesuffix("xlarge") or "1")
         return _SHORT_NAMES.get(short, short)
@@ -99,11 +99,11 @@ def instance_type(name: str) -> InstanceType:
     """The instance type of a name.
 
     Raises:
-        ValueError: If it is unknown; the message lists the known ones.
+        ValueError: If the name is unknown; the message lists the known ones.
     """
     if name not in INSTANCE_TYPES:
         raise ValueError(
-            f"--instance_type {name!r} is unknown. Pass one of: "
+            f"`instance_type` {name!r} is unknown. Pass one of: "
             f"{', '.join(INSTANCE_TYPES)}."
         )
     return INSTANCE_TYPES[name]

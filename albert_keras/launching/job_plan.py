@@ -1,4 +1,4 @@
-"""A training job, described before anything of Amazon's is touched."""
+"""The description of a training job, made before any call to AWS."""
 
 import dataclasses
 import math
@@ -8,29 +8,29 @@ from albert_keras.launching.hyperparameters import CHANNEL
 
 @dataclasses.dataclass(frozen=True)
 class JobPlan:
-    """What a training job on Amazon SageMaker is to be.
+    """Description of a training job on Amazon SageMaker.
 
     Attributes:
         base_name: The job's name, to which SageMaker's SDK adds the time.
         role, image, region, bucket: Execution role, image in Amazon ECR,
-            region, and the bucket for code and results.
-        prefix: In the bucket, under which a job of the same purpose finds its
-            checkpoints again.
-        instance_type, instance_count: SageMaker's name of a type, and how
-            many.
-        processes_per_host: Ranks on each.
-        volume_id, mount_name: A volume of FSx for Lustre, or None.
+            region, and bucket for code and results.
+        prefix: Prefix in the bucket, shared by jobs that resume each other's
+            checkpoints.
+        instance_type, instance_count: SageMaker's name of the instance type,
+            and number of instances.
+        processes_per_host: Ranks per instance.
+        volume_id, mount_name: FSx for Lustre volume, or None.
         s3_channels: S3 locations by name of the channel they are copied to.
         source_dir, entry_point: Code to upload, and the script in it to run.
         hyperparameters: The script's flags and their values, as strings.
         environment: Environment variables in the container.
-        metrics: `(name, regular expression)` of what to read from the log.
-        subnets, security_group_ids: Of the VPC that the volume is in.
-        disk_gb: Size of each host's own disk.
-        max_run_seconds: When to end the job.
-        spot, max_wait_seconds: Whether to take spot instances, and for how
-            long to wait for them, run time included.
-        keep_alive_seconds: How long to keep the instances for a next job.
+        metrics: `(name, regular expression)` of metrics in the log.
+        subnets, security_group_ids: Those of the volume's VPC.
+        disk_gb: Size of each host's disk in GB.
+        max_run_seconds: Maximum run time.
+        spot, max_wait_seconds: Whether to use spot instances, and the maximum
+            time to wait for them and run.
+        keep_alive_seconds: Time to keep the instances for another job.
         keeps_checkpoints: Whether SageMaker copies `/opt/ml/checkpoints` to
             S3 and back.
         tags: `(key, value)` pairs.
@@ -65,16 +65,16 @@ class JobPlan:
 
     @property
     def num_ranks(self) -> int:
-        """Ranks of the whole job."""
+        """Number of ranks of the whole job."""
         return self.instance_count * self.processes_per_host
 
     @property
-    def mpi_options(self):
-        """What to pass to `mpirun` beside what SageMaker's driver passes.
+    def mpi_options(self) -> tuple[str, ...]:
+        """Options for `mpirun`, in addition to those of SageMaker's driver.
 
-        The driver of the SDK (3.27) starts as many ranks in all as there are
-        to be on each host; `mpirun` takes the last `-np`. A rank is not bound
-        to one core, since its threads read data.
+        The SDK's driver (3.27) passes the ranks per host as the total number
+        of ranks; `mpirun` uses the last `-np`. Ranks are not bound to a core,
+        since their threads read data.
         """
         return (
             *("-np", str(self.num_ranks)),
@@ -83,29 +83,31 @@ class JobPlan:
         )
 
     def location(self, part: str) -> str:
-        """Where in S3 a part of the results goes, such as `checkpoints`."""
+        """S3 location of a part of the results, such as `checkpoints`."""
         return f"s3://{self.bucket}/{self.prefix}/{part}"
 
-    def channels(self):
+    def channels(self) -> list[str]:
         """Names of the data channels."""
         volume = [CHANNEL] if self.volume_id else []
         return [*volume, *self.s3_channels]
 
 
-def accumulation_for(global_batch: int, batch_size: int, num_ranks: int) -> int:
-    """Micro-batches of an update, for a global batch on so many ranks.
+def accumulation_for(
+    global_batch_size: int, micro_batch_size: int, num_ranks: int
+) -> int:
+    """Micro-batches per update, for a global batch size on so many ranks.
 
     Raises:
-        ValueError: If the batch cannot be shared out evenly; the message
-            names the nearest that can.
+        ValueError: If the batch cannot be divided evenly; the message names
+            the nearest sizes that can.
     """
-    rows = batch_size * num_ranks
-    if global_batch % rows or global_batch < 1:
-        below = max(1, math.floor(global_batch / rows)) * rows
+    rows = micro_batch_size * num_ranks
+    if global_batch_size % rows or global_batch_size < 1:
+        below = max(1, math.floor(global_batch_size / rows)) * rows
         raise ValueError(
-            f"--global_batch_size {global_batch:,} must be a multiple of "
-            f"{num_ranks} ranks x --batch_size {batch_size} = {rows:,}. Pass "
-            f"{below:,} or {below + rows:,}, or another --batch_size or "
-            "--instance_count."
+            f"`global_batch_size={global_batch_size}` must be a multiple of "
+            f"{num_ranks} ranks x `micro_batch_size={micro_batch_size}` = "
+            f"{rows:,}. Pass {below:,} or {below + rows:,}, or another "
+            "`micro_batch_size` or `instance_count`."
         )
-    return global_batch // rows
+    return global_batch_size // rows

@@ -1,4 +1,4 @@
-"""From a plan to a job, by SageMaker's Python SDK 3."""
+"""Starts a planned job with SageMaker's Python SDK 3."""
 
 import secrets
 from typing import Any
@@ -32,18 +32,11 @@ from albert_keras.launching.source_code import staged_source
 
 
 def training_request(plan: JobPlan) -> dict[str, Any]:
-    """The CreateTrainingJob request of a plan, without any call to Amazon.
-
-    Args:
-        plan: A `JobPlan`.
-
-    Returns:
-        Dictionary in the names of the service.
-    """
+    """The CreateTrainingJob request of a plan, without any call to AWS."""
     session = OfflineSession(plan.region, plan.bucket)
     with staged_source(plan.source_dir, plan.entry_point, "") as source:
         trainer = make_trainer(plan, session, source)
-        # The SDK has no public way to see a request without uploads.
+        # The SDK has no public method for a request without uploads.
         return trainer._create_training_job_args(boto3=True)
 
 
@@ -51,15 +44,15 @@ def launch(plan: JobPlan, wait: bool = False) -> str:
     """Uploads the code and starts the job.
 
     Args:
-        plan: A `JobPlan`.
-        wait: Whether to stay and print the job's log until it ends.
+        plan: Description of the job.
+        wait: Whether to wait for the job to end, and print its log.
 
     Returns:
         Name of the job.
 
     Raises:
-        ValueError: If Amazon refuses, the role will not do, or there are no
-            credentials.
+        ValueError: If AWS refuses the request, the role lacks permissions, or
+            credentials are missing.
     """
     secret = secrets.token_hex(32)
     try:
@@ -74,7 +67,7 @@ def launch(plan: JobPlan, wait: bool = False) -> str:
         BotoCoreError,
         ClientError,
         RoleValidationError,
-        SageMakerCoreError,  # the job that was waited for failed
+        SageMakerCoreError,  # the awaited job failed
     ) as error:
         raise ValueError(
             f"{error} See 'What goes wrong' in docs/sagemaker.md."
@@ -83,7 +76,7 @@ def launch(plan: JobPlan, wait: bool = False) -> str:
 
 
 def make_trainer(plan, session, source_dir):
-    """The SDK's `ModelTrainer` of a plan."""
+    """The SDK's `ModelTrainer` for a plan."""
     trainer = ModelTrainer(
         sagemaker_session=session,
         role=plan.role,
@@ -120,7 +113,7 @@ def make_trainer(plan, session, source_dir):
     )
 
 
-# === Its parts ===
+# === Parts of the trainer ===
 
 
 def _compute(plan):

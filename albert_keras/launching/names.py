@@ -1,13 +1,13 @@
-"""What Amazon Web Services accept as names and ids.
+"""Checks names and ids as Amazon Web Services do.
 
-The patterns are those of the service's API reference (CreateTrainingJob,
-VpcConfig, FileSystemDataSource, Tag).
+The patterns come from the API reference (CreateTrainingJob, VpcConfig,
+FileSystemDataSource, Tag).
 """
 
 import re
 
-# SageMaker's SDK adds a hyphen and fourteen digits, and cuts what is longer
-# than 63 characters, digits first.
+# SageMaker's SDK appends a hyphen and fourteen digits, and truncates names to
+# 63 characters, which would cut off the digits.
 MAX_JOB_NAME = 63 - 15
 
 _RULES = {
@@ -29,7 +29,7 @@ _RULES = {
     "file system": (r"fs-[0-9a-f]{8,}", "fs-0123456789abcdef0"),
     "mount name": (
         r"[a-zA-Z0-9_\-]{1,63}",
-        "the volume's mount name alone, without a slash; `aws fsx "
+        "only the volume's mount name, without a slash; `aws fsx "
         "describe-file-systems` shows it",
     ),
     "subnet": (r"subnet-[0-9a-zA-Z]+", "subnet-0123456789abcdef0"),
@@ -38,7 +38,7 @@ _RULES = {
         r"s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9](/.*)?",
         "s3://BUCKET/PREFIX",
     ),
-    "bucket": (r"[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]", "a bucket's name alone"),
+    "bucket": (r"[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]", "only a bucket's name"),
     "region": (r"[a-z]{2}(-[a-z]+)+-\d", "us-east-1"),
     "tag": (
         r"[\w\s.:/+\-@]{1,128}=[\w\s.:/=+\-@]{0,256}",
@@ -48,27 +48,27 @@ _RULES = {
 _REGISTRY = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9\-]+)\.amazonaws\.com")
 
 
-def check_name(kind: str, flag: str, value: str) -> None:
-    """Raises a `ValueError` where the service would refuse a value.
+def check_name(kind: str, argument: str, value: str) -> None:
+    """Raises a `ValueError` if the service would refuse a value.
 
     Args:
         kind: A key of the rules, such as `"role"`.
-        flag: The flag it came with, for the message.
+        argument: Name of the setting, for the message.
         value: The value.
     """
     pattern, expected = _RULES[kind]
     if not re.fullmatch(pattern, value):
         raise ValueError(
-            f"--{flag} must be like this: {expected}. Received: {value!r}."
+            f"`{argument}` must be like this: {expected}. Received: {value!r}."
         )
 
 
-def registry_of(image):
+def registry_of(image: str) -> tuple[str | None, str | None]:
     """Account and region of an image in Amazon ECR, or (None, None)."""
     match = _REGISTRY.match(image)
-    return match.groups() if match else (None, None)
+    return (match[1], match[2]) if match else (None, None)
 
 
-def account_of(role):
+def account_of(role: str) -> str:
     """The account of a role's ARN."""
     return role.split(":")[4]

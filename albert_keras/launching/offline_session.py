@@ -1,4 +1,4 @@
-"""A session of SageMaker's SDK that cannot reach Amazon."""
+"""A session of SageMaker's SDK that cannot reach AWS."""
 
 import boto3
 from botocore.exceptions import ClientError
@@ -6,7 +6,7 @@ from sagemaker.core.helper.session_helper import Session
 
 
 class OfflineSession(Session):
-    """Knows where things would be uploaded to, and uploads nothing.
+    """A session that returns the locations of uploads without uploading.
 
     Args:
         region: Region of the job.
@@ -14,7 +14,7 @@ class OfflineSession(Session):
     """
 
     def __init__(self, region, bucket):
-        # Made-up keys, lest real ones are looked for over the network.
+        # Dummy keys: otherwise boto3 would look for real ones on the network.
         boto_session = boto3.Session(
             aws_access_key_id="offline",
             aws_secret_access_key="offline",
@@ -27,7 +27,7 @@ class OfflineSession(Session):
         return self._default_bucket_name_override
 
     def upload_data(self, path, bucket, key_prefix, **kwargs):
-        """Where the files would be."""
+        """The location that the files would be uploaded to."""
         return f"s3://{bucket}/{key_prefix}"
 
 

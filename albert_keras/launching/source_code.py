@@ -1,4 +1,4 @@
-"""The code that a training job gets along."""
+"""The code that is uploaded with a training job."""
 
 import contextlib
 import shutil
@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Hidden files, keys and what can be made again, in every folder.
+# Hidden files, keys and generated files, in every folder.
 IGNORED = (".*", "*.key", "*.pem", "__pycache__", "*.egg-info")
-# What a job does not run, and results, at the top.
+# Results and code that a job does not run, in the top folder.
 IGNORED_AT_THE_TOP = ("build", "dist", "demo", "runs", "tests", "docs")
 MAX_BYTES = 200_000_000
 JOB_SECRET = "job_secret"
@@ -18,25 +18,25 @@ JOB_SECRET = "job_secret"
 def staged_source(
     source_dir: str | Path, entry_point: str, secret: str
 ) -> Iterator[Path]:
-    """Yields a directory with what to upload.
+    """Yields a directory to upload: the code and the job's secret.
 
-    Beside the code it holds the secret from which the hosts of a job derive
-    the key that they reach each other with (see docker/), so that neither the
-    image nor the job's description holds one.
+    The hosts of a job derive from the secret the key with which they reach
+    each other (see docker/). So neither the image nor the job's description
+    contains a key.
 
     Args:
         source_dir: Directory of the code.
-        entry_point: The script to run, relative to it.
-        secret: A string of hexadecimal digits, made for this job alone.
+        entry_point: Script to run, relative to `source_dir`.
+        secret: String of hexadecimal digits, generated for this job.
 
     Raises:
-        ValueError: If there is no such directory or script, or it holds more
-            than code.
+        ValueError: If the directory or script does not exist, or the
+            directory holds more than code.
     """
     source = Path(source_dir)
     if not (source / entry_point).is_file():
         raise ValueError(
-            f"--source_dir {source_dir} holds no --entry_point {entry_point}. "
+            f"`source_dir` {source_dir} holds no `entry_point` {entry_point}. "
             "Pass the checkout of this project, or a directory with the same "
             "recipes/."
         )
@@ -55,9 +55,9 @@ def _copy(source, target):
         copied += Path(source).stat().st_size
         if copied > MAX_BYTES:
             raise ValueError(
-                f"--source_dir holds more than {MAX_BYTES // 1_000_000} MB, "
-                f"of which {source} is one. Pass a directory of code alone; "
-                "data belongs on the volume."
+                "`source_dir` must hold only code. Received: more than "
+                f"{MAX_BYTES // 1_000_000} MB, among them {source}. Move data "
+                "to the volume."
             )
         return shutil.copy2(source, target)
 

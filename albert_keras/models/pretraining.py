@@ -35,6 +35,22 @@ class AlbertForPretraining(AlbertForMaskedLM):
         )
         self.sop_head.build((None, config.hidden_dim))
 
+    def train_only(self, *names):
+        """Trains only some objectives; the other head keeps its weights.
+
+        Call it before `compile`. It is not saved with the model.
+
+        Args:
+            *names: `"mlm"`, `"sop"` or both.
+        """
+        self.objectives = tuple(
+            objective
+            for objective in type(self).objectives
+            if objective.name in names
+        )
+        self.mlm_head.trainable = "mlm" in names
+        self.sop_head.trainable = "sop" in names
+
     def call(self, inputs, training=False):
         encoded = self.encode(inputs, training)
         return {

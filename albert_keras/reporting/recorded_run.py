@@ -5,9 +5,7 @@ import json
 import statistics
 from pathlib import Path
 
-from albert_keras.evaluation.task_evaluation import (
-    METRICS_FILE as SCORES_FILE,
-)
+from albert_keras.evaluation.task_evaluation import EVALUATION_FILE
 from albert_keras.reporting.curves import VALIDATION, Panel
 from albert_keras.training.callbacks.training_log import (
     METRICS_FILE,
@@ -83,8 +81,8 @@ class RecordedRun:
             scores={
                 name: _read_json(file)
                 for name, file in (
-                    ("last", path / SCORES_FILE),
-                    ("best", path / "best" / SCORES_FILE),
+                    ("last", path / EVALUATION_FILE),
+                    ("best", path / "best" / EVALUATION_FILE),
                 )
                 if file.is_file()
             },

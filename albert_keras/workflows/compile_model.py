@@ -1,25 +1,29 @@
-"""From settings to a compiled model: schedule, optimizer and step."""
+"""Compiles a model with the schedule and optimizer of the settings."""
+
+from typing import Any
 
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay, adamw
+from albert_keras.training.steps.accumulating_model import AccumulatingModel
+from albert_keras.workflows.run_settings import RunSettings
 
 
 def compile_model(
-    settings,
-    model,
-    peak_learning_rate,
-    warmup_steps,
-    total_steps,
-    **optimizer_arguments,
-):
-    """Compiles a model as pretraining and fine-tuning do.
+    settings: RunSettings,
+    model: AccumulatingModel,
+    peak_learning_rate: float,
+    warmup_steps: int,
+    total_steps: int,
+    **optimizer_arguments: Any,
+) -> None:
+    """Compiles a model for pretraining or fine-tuning.
 
     Args:
-        settings: `PretrainingSettings` or `FinetuningSettings`.
-        model: An `AccumulatingModel`.
+        settings: Settings of the run.
+        model: The model.
         peak_learning_rate, warmup_steps, total_steps: Of the schedule.
-        **optimizer_arguments: More than both have in common.
+        **optimizer_arguments: Further arguments of the optimizer.
     """
-    arguments = dict(
+    arguments: dict[str, Any] = dict(
         learning_rate=WarmupPolynomialDecay(
             peak_learning_rate,
             warmup_steps,

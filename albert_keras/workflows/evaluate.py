@@ -1,28 +1,49 @@
-"""What the recipes do with data and models beside training."""
+"""Fine-tuning recipes apart from training: modes, examples, evaluation."""
 
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from albert_keras.evaluation.task_evaluation import METRICS_FILE
+from albert_keras.data.tasks.example_batches import Examples
+from albert_keras.evaluation.task_evaluation import (
+    EVALUATION_FILE,
+    TaskEvaluation,
+)
 from albert_keras.models.auto import load_model
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 from albert_keras.training import distributed
 from albert_keras.workflows.finetune import check_length
+from albert_keras.workflows.finetuning_settings import FinetuningSettings
 from albert_keras.workflows.progress_bars import progress_bars
 
 
-def load_tokenizer(settings):
-    """The tokenizer of `--vocabulary`, or else of `--pretrained`."""
-    return AlbertTokenizer.from_pretrained(
-        settings.vocabulary or settings.pretrained
-    )
+def by_mode(**modes: Callable) -> Callable:
+    """A fine-tuning recipe: its function for each `--mode`.
+
+    Args:
+        **modes: `(settings, tokenizer) -> result` by mode.
+
+    Returns:
+        `settings -> result`, for `run_recipe`.
+    """
+
+    def run(settings):
+        distributed.initialize()
+        settings.check()
+        tokenizer = AlbertTokenizer.from_pretrained(
+            settings.vocabulary or settings.pretrained
+        )
+        return modes[settings.mode](settings, tokenizer)
+
+    return run
 
 
-def load_fine_tuned(settings, model_class):
-    """A model of a class, whose head is not random.
+def load_fine_tuned(settings: FinetuningSettings, model_class: type) -> Any:
+    """Loads the model of `--pretrained`, whose head must be trained.
 
     Raises:
-        ValueError: If `--pretrained` holds another.
+        ValueError: If it is not a `model_class`.
     """
     model = load_model(settings.pretrained, dtype=settings.precision)
     if not isinstance(model, model_class):
@@ -33,12 +54,13 @@ def load_fine_tuned(settings, model_class):
     return model
 
 
-def make_examples(settings, make):
-    """Encodes texts, with a bar; the first rank fills the cache.
+def make_examples(settings: FinetuningSettings, make: Callable) -> Any:
+    """Encodes texts with a progress bar; the first rank fills the cache.
 
     Args:
-        settings: `FinetuningSettings`.
-        make: Called with `workers` and `progress` of `encode_texts`.
+        settings: The recipe's settings.
+        make: Called with the arguments `workers` and `progress` of
+            `encode_texts`; returns the `Examples`.
     """
 
     def make_with_bar():
@@ -48,13 +70,13 @@ def make_examples(settings, make):
     return distributed.first_rank_first(make_with_bar)
 
 
-def say_report(path, total, report):
-    """Says what of a file is not used as it stands.
+def say_report(path: str | Path, total: int, report: dict[str, list]) -> None:
+    """Prints how many items of a file were changed or left out.
 
     Args:
         path: The file.
-        total: Number of what it has of them.
-        report: Lists of the ones concerned, by what was done.
+        total: Number of all items in it.
+        report: Places of the affected items, by what was done to them.
     """
     for what, places in report.items():
         if places:
@@ -65,18 +87,21 @@ def say_report(path, total, report):
             )
 
 
-def claim(settings, *written):
-    """The output directory, which must hold nothing but an evaluation.
+def claim(settings: FinetuningSettings, *written: str) -> Path:
+    """The output directory, which may hold only an earlier evaluation.
 
     Args:
-        settings: `FinetuningSettings`.
+        settings: The recipe's settings.
         *written: Names of the files that the recipe writes.
+
+    Raises:
+        ValueError: If it holds other files.
     """
     directory = Path(settings.output_dir)
     if directory.is_file():
         raise ValueError(f"{directory} is a file. Pass a directory.")
     names = {path.name for path in directory.glob("*")}
-    others = sorted(names - {METRICS_FILE, *written})
+    others = sorted(names - {EVALUATION_FILE, *written})
     if others:
         raise ValueError(
             f"{directory} holds something other than an evaluation: "
@@ -85,15 +110,21 @@ def claim(settings, *written):
     return directory
 
 
-def evaluate_alone(evaluation, model, all_examples, output_dir):
-    """Evaluates a model, prints and writes the metrics, and returns them.
+def evaluate_alone(
+    evaluation: TaskEvaluation,
+    model: Any,
+    all_examples: Iterable[Examples],
+    output_dir: str | Path,
+) -> dict[str, Any]:
+    """Evaluates a model; prints, writes and returns the metrics.
 
     Args:
-        evaluation: A `TaskEvaluation`.
+        evaluation: The evaluation.
         model: A fine-tuned model.
-        all_examples: The `Examples` that it predicts for.
-        output_dir: Gets predictions and metrics.
+        all_examples: The examples that the evaluation predicts.
+        output_dir: Directory for predictions and metrics.
     """
+    all_examples = list(all_examples)
     for examples in all_examples:
         check_length(examples, model)
     with progress_bars("rows") as progress:
@@ -103,3 +134,26 @@ def evaluate_alone(evaluation, model, all_examples, output_dir):
         evaluation.write(output_dir)
         print(json.dumps(metrics, indent=2))
     return metrics
+
+
+def predict_alone(
+    predict: Callable,
+    settings: FinetuningSettings,
+    model: Any,
+    examples: Examples,
+    description: str = "predicting",
+) -> Any:
+    """Predicts with a progress bar.
+
+    Args:
+        predict: `(model, examples, batch_size, progress) -> predictions`.
+        settings: The recipe's settings.
+        model: A fine-tuned model.
+        examples: What to predict.
+        description: Text of the progress bar.
+    """
+    check_length(examples, model)
+    with progress_bars("rows") as progress:
+        share = len(examples) // distributed.size()
+        advance = progress(description, share)
+        return predict(model, examples, settings.eval_batch_size, advance)

@@ -1,12 +1,12 @@
-"""The story that all fine-tuning recipes tell.
+"""Fine-tunes a model on a task; shared by all fine-tuning recipes.
 
-A recipe reads its files into a `Task`; what follows is the same for all:
-compile, resume, `fit` with evaluations in between, keep the best, say how it
-ended.
+A recipe reads its files into a `Task`. The rest is the same for all: compile,
+resume, `fit` with evaluations, keep the best model, report the result.
 """
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -24,7 +24,10 @@ from albert_keras.training.callbacks.training_log import (
 )
 from albert_keras.training.runs.training_run import TrainingRun
 from albert_keras.workflows.compile_model import compile_model
-from albert_keras.workflows.finetuning_settings import TaskDefaults
+from albert_keras.workflows.finetuning_settings import (
+    FinetuningSettings,
+    TaskDefaults,
+)
 
 DATA_REPORT = "data_report.json"
 BEST = "best"
@@ -32,61 +35,47 @@ BEST = "best"
 
 @dataclasses.dataclass
 class Task:
-    """What a recipe brings.
+    """A task to fine-tune a model on.
 
     Attributes:
-        name: Of the task, to be shown.
-        defaults: Its `TaskDefaults`.
+        name: Name to show.
+        defaults: Published hyperparameters of the task.
         training: Training rows.
-        tokenizer: Saved along with the model.
-        model_class: Of the model that is fine-tuned.
-        arguments: Of that class, beside the dropout.
-        evaluation: The `TaskEvaluation`; None without a dev file.
-        card: What the model card says of the data.
-        report: What was not used as it stands, for data_report.json.
+        tokenizer: Tokenizer to save with the model.
+        model_class: Class of the model.
+        arguments: Further arguments of the model, other than dropout.
+        evaluation: Evaluation on the dev file; None without one.
+        card: Description of the data for the model card.
+        report: What was omitted or truncated, for data_report.json.
     """
 
     name: str
     defaults: TaskDefaults
     training: Examples
     tokenizer: Any
-    model_class: type
+    model_class: Any
     evaluation: TaskEvaluation | None = None
     arguments: dict = dataclasses.field(default_factory=dict)
     card: str = ""
     report: dict = dataclasses.field(default_factory=dict)
 
 
-def run_mode(settings, *arguments, **modes):
-    """Does what `--mode` says, and returns what that does.
+def finetune(settings: FinetuningSettings, task: Task) -> Path:
+    """Fine-tunes a model, and returns the run directory.
 
     Args:
-        settings: `FinetuningSettings` with `mode`.
-        *arguments: Handed on behind the settings.
-        **modes: A function for each mode.
-    """
-    distributed.initialize()
-    settings.check()
-    return modes[settings.mode](settings, *arguments)
-
-
-def finetune(settings, task):
-    """Fine-tunes, and returns the run's directory.
-
-    Args:
-        settings: `FinetuningSettings`, checked; `distributed.initialize` was
-            called.
-        task: The `Task`.
+        settings: Checked settings; call `distributed.initialize` before.
+        task: The task.
     """
     if not len(task.training):
         raise ValueError(
-            f"{task.name}: no training row is left. See what was left out "
-            "above, and pass a file with usable rows."
+            f"{task.name}: no training row is left. See above which rows were "
+            "omitted, and pass a file with usable ones."
         )
     plan = settings.plan(
         task.defaults, len(task.training), distributed.replicas()
     )
-    run = TrainingRun(with_plan(settings, plan), plan.rows_per_update)
+    run = TrainingRun(with_plan(settings, plan), plan.global_batch_size)
     keras.utils.set_random_seed(settings.seed)
     model = task.model_class.from_pretrained(
         settings.pretrained,
@@ -121,7 +110,7 @@ def finetune(settings, task):
 
 
 def check_length(examples, model):
-    """Raises where rows are longer than the model's positions."""
+    """Raises if rows are longer than the model's position embeddings."""
     positions = model.config.max_sequence_length
     if examples.sequence_length > positions:
         raise ValueError(
@@ -131,17 +120,17 @@ def check_length(examples, model):
 
 
 def with_plan(settings, plan):
-    """The settings with the evaluations' frequency as a number."""
+    """The settings with the plan's validation frequency."""
     return dataclasses.replace(
         settings, validation_frequency=plan.validation_frequency
     )
 
 
 def make_batches(settings, examples, plan):
-    """This rank's training batches, without end."""
+    """Endless training batches of this rank."""
     return TrainingBatches(
         examples,
-        plan.rows_per_update // distributed.size(),
+        plan.global_batch_size // distributed.size(),
         seed=settings.seed,
         rank=distributed.rank(),
         size=distributed.size(),
@@ -150,7 +139,7 @@ def make_batches(settings, examples, plan):
 
 
 def compile_for(settings, defaults, plan, model):
-    """Compiles with the schedule and the optimizer of the settings."""
+    """Compiles a model for a plan."""
     compile_model(
         settings,
         model,
@@ -167,7 +156,7 @@ def compile_for(settings, defaults, plan, model):
 
 
 def evaluate_while_training(settings, task, run, model):
-    """The `Validation` of a run; none without a dev file."""
+    """The `Validation`s of a run: one, or none without a dev file."""
     evaluation = task.evaluation
     if evaluation is None:
         return ()
@@ -204,7 +193,7 @@ def evaluate_while_training(settings, task, run, model):
         if best.should_stop and step > run.first_step:
             distributed.say(
                 f"Stopping early: no better {evaluation.metric} than "
-                f"{best.best:.4g} of update {best.best_step:,} in "
+                f"{best.best:.4g} (update {best.best_step:,}) in "
                 f"{best.without_better} evaluations."
             )
             model.stop_training = True
@@ -214,7 +203,7 @@ def evaluate_while_training(settings, task, run, model):
             lambda: evaluation(model),
             run.settings.validation_frequency,
             metrics=evaluation.metrics,
-            first=False,  # the head is random
+            first=False,  # the head is still random
             report=report,
         ),
     )
@@ -226,7 +215,7 @@ def write_json(path, values):
 
 
 def describe(evaluation, metrics):
-    """The logged metrics in a line."""
+    """The logged metrics on one line."""
     return ", ".join(
         f"{name} {metrics[name]:.4g}"
         for name in evaluation.metrics
@@ -234,24 +223,25 @@ def describe(evaluation, metrics):
     )
 
 
-# === What is printed ===
+# === Printed output ===
 
 
 def announce(settings, task, plan, model, start):
+    """Prints the size of the task and the hyperparameters."""
     distributed.say(
         f"{task.name}: {len(task.training):,} training rows, "
         f"{model.count_params():,} parameters from {settings.pretrained}.\n"
-        f"{plan.total_steps - start:,} updates of {plan.rows_per_update} rows, "
-        f"{plan.epochs:.1f} passes in all. {settings.optimizer}, peak learning "
-        f"rate {settings.peak_learning_rate(task.defaults):.3g} after "
+        f"{plan.total_steps - start:,} updates of {plan.global_batch_size} "
+        f"rows, {plan.epochs:.1f} epochs in total. {settings.optimizer}, peak "
+        f"learning rate {settings.peak_learning_rate(task.defaults):.3g} after "
         f"{plan.warmup_steps:,} updates."
     )
     if start:
-        distributed.say(f"Going on from update {start:,}.")
+        distributed.say(f"Resuming from update {start:,}.")
 
 
 def make_card(settings, task, plan):
-    """What the model's card says of data and training."""
+    """Data and training for the model card."""
     return {
         "name": settings.name or f"ALBERT for {task.name}",
         "data": task.card,
@@ -261,7 +251,7 @@ def make_card(settings, task, plan):
             "learning_rate": settings.peak_learning_rate(task.defaults),
             "warmup_steps": plan.warmup_steps,
             "total_steps": plan.total_steps,
-            "global_batch": plan.rows_per_update,
+            "global_batch": plan.global_batch_size,
             "weight_decay": settings.weight_decay,
             "seed": settings.seed,
         },
@@ -269,7 +259,7 @@ def make_card(settings, task, plan):
 
 
 def finish(task, run):
-    """Draws the curves and says where things are."""
+    """Plots the curves and prints where the results are."""
     path = run.directory.path
     panels = [Panel("Loss", "loss"), Panel("Learning rate", "learning_rate")]
     if task.evaluation is not None:

@@ -1,30 +1,32 @@
-"""Settings that the fine-tuning recipes share, and their plans.
+"""Settings that the fine-tuning recipes share, and the plan of a run.
 
-What a task does not say comes from the paper's table 14 (ALBERT,
-arXiv:1909.11942), Google's release or the AWS sample, see each task.
+Defaults come from table 14 of the paper (ALBERT, arXiv:1909.11942), Google's
+release or the AWS sample, see each task.
 """
 
 import dataclasses
 import math
 from typing import ClassVar, Literal
 
+from albert_keras.workflows.run_settings import RunSettings, order_fields
+
 
 @dataclasses.dataclass(frozen=True)
 class TaskDefaults:
-    """Hyperparameters that a task is known to work with.
+    """Published hyperparameters of a task.
 
     Attributes:
-        learning_rate: Peak, for AdamW.
-        batch_size: Rows of an update, on all ranks and micro-batches.
-        warmup_share: Share of the updates.
-        max_seq_length: Length of the longest rows.
-        total_steps: Updates of `batch_size` rows; or
-        epochs: passes over the data.
-        hidden_dropout: Dropout of the encoder, attention included.
+        learning_rate: Peak learning rate, for AdamW.
+        global_batch_size: Rows of an update over all ranks.
+        warmup_share: Warm-up, as a share of the updates.
+        max_seq_length: Maximum sequence length in tokens.
+        total_steps: Updates of `global_batch_size` rows, or None.
+        epochs: Passes over the data, if there are no `total_steps`.
+        hidden_dropout: Dropout rate of the encoder, including attention.
     """
 
     learning_rate: float
-    batch_size: int
+    global_batch_size: int
     warmup_share: float
     max_seq_length: int
     total_steps: int | None = None
@@ -34,219 +36,153 @@ class TaskDefaults:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a fine-tuning run comes to, given its data and ranks.
+    """Length and batch size of a run, given its data and ranks.
 
     Attributes:
-        batch_size: Rows of a micro-batch on each rank.
-        rows_per_update: Rows of an update on all ranks.
-        total_steps, warmup_steps: Updates.
+        global_batch_size: Rows of an update over all ranks.
+        total_steps, warmup_steps: Numbers of updates.
         validation_frequency: Updates between two evaluations.
         epochs: Passes over the training rows.
     """
 
-    batch_size: int
-    rows_per_update: int
+    global_batch_size: int
     total_steps: int
     warmup_steps: int
     validation_frequency: int
     epochs: float
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FinetuningSettings:
-    """What every fine-tuning recipe can be told."""
+class FinetuningSettings(RunSettings):
+    """Settings of every fine-tuning recipe."""
 
     # === Paths ===
 
     pretrained: str
-    """A pretrained directory of any format, a run's directory, or a hub's
-    handle."""
+    """Pretrained directory of any format, run directory, or hub handle."""
 
     vocabulary: str | None = None
-    """A SentencePiece model, where `pretrained` has none."""
-
-    output_dir: str
-    """Run directory: settings, metrics, checkpoints, predictions, figure."""
-
-    resume: bool = False
-    """Go on from the newest whole checkpoint in the run directory."""
-
-    checkpoint_dir: str | None = None
-    """Where checkpoints go; by default /opt/ml/checkpoints where it exists
-    (SageMaker's spot instances), else in the run directory."""
-
-    name: str = ""
-    """A name of yours, for the model card and Weights & Biases."""
+    """SentencePiece model, if `pretrained` has none."""
 
     # === Model ===
 
     hidden_dropout_prob: float | None = None
-    """Dropout of the hidden layers; by default the paper's for the task."""
+    """Dropout rate of the hidden layers; by default the paper's for the
+    task."""
 
     attention_probs_dropout_prob: float | None = None
-    """Dropout of the attention probabilities; by default that of the hidden
+    """Dropout rate of the attention weights; by default that of the hidden
     layers."""
 
     classifier_dropout_prob: float = 0.1
-    """Dropout before the head (ALBERT paper, table 14)."""
+    """Dropout rate before the head (ALBERT paper, table 14)."""
 
     # === Data ===
 
     max_seq_length: int | None = None
-    """Length of the longest rows; by default the paper's for the task."""
+    """Maximum sequence length in tokens; by default the paper's for the
+    task."""
 
     group_by_length: bool = True
-    """Put rows of like lengths into a batch, so that less is padded."""
+    """Batch rows of similar length, for less padding."""
 
     workers: int | None = None
-    """Processes that encode; by default as many as pay off."""
+    """Processes that encode text; by default chosen by its size."""
 
     cache: bool = True
-    """Keep the encoded texts beside their file."""
+    """Cache the encoded texts next to their file."""
 
     # === Training ===
 
-    seed: int = 42
-    """Seed of the head's weights, of dropout and of the order of rows."""
-
     batch_size: int | None = None
-    """Rows in a micro-batch, on each rank, under JAX on each of the machine's
-    devices; by default the paper's batch, shared out."""
-
-    gradient_accumulation_steps: int = 1
-    """Micro-batches in an update, on each rank."""
+    """Rows per micro-batch on each rank; on JAX, on each device of the
+    machine. By default the paper's batch, divided among them."""
 
     epochs: float | None = None
     """Passes over the training rows."""
 
     total_steps: int | None = None
-    """Updates in all, in place of `epochs`; by default as many rows as the
-    paper's for the task."""
+    """Total number of updates, instead of `epochs`; by default for as many
+    rows as in the paper."""
 
     warmup_steps: int | None = None
-    """Updates of warm-up; by default the paper's share for the task."""
+    """Warm-up updates; by default the paper's share for the task."""
 
     optimizer: Literal["adamw", "lamb"] = "adamw"
-    """AdamW as in the papers, or LAMB (Google advises 3e-4 to 5e-4)."""
+    """AdamW as in the papers, or LAMB (Google recommends rates of 3e-4 to
+    5e-4)."""
 
     learning_rate: float | None = None
-    """Peak; by default the paper's for the task, with LAMB 3e-4."""
-
-    end_learning_rate: float = 0.0
-    """Rate after the last update."""
-
-    learning_rate_decay_power: float = 1.0
-    """1 is a linear decay."""
+    """Peak learning rate; by default the paper's for the task, or 3e-4 with
+    LAMB."""
 
     layer_wise_learning_rate_decay: float = 1.0
-    """What the rate is multiplied by from each part of the model to the one
-    below: head, groups of layers, embeddings. 1 is none."""
-
-    weight_decay: float = 0.01
-    """Decay; layer normalization and biases are left out (AWS sample: 0)."""
-
-    epsilon: float = 1e-6
-    """Added to the root of the second moment."""
-
-    max_grad_norm: float = 1.0
-    """Clipping of the gradient's global norm."""
-
-    gradient_compression: Literal["none", "float16", "bfloat16"] = "none"
-    """Type in which gradients travel between ranks or devices."""
-
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Types of the computation."""
-
-    remat: bool = False
-    """Compute each layer again for its gradient: a third more time, and much
-    less memory. Without dropout only."""
-
-    skip_xla: bool = False
-    """Do not compile with XLA (TensorFlow does on GPUs only; JAX always, or
-    else it runs operation by operation)."""
-
-    eager: bool = False
-    """Run without a graph, to look for faults."""
+    """Factor of the learning rate from each part of the model to the one below
+    it: head, layer groups, embeddings. 1 for none."""
 
     # === Evaluation ===
 
     eval_batch_size: int = 32
-    """Rows of a batch in evaluation, on each rank or device."""
+    """Rows per batch in evaluation, on each rank or device."""
 
     validation_frequency: int | None = None
     """Updates between two evaluations; by default a quarter of the run."""
 
     keep_best: bool = True
-    """Save the model with the best score as `best/` in the run directory."""
+    """Save the model with the best score to `best/` in the run directory."""
 
     early_stopping_patience: int | None = None
-    """Stop after so many evaluations without a better score."""
+    """Stop after this many evaluations without a better score."""
 
     # === Logs ===
-
-    log_frequency: int = 10
-    """Updates between two rows of metrics."""
 
     checkpoint_frequency: int = 1000
     """Updates between two checkpoints."""
 
     keep_checkpoints: int = 1
-    """How many checkpoints to keep."""
+    """Number of checkpoints to keep."""
 
-    wandb_project: str | None = None
-    """Log to this project of Weights & Biases as well, if logged in."""
+    MAY_CHANGE: ClassVar[frozenset[str]] = RunSettings.MAY_CHANGE | {
+        "name",
+        "workers",
+        "cache",
+        "eval_batch_size",
+    }
+    POSITIVE: ClassVar[frozenset[str]] = RunSettings.POSITIVE | {
+        "eval_batch_size",
+        "epochs",
+        "early_stopping_patience",
+        "max_seq_length",
+        "workers",
+    }
 
-    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
-        {
-            "output_dir",
-            "resume",
-            "checkpoint_dir",
-            "name",
-            "workers",
-            "cache",
-            "wandb_project",
-            "batch_size",
-            "gradient_accumulation_steps",
-            "eval_batch_size",
-            "log_frequency",
-            "checkpoint_frequency",
-            "keep_checkpoints",
-            "remat",
-            "skip_xla",
-            "eager",
-        }
-    )
-    """What a resumed run may change without becoming another run."""
-
-    def plan(self, defaults, num_rows, num_ranks):
-        """The batch arithmetic of a run.
+    def plan(
+        self, defaults: TaskDefaults, num_rows: int, num_ranks: int
+    ) -> Plan:
+        """Computes batch size and number of updates.
 
         Args:
-            defaults: The task's `TaskDefaults`.
-            num_rows: Training rows.
-            num_ranks: Number of processes.
-
-        Returns:
-            A `Plan`.
+            defaults: Hyperparameters of the task.
+            num_rows: Number of training rows.
+            num_ranks: Number of ranks, or of devices on JAX.
 
         Raises:
-            ValueError: If the paper's batch cannot be shared out evenly.
+            ValueError: If the paper's batch cannot be divided evenly.
         """
-        rows = self.rows_per_update(defaults, num_ranks)
-        if self.total_steps is not None:
-            steps = self.total_steps
-        elif self.epochs is not None or defaults.total_steps is None:
-            epochs = defaults.epochs if self.epochs is None else self.epochs
-            steps = max(1, round(epochs * num_rows / rows))
+        rows = self.compute_global_batch_size(defaults, num_ranks)
+        total_rows: float
+        if self.epochs is None and defaults.total_steps is not None:
+            # As many rows as in the paper, whatever the batch size.
+            total_rows = defaults.total_steps * defaults.global_batch_size
         else:
-            # As many rows as in the paper, whatever the batch.
-            steps = round(defaults.total_steps * defaults.batch_size / rows)
+            total_rows = (self.epochs or defaults.epochs or 0) * num_rows
+        steps = self.total_steps or max(1, round(total_rows / rows))
         warmup = self.warmup_steps
         if warmup is None:
             warmup = min(round(defaults.warmup_share * steps), steps - 1)
         return Plan(
-            batch_size=rows // (self.gradient_accumulation_steps * num_ranks),
-            rows_per_update=rows,
+            global_batch_size=rows,
             total_steps=steps,
             warmup_steps=warmup,
             validation_frequency=(
@@ -255,28 +191,30 @@ class FinetuningSettings:
             epochs=steps * rows / num_rows,
         )
 
-    def rows_per_update(self, defaults, num_ranks):
-        """Rows of an update on all ranks."""
-        shares = self.gradient_accumulation_steps * num_ranks
+    def compute_global_batch_size(
+        self, defaults: TaskDefaults, num_ranks: int
+    ) -> int:
+        """Rows of an update over all ranks."""
+        num_micro_batches = self.gradient_accumulation_steps * num_ranks
         if self.batch_size is not None:
-            return self.batch_size * shares
-        if defaults.batch_size % shares:
+            return self.batch_size * num_micro_batches
+        if defaults.global_batch_size % num_micro_batches:
             raise ValueError(
-                f"The task's batch of {defaults.batch_size} rows cannot be "
-                f"shared out among {num_ranks} ranks or devices x "
+                f"The task's batch of {defaults.global_batch_size} rows cannot "
+                f"be divided among {num_ranks} ranks or devices x "
                 f"{self.gradient_accumulation_steps} micro-batches. Pass "
                 "--batch_size, the rows of a micro-batch on each rank."
             )
-        return defaults.batch_size
+        return defaults.global_batch_size
 
-    def peak_learning_rate(self, defaults):
-        """The peak: given, the task's, or Google's advice for LAMB."""
+    def peak_learning_rate(self, defaults: TaskDefaults) -> float:
+        """The peak: given, the task's, or Google's for LAMB."""
         if self.learning_rate is not None:
             return self.learning_rate
         return 3e-4 if self.optimizer == "lamb" else defaults.learning_rate
 
-    def dropouts(self, defaults):
-        """`hidden_dropout` and `attention_dropout` of the encoder."""
+    def dropouts(self, defaults: TaskDefaults) -> dict[str, float]:
+        """The encoder's `hidden_dropout` and `attention_dropout`."""
         hidden = self.hidden_dropout_prob
         if hidden is None:
             hidden = defaults.hidden_dropout
@@ -286,34 +224,10 @@ class FinetuningSettings:
             "attention_dropout": hidden if attention is None else attention,
         }
 
-    def check(self):
-        """Raises where settings do not fit each other."""
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name in _POSITIVE and value is not None and value <= 0:
-                raise ValueError(
-                    f"--{field.name} must be above 0. Received: {value}."
-                )
+    def check(self) -> None:
+        super().check()
         if self.epochs is not None and self.total_steps is not None:
             raise ValueError(
-                "--epochs and --total_steps both say how long to train. "
+                "--epochs and --total_steps both set the length of training. "
                 f"Pass one. Received: {self.epochs} and {self.total_steps}."
             )
-
-
-_POSITIVE = frozenset(
-    {
-        "batch_size",
-        "gradient_accumulation_steps",
-        "eval_batch_size",
-        "epochs",
-        "total_steps",
-        "validation_frequency",
-        "early_stopping_patience",
-        "log_frequency",
-        "checkpoint_frequency",
-        "keep_checkpoints",
-        "max_seq_length",
-        "workers",
-    }
-)

@@ -1,4 +1,4 @@
-"""How the recipes read their settings: flags, a YAML file, defaults.
+"""Reads a recipe's settings: flags, a YAML file, defaults.
 
 Each recipe describes its settings as a frozen dataclass with a sentence under
 each field; flags, help and the keys of the file are the fields.
@@ -6,57 +6,105 @@ each field; flags, help and the keys of the file are the fields.
 
 import dataclasses
 import os
+import re
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import tyro
 import yaml
 
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
-from albert_keras.workflows.legacy_flags import todays_flags
+from albert_keras.workflows.legacy_flags import translate_flags
+
+Settings = TypeVar("Settings")
+
+# Settings that have another name than the library's argument.
+FIELD_OF_ARGUMENT = {
+    "attention_dropout": "attention_probs_dropout_prob",
+    "decay": "layer_wise_learning_rate_decay",
+    "global_clipnorm": "max_grad_norm",
+    "hidden_dropout": "hidden_dropout_prob",
+    "max_predictions": "max_predictions_per_seq",
+    "micro_batch_size": "batch_size",
+    "peak_learning_rate": "learning_rate",
+    "sequence_length": "max_seq_length",
+    "short_sequence_prob": "short_seq_prob",
+}
+_ARGUMENT = re.compile(r"""`(\w+)(?:=["']?([\w.-]+)["']?)?`""")
 
 
-def run_recipe(name, function, settings_class, argv=None):
-    """Runs a recipe: what the user got wrong is told in one line.
+def run_recipe(
+    name: str,
+    function: Callable[[Any], Any],
+    settings_class: type,
+    argv: Sequence[str] | None = None,
+) -> Any:
+    """Runs a recipe; a `ValueError` ends it with a one-line message.
 
     Args:
-        name: The recipe's, put before the message.
-        function: Takes the settings; its `ValueError`s are the user's.
+        name: The recipe's name, put before the message.
+        function: `settings -> result`.
         settings_class, argv: See `parse_settings`.
 
     Returns:
-        What the function returns. In a job on SageMaker, an error becomes its
-        failure reason.
+        What the function returns. In a SageMaker job, an error becomes the
+        job's failure reason.
     """
     settings = parse_settings(settings_class, argv)
     container = SageMakerContainer()
     try:
         return function(settings)
     except ValueError as error:
-        container.report_failure(f"{name}: {error}")
-        raise SystemExit(f"{name}: {error}") from error
+        message = f"{name}: {name_flags(str(error), settings_class)}"
+        container.report_failure(message)
+        raise SystemExit(message) from error
     except Exception as error:
         container.report_failure(f"{name}: {type(error).__name__}: {error}")
         raise
 
 
-def parse_settings(settings_class, argv=None):
-    """The settings of a recipe.
+def name_flags(message: str, settings_class: type) -> str:
+    """Replaces the arguments that a library error names by a recipe's flags.
+
+    `` `overwrite=True` `` becomes `--overwrite`, `` `cache=False` ``
+    `--no_cache` and `` `seed` `` `--seed`, if the settings have the field.
+    """
+    fields = {field.name for field in dataclasses.fields(settings_class)}
+
+    def flag(match):
+        name, value = match.groups()
+        if name not in fields:
+            name = FIELD_OF_ARGUMENT.get(name)
+        if name not in fields:
+            return match[0]
+        if value == "False":
+            return f"--no_{name}"
+        return f"--{name}" if value in (None, "True") else f"--{name} {value}"
+
+    return _ARGUMENT.sub(flag, message)
+
+
+def parse_settings(
+    settings_class: type, argv: Sequence[str] | None = None
+) -> Any:
+    """Parses the settings of a recipe.
 
     Args:
         settings_class: A dataclass.
         argv: Arguments; None takes those of the process. `--config FILE`
-            names a YAML file of fields; environment variables override it
-            (where the dataclass has some, in `ENVIRONMENT`), and flags both.
-            Flags of the AWS sample are taken as what they are called today.
+            names a YAML file of fields. Environment variables override it (if
+            the dataclass names some in `ENVIRONMENT`), and flags override
+            both. Flags of the AWS sample are translated to current ones.
 
     Returns:
-        An instance. Prints a message and exits where arguments are wrong.
+        An instance. Prints a message and exits if arguments are invalid.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     path = _take_config(argv)
     from_file = _read_config(path, settings_class) if path else []
     from_environment = _read_environment(settings_class)
-    argv = todays_flags(argv, settings_class)
+    argv = translate_flags(argv, settings_class)
     return tyro.cli(
         settings_class,
         args=[*from_file, *from_environment, *argv],
@@ -64,8 +112,21 @@ def parse_settings(settings_class, argv=None):
     )
 
 
+def read_settings(path: str, settings: Settings) -> Settings:
+    """Replaces fields of `settings` by those of a YAML file.
+
+    Prints a message and exits if the file is invalid.
+    """
+    return tyro.cli(
+        type(settings),
+        default=settings,
+        args=_read_config(path, type(settings)),
+        use_underscores=True,
+    )
+
+
 def _take_config(argv):
-    """Removes `--config FILE` from the arguments and returns the file."""
+    """Removes `--config FILE` from the arguments and returns the path."""
     for index, argument in enumerate(argv):
         name, equals, value = argument.partition("=")
         if name == "--config":
@@ -78,7 +139,7 @@ def _take_config(argv):
 
 
 def _read_environment(settings_class):
-    """The fields that environment variables set, as flags."""
+    """Flags for the fields that environment variables set."""
     flags = []
     for name, variable in getattr(settings_class, "ENVIRONMENT", {}).items():
         if os.environ.get(variable):
@@ -87,7 +148,7 @@ def _read_environment(settings_class):
 
 
 def _read_config(path, settings_class):
-    """The fields of a YAML file as flags."""
+    """Flags for the fields of a YAML file."""
     try:
         with open(path, encoding="utf-8") as file:
             values = yaml.safe_load(file) or {}

@@ -1,55 +1,58 @@
-"""The training and validation batches of a pretraining."""
+"""Training and validation batches of a pretraining run."""
 
+from albert_keras.data.corpus.token_store import TokenStore
 from albert_keras.data.pretraining.dataset import PretrainingDataset
 from albert_keras.data.pretraining.staged_dataset import StagedDataset
 from albert_keras.training import distributed
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
 
 
-def make_datasets(settings, store):
+def make_datasets(
+    settings: PretrainingSettings, store: TokenStore
+) -> tuple[PretrainingDataset | StagedDataset, PretrainingDataset]:
     """Endless training batches, and validation batches that stay the same."""
 
-    def training_of(length):
+    def make_training(sequence_length):
         return PretrainingDataset(
             store,
-            length,
-            settings.global_batch(distributed.devices()),
+            sequence_length,
+            settings.compute_global_batch_size(distributed.devices()),
             seed=settings.seed,
             rank=distributed.rank(),
             size=distributed.size(),
-            **masking(settings),
+            **_row_arguments(settings),
         )
 
-    training = training_of(settings.max_seq_length)
+    training = make_training(settings.max_seq_length)
     if settings.first_seq_length:
-        first = training_of(settings.first_seq_length)
+        first = make_training(settings.first_seq_length)
         training = StagedDataset(
             [(first, settings.first_seq_steps), (training, None)]
         )
     return training, make_validation(settings, store)
 
 
-def make_validation(settings, store):
-    """This rank's share of the held-out rows."""
-    validation = PretrainingDataset(
+def make_validation(
+    settings: PretrainingSettings, store: TokenStore
+) -> PretrainingDataset:
+    """Validation batches of this rank, the same at each validation."""
+    devices = distributed.devices()
+    return PretrainingDataset(
         store,
         settings.max_seq_length,
-        batch_size=1,
+        devices * settings.batch_size,
         split="validation",
         seed=settings.seed + 1,
         num_steps=settings.validation_steps,
         rank=distributed.rank(),
         size=distributed.size(),
-        **masking(settings),
+        min_batch_size=devices,
+        **_row_arguments(settings),
     )
-    validation.batch_size = distributed.devices() * min(
-        settings.batch_size,
-        len(validation.sequences) // distributed.replicas(),
-    )
-    return validation
 
 
-def masking(settings):
-    """What training and validation rows have in common."""
+def _row_arguments(settings):
+    """Arguments that training and validation batches share."""
     return dict(
         max_predictions=settings.max_predictions_per_seq,
         masked_lm_prob=settings.masked_lm_prob,

@@ -1,242 +1,174 @@
-"""Settings of a pretraining, and what follows from them."""
+"""Settings of a pretraining run, and the values derived from them."""
 
 import dataclasses
 from typing import ClassVar, Literal
 
 from albert_keras.optimizers import square_root_scaling
+from albert_keras.workflows.run_settings import RunSettings, order_fields
 
 
-@dataclasses.dataclass(frozen=True)
-class PretrainingSettings:
+@order_fields
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainingSettings(RunSettings):
     """Pretrains ALBERT on a prepared corpus."""
 
     # === Paths ===
 
     data_dir: str
-    """A corpus made by prepare_corpus.py."""
-
-    output_dir: str
-    """Run directory: settings, metrics, checkpoints, figure."""
-
-    resume: bool = False
-    """Go on from the newest whole checkpoint in the run directory."""
-
-    checkpoint_dir: str | None = None
-    """Where checkpoints go; by default /opt/ml/checkpoints where it exists
-    (SageMaker's spot instances), else in the run directory."""
-
-    name: str = ""
-    """A name of yours, the last part of the run's name."""
+    """Corpus made by prepare_corpus.py."""
 
     run_name: str | None = None
-    """The run's whole name; by default composed of what matters."""
+    """Full name of the run; by default composed of its main settings."""
 
     # === Model ===
 
     model_type: Literal["albert"] = "albert"
-    """Kind of model; there is one."""
+    """Type of the model; there is only one."""
 
     model_size: Literal[
         "tiny", "small", "base", "large", "xlarge", "xxlarge"
     ] = "base"
-    """Size, see AlbertConfig."""
+    """Size of the model, see AlbertConfig."""
 
     load_from: Literal["scratch", "checkpoint", "pretrained"] = "scratch"
-    """Where the weights come from."""
+    """Initial weights: random, another run's checkpoint, or a pretrained
+    model."""
 
     pretrained: str | None = None
-    """Pretrained directory for `--load_from pretrained`."""
+    """Pretrained model for `--load_from pretrained`: a directory or a hub
+    handle."""
 
     checkpoint_path: str | None = None
     """Checkpoint or run directory for `--load_from checkpoint`."""
 
     load_optimizer_state: bool = True
-    """With a checkpoint, take its optimizer and step along."""
+    """Also restore the checkpoint's optimizer state and step."""
 
     hidden_dropout_prob: float = 0.0
-    """Dropout of the hidden layers (version 2 models: 0)."""
+    """Dropout rate of the hidden layers (version 2 models: 0)."""
 
     attention_probs_dropout_prob: float = 0.0
-    """Dropout of the attention probabilities (version 2 models: 0)."""
+    """Dropout rate of the attention weights (version 2 models: 0)."""
 
     pre_layer_norm: bool = False
-    """Normalize before the sub-layers: leaves the plateau sooner when batches
-    are small, but is not the paper's model."""
+    """Normalize before the sub-layers: leaves the plateau sooner with small
+    batches, but is not the paper's model."""
 
     skip_mlm: bool = False
-    """Train sentence order alone."""
+    """Train only sentence-order prediction."""
 
     skip_sop: bool = False
-    """Train masked-language modelling alone."""
+    """Train only masked-language modeling."""
 
     # === Data ===
 
     max_seq_length: int = 512
-    """Length of the sequences."""
+    """Sequence length in tokens."""
 
     first_seq_length: int | None = None
-    """Length of the sequences at first, such as 128, which takes less time."""
+    """Sequence length of the first updates, such as 128, to save time."""
 
     first_seq_steps: int = 0
-    """Updates with that length (BERT: nine tenths of all)."""
+    """Updates with `first_seq_length` (BERT: 90% of all)."""
 
     max_predictions_per_seq: int | None = None
-    """Slots for masked pieces; by default enough for `masked_lm_prob`."""
+    """Maximum number of masked tokens; by default enough for
+    `masked_lm_prob`."""
 
     masked_lm_prob: float = 0.15
-    """Share of the pieces to predict."""
+    """Share of the tokens to predict."""
 
     short_seq_prob: float = 0.1
     """Probability of a shorter sequence."""
 
     # === Training ===
 
-    seed: int = 42
-    """Seed of weights, dropout and batches."""
-
     batch_size: int = 32
-    """Sequences in a micro-batch, on each rank; under JAX, on each of the
-    machine's devices, all of which take part."""
-
-    gradient_accumulation_steps: int = 1
-    """Micro-batches in an update, on each rank."""
+    """Sequences per micro-batch on each rank; on JAX, on each device of the
+    machine."""
 
     total_steps: int = 125000
-    """Updates in all (ALBERT: 125,000 of 4096 x 512 tokens)."""
+    """Total number of updates (ALBERT: 125,000 of 4096 x 512 tokens)."""
 
     warmup_steps: int | None = None
-    """Updates of warm-up; by default 1/40 of all, as in ALBERT."""
-
-    optimizer: Literal["lamb", "adamw"] = "lamb"
-    """LAMB, or AdamW for small batches."""
+    """Warm-up updates; by default 1/40 of all, as in ALBERT."""
 
     learning_rate: float | None = None
-    """Peak. By default 0.007 (LAMB) and 0.003 (AdamW) for tiny, else 0.00176 x
-    sqrt(global batch / 4096) for LAMB and 0.0005 for AdamW."""
-
-    end_learning_rate: float = 0.0
-    """Rate after the last update (the AWS sample: 3e-5)."""
-
-    learning_rate_decay_power: float = 1.0
-    """1 is a linear decay."""
-
-    weight_decay: float = 0.01
-    """Decay; layer normalization and biases are left out."""
+    """Peak learning rate. Default for tiny: 0.007 (LAMB) or 0.003 (AdamW);
+    other sizes: 0.00176 x sqrt(global batch size / 4096) for LAMB, 0.0005 for
+    AdamW."""
 
     beta_1: float = 0.9
-    """Decay of the first moment."""
+    """Decay rate of the first moment."""
 
     beta_2: float = 0.999
-    """Decay of the second moment."""
-
-    epsilon: float = 1e-6
-    """Added to the root of the second moment."""
+    """Decay rate of the second moment."""
 
     bias_correction: bool = True
-    """Correct LAMB's moments; Google's release does not."""
+    """Bias-correct LAMB's moments; Google's release does not."""
 
-    max_grad_norm: float = 1.0
-    """Clipping of the gradient's global norm."""
-
-    gradient_compression: Literal["none", "float16", "bfloat16"] = "none"
-    """Type in which gradients travel between ranks or devices."""
-
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Types of the computation."""
-
-    remat: bool = False
-    """Compute each layer again for its gradient: a third more time, and much
-    less memory. Without dropout only."""
-
-    skip_xla: bool = False
-    """Do not compile with XLA (TensorFlow does on GPUs only; JAX always, or
-    else it runs operation by operation)."""
-
-    eager: bool = False
-    """Run without a graph, to look for faults."""
-
-    # === SQuAD meanwhile ===
+    # === SQuAD during pretraining ===
 
     squad_frequency: int = 0
-    """Updates between two times that a copy of the encoder is fine-tuned on
-    SQuAD and scored; 0 is never."""
+    """Updates between two SQuAD scores, for which a copy of the encoder is
+    fine-tuned; 0 for none."""
 
     squad_train_file: str | None = None
     """SQuAD file to fine-tune the copies on."""
 
     squad_dev_file: str | None = None
-    """SQuAD file to score them on."""
+    """SQuAD file to score the copies on."""
 
     squad_config: str | None = None
-    """YAML file of further settings of finetune_squad.py, such as
+    """YAML file with further settings of finetune_squad.py, such as
     total_steps."""
 
     # === Logs ===
-
-    log_frequency: int = 10
-    """Updates between two rows of metrics."""
 
     validation_frequency: int = 2000
     """Updates between two validations."""
 
     validation_steps: int = 50
-    """Batches of `batch_size` rows in a validation, on each rank, the same
-    each time."""
+    """Batches of `batch_size` rows per validation on each rank, the same every
+    time."""
 
-    checkpoint_frequency: int = 5000
-    """Updates between two checkpoints."""
+    MAY_CHANGE: ClassVar[frozenset[str]] = RunSettings.MAY_CHANGE | {
+        "run_name",
+        "squad_frequency",
+        "squad_train_file",
+        "squad_dev_file",
+        "squad_config",
+        "validation_frequency",
+        "validation_steps",
+    }
+    POSITIVE: ClassVar[frozenset[str]] = RunSettings.POSITIVE | {
+        "validation_steps"
+    }
 
-    keep_checkpoints: int = 5
-    """How many checkpoints to keep."""
-
-    wandb_project: str | None = None
-    """Log to this project of Weights & Biases as well, if logged in."""
-
-    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
-        {
-            "output_dir",
-            "resume",
-            "checkpoint_dir",
-            "run_name",
-            "wandb_project",
-            "batch_size",
-            "gradient_accumulation_steps",
-            "squad_frequency",
-            "squad_train_file",
-            "squad_dev_file",
-            "squad_config",
-            "log_frequency",
-            "validation_frequency",
-            "validation_steps",
-            "checkpoint_frequency",
-            "keep_checkpoints",
-            "remat",
-            "skip_xla",
-            "eager",
-        }
-    )
-    """What a resumed run may change without becoming another run. Rows and
-    micro-batches may, where the global batch stays the same."""
-
-    def global_batch(self, num_ranks):
-        """Rows of an update on all ranks, or devices."""
+    def compute_global_batch_size(self, num_ranks: int) -> int:
+        """Rows of an update over all ranks, or devices."""
         return self.batch_size * self.gradient_accumulation_steps * num_ranks
 
-    def tokens_per_update(self, num_ranks):
-        """Tokens of an update on all ranks, padding included."""
-        return self.global_batch(num_ranks) * self.max_seq_length
+    def tokens_per_update(self, num_ranks: int) -> int:
+        """Tokens of an update over all ranks, padding included."""
+        return self.compute_global_batch_size(num_ranks) * self.max_seq_length
 
-    def warmup(self):
-        """Updates of warm-up, given or by ALBERT's ratio."""
+    def warmup(self) -> int:
+        """Warm-up updates: given, or ALBERT's share."""
         if self.warmup_steps is not None:
             return self.warmup_steps
         return self.total_steps // 40
 
-    def peak_learning_rate(self, num_ranks):
-        """The peak: given, measured, or by LAMB's rule of the square root.
+    def objectives(self) -> list[str]:
+        """Names of the objectives to train."""
+        skipped = {"mlm": self.skip_mlm, "sop": self.skip_sop}
+        return [name for name, is_skipped in skipped.items() if not is_skipped]
 
-        AdamW does not scale. For tiny, see recipes/demo.yaml: runs of few
-        thousand updates need more.
+    def peak_learning_rate(self, num_ranks: int) -> float:
+        """The peak: given, measured, or by LAMB's square-root scaling.
+
+        AdamW's does not scale. The rates for tiny were measured, see
+        recipes/demo.yaml: runs of a few thousand updates need higher ones.
         """
         if self.learning_rate is not None:
             return self.learning_rate
@@ -244,17 +176,17 @@ class PretrainingSettings:
             return {"lamb": 0.007, "adamw": 0.003}[self.optimizer]
         if self.optimizer == "adamw":
             return 5e-4
-        return square_root_scaling(self.global_batch(num_ranks))
+        return square_root_scaling(self.compute_global_batch_size(num_ranks))
 
-    def composed_name(self, num_ranks, time, platform):
-        """The run's name, as the AWS sample composed it."""
+    def composed_name(self, num_ranks: int, time: str, platform: str) -> str:
+        """The run's name, composed like the AWS sample's."""
         if self.run_name:
             return self.run_name
         skipped = "-skipsop" * self.skip_sop + "-skipmlm" * self.skip_mlm
         return (
             f"{time}-{platform}-{self.model_type}-{self.model_size}-"
             f"{self.load_from}-{num_ranks}gpus-"
-            f"{self.global_batch(num_ranks)}globalbatch-"
+            f"{self.compute_global_batch_size(num_ranks)}globalbatch-"
             f"{self.peak_learning_rate(num_ranks):.3g}maxlr-"
             f"{self.learning_rate_decay_power:g}power-{self.optimizer}opt-"
             f"{self.total_steps}steps-"
@@ -262,23 +194,9 @@ class PretrainingSettings:
             f"{self.hidden_dropout_prob:g}dropout-{self.name or 'unnamed'}"
         )
 
-    def check(self):
-        """Raises where settings do not fit each other."""
-        for name in (
-            "batch_size",
-            "gradient_accumulation_steps",
-            "total_steps",
-            "log_frequency",
-            "validation_frequency",
-            "validation_steps",
-            "checkpoint_frequency",
-            "keep_checkpoints",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"--{name} must be at least 1. "
-                    f"Received: {getattr(self, name)}."
-                )
+    def check(self) -> None:
+        """Raises a `ValueError` if settings are invalid or conflict."""
+        super().check()
         if self.squad_frequency and not (
             self.squad_train_file and self.squad_dev_file
         ):
@@ -288,7 +206,8 @@ class PretrainingSettings:
             )
         if self.skip_mlm and self.skip_sop:
             raise ValueError(
-                "--skip_mlm and --skip_sop leave nothing to train. Pass one."
+                "--skip_mlm and --skip_sop together leave nothing to train. "
+                "Pass only one."
             )
         if (self.first_seq_length is None) != (self.first_seq_steps == 0):
             raise ValueError(

@@ -1,6 +1,8 @@
-"""Progress bars of the recipes, on the first rank."""
+"""Progress bars of the recipes, shown by the first rank."""
 
 import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from tqdm import tqdm
 
@@ -8,11 +10,12 @@ from albert_keras.training import distributed
 
 
 @contextlib.contextmanager
-def progress_bars(unit="it", unit_scale=False):
-    """Yields `(description, total) -> advance(count)`, one bar after another.
+def progress_bars(
+    unit: str = "it", unit_scale: bool = False
+) -> Iterator[Callable[[str, int], Callable[[int], Any]]]:
+    """Yields `(description, total) -> advance(count)`, which starts a bar.
 
-    A bar is closed when the next one begins or the block ends, however it
-    does.
+    A bar closes when the next one starts or the block ends, also by an error.
     """
     with contextlib.ExitStack() as bar:
 

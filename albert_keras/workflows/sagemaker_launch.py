@@ -1,8 +1,9 @@
-"""From a launcher's settings to a job on Amazon SageMaker."""
+"""Launches a job on Amazon SageMaker from a launcher's settings."""
 
 import dataclasses
 import json
 import sys
+from typing import Any
 
 from albert_keras.launching.estimate import estimate
 from albert_keras.launching.hyperparameters import (
@@ -15,19 +16,20 @@ from albert_keras.launching.hyperparameters import (
 from albert_keras.launching.job_plan import JobPlan, accumulation_for
 from albert_keras.launching.names import account_of
 from albert_keras.training.runs.log_lines import metric_pattern
+from albert_keras.workflows.parse_settings import name_flags
 
-# Paths that a job writes to.
+# Settings with a path that the job writes to.
 WRITTEN = ("output_dir", "checkpoint_dir")
 
 
-def launch(settings):
+def launch(settings: Any) -> dict | str:
     """Starts a job, or prints its request.
 
     Args:
-        settings: A `SageMakerSettings` with the settings of a recipe.
+        settings: `SageMakerSettings`, with the settings of a recipe.
 
     Returns:
-        The request with `--dry_run`, else the job's name.
+        With `--dry_run` the request, else the job's name.
     """
     settings.check_launch()
     settings = with_accumulation(settings)
@@ -35,11 +37,11 @@ def launch(settings):
     settings.check()
     plan = make_plan(settings, s3_channels)
     announce(settings, plan)
-    try:  # takes a second
+    try:  # imports for a second
         from albert_keras.launching import model_trainer
     except ImportError as error:
         raise ValueError(
-            "Launching needs SageMaker's Python SDK. Install it: "
+            "Launching needs SageMaker's Python SDK. Install it with "
             f"pip install 'albert-keras[sagemaker]' ({error})."
         ) from error
     if settings.dry_run:
@@ -48,20 +50,20 @@ def launch(settings):
         return request
     name = model_trainer.launch(plan, settings.wait)
     say(
-        f"{'Finished' if settings.wait else 'Started'} {name}. Its model: "
+        f"{'Finished' if settings.wait else 'Started'} {name}. Model: "
         f"{plan.location('output')}/{name}/output/model.tar.gz."
     )
     return name
 
 
 def with_accumulation(settings):
-    """Settings whose micro-batches make up a global batch, if one is given."""
+    """Sets the number of micro-batches from `global_batch_size`, if given."""
     if settings.global_batch_size is None:
         return settings
     if settings.batch_size is None:
         raise ValueError(
-            "--global_batch_size goes with --batch_size, the rows of a "
-            "micro-batch on each rank."
+            "--global_batch_size needs --batch_size, the rows of a micro-batch "
+            "on each rank."
         )
     steps = accumulation_for(
         settings.global_batch_size, settings.batch_size, settings.num_ranks()
@@ -70,7 +72,7 @@ def with_accumulation(settings):
 
 
 def make_plan(settings, s3_channels):
-    """The `JobPlan` of checked settings with the container's paths."""
+    """The `JobPlan` for checked settings with paths in the container."""
     region = settings.region_of_job()
     return JobPlan(
         base_name=settings.base_name(),
@@ -89,7 +91,7 @@ def make_plan(settings, s3_channels):
         volume_id=settings.fsx_id,
         mount_name=settings.fsx_mount_name,
         s3_channels=s3_channels,
-        # The uploaded code goes before what is installed in the image.
+        # The uploaded code takes precedence over the image's packages.
         environment={
             "PYTHONPATH": str(CONTAINER.channel("code")),
             "PYTHONUNBUFFERED": "1",
@@ -108,11 +110,11 @@ def make_plan(settings, s3_channels):
 
 
 def with_paths_in_the_job(settings):
-    """Settings with the container's paths, and channels for what is in S3.
+    """Translates paths to the container's; adds channels for paths in S3.
 
-    On a volume everything is below it. With data in S3, which a job cannot
-    write to, the run goes to what SageMaker packs when the job ends. A job
-    goes on where an earlier one of the same names stopped.
+    On a volume, all paths are below its mount point. With data in S3, which a
+    job cannot write to, the run directory is in the folder that SageMaker
+    uploads when the job ends. A job resumes an earlier one of the same names.
     """
     read_from = CONTAINER.channel(CHANNEL)
     results = read_from if settings.fsx_id else CONTAINER.output_data
@@ -120,12 +122,12 @@ def with_paths_in_the_job(settings):
     without_volume = () if settings.fsx_id else ("checkpoint_dir",)
     paths = {"resume": True, **settings.default_paths()}
     for name in settings.VOLUME_PATHS:
-        value = getattr(settings, name) or paths.get(name)
-        in_s3 = bool(value) and value.startswith("s3://")
+        value = getattr(settings, name) or paths.get(name) or ""
+        in_s3 = value.startswith("s3://")
         if value and name in WRITTEN and (in_s3 or name in without_volume):
             raise ValueError(
-                f"--{name} {value} must be on a volume. Without one, leave "
-                "the flag out: SageMaker keeps what a job writes in --bucket."
+                f"--{name} {value} must be on a volume. Without one, omit the "
+                "flag: SageMaker stores the job's results in --bucket."
             )
         if in_s3:
             channels[name] = value
@@ -139,7 +141,7 @@ def with_paths_in_the_job(settings):
 
 
 def metrics_of(settings):
-    """What SageMaker reads from the log: name, and regular expression."""
+    """Names and regular expressions of the metrics in the log."""
     return tuple(
         (shown, metric_pattern(name))
         for shown, name in settings.METRICS.items()
@@ -147,9 +149,10 @@ def metrics_of(settings):
 
 
 def announce(settings, plan):
-    """Says what the job will do, how long it will take and what it costs."""
+    """Prints the job's size, and its estimated run time and cost."""
     ranks = plan.num_ranks
     work = settings.workload(ranks)
+    rows = work.global_batch_size
     expected = estimate(
         work,
         plan.instance_count,
@@ -161,21 +164,22 @@ def announce(settings, plan):
     say(
         f"Job {plan.base_name}: {plan.instance_count} x {plan.instance_type}, "
         f"{ranks} ranks. Data: {data}.\n"
-        f"Global batch: {work.rows:,} rows = {ranks} ranks x "
+        f"Global batch: {rows:,} rows = {ranks} ranks x "
         f"{settings.gradient_accumulation_steps} micro-batches x "
-        f"{work.rows // ranks // settings.gradient_accumulation_steps}.\n"
-        f"{work.updates:,} updates of {work.rows:,} x {work.length} tokens = "
-        f"{work.tokens:,} tokens. {expected}\n"
-        f"The run: {plan.hyperparameters['output_dir']}; its checkpoints: "
+        f"{rows // ranks // settings.gradient_accumulation_steps}.\n"
+        f"{work.updates:,} updates of {rows:,} x {work.sequence_length} "
+        f"tokens = {work.tokens:,} tokens. "
+        f"{name_flags(str(expected), type(settings))}\n"
+        f"Run directory: {plan.hyperparameters['output_dir']}; checkpoints: "
         + (
             plan.location("checkpoints")
             if plan.keeps_checkpoints
             else plan.hyperparameters["checkpoint_dir"]
         )
-        + ". A later job of the same names goes on from them."
+        + ". A later job of the same names resumes from them."
     )
 
 
 def say(text):
-    """Prints to standard error; standard output is for the request."""
+    """Prints to standard error; standard output is reserved for the request."""
     print(text, file=sys.stderr, flush=True)

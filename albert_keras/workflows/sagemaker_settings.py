@@ -1,7 +1,7 @@
-"""What launching on Amazon SageMaker needs beside a recipe's own settings.
+"""Settings for launching a recipe on Amazon SageMaker.
 
-A launcher's settings are those of its recipe and these, so that each flag of
-the recipe is one of the launcher, and no flag exists on one side only.
+A launcher inherits these and its recipe's settings, so it accepts every flag
+of the recipe.
 """
 
 import dataclasses
@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
-from albert_keras.launching.instance_types import instance_type
+from albert_keras.launching.estimate import Workload
+from albert_keras.launching.instance_types import InstanceType, instance_type
 from albert_keras.launching.names import (
     MAX_JOB_NAME,
     check_name,
@@ -19,105 +20,110 @@ from albert_keras.launching.names import (
 ROOT = Path(__file__).parents[2]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SageMakerSettings:
-    """Where and how a job runs. The launchers add a recipe's settings."""
+    """Where and how a job runs; launchers add the settings of a recipe."""
 
     # === The job ===
 
     sm_job_name: str = "albert"
-    """First part of the job's name, and where its checkpoints are kept."""
+    """First part of the job's name and of the S3 prefix of its results."""
+
+    name: str = ""
+    """Custom name, for the run, its model card and the S3 prefix of its
+    results."""
 
     instance_type: str = "ml.p3dn.24xlarge"
-    """SageMaker's instance type; its GPUs are the ranks of a host."""
+    """SageMaker's instance type; each GPU of a host is one rank."""
 
     instance_count: int = 1
-    """Hosts."""
+    """Number of hosts."""
 
     processes_per_host: int | None = None
-    """Ranks of a host; by default one for each GPU, or one."""
+    """Ranks per host; by default one per GPU, or one without GPUs."""
 
     global_batch_size: int | None = None
-    """Rows of an update on all ranks, from which the number of
-    micro-batches follows: the same training on another cluster."""
+    """Rows of an update over all ranks. Sets the number of micro-batches, so
+    that training is the same on another cluster."""
 
     source_dir: str = str(ROOT)
-    """Directory of the code to run."""
+    """Directory of the code to upload."""
 
     entry_point: str = ""
     """The recipe to run, relative to `source_dir`."""
 
-    # === Where in Amazon ===
+    # === AWS resources ===
 
     role: str | None = None
     """ARN of the execution role (or SAGEMAKER_ROLE)."""
 
     image_name: str | None = None
-    """Image in Amazon ECR (or SAGEMAKER_IMAGE_NAME), see docker/. One with
-    `cpu` in its name or tag is for instances without GPUs."""
+    """Image in Amazon ECR (or SAGEMAKER_IMAGE_NAME), see docker/. An image for
+    instances without GPUs has `cpu` in its name or tag."""
 
     region: str | None = None
-    """Region; by default the image's, which must be in the same."""
+    """Region, which must be the image's; by default taken from the image."""
 
     bucket: str | None = None
     """Bucket for code, checkpoints and the model; by default
     sagemaker-REGION-ACCOUNT."""
 
     subnet_ids: tuple[str, ...] = ()
-    """Subnets of the volume's VPC (or SAGEMAKER_SUBNET_IDS, with commas)."""
+    """Subnets of the volume's VPC (or SAGEMAKER_SUBNET_IDS,
+    comma-separated)."""
 
     security_group_ids: tuple[str, ...] = ()
-    """Security groups (or SAGEMAKER_SECURITY_GROUP_IDS, with commas)."""
+    """Security groups (or SAGEMAKER_SECURITY_GROUP_IDS, comma-separated)."""
 
     # === Data ===
 
     fsx_id: str | None = None
-    """A volume of FSx for Lustre (or SAGEMAKER_FSX_ID)."""
+    """FSx for Lustre volume (or SAGEMAKER_FSX_ID)."""
 
     fsx_mount_name: str = "fsx"
-    """Its mount name (or SAGEMAKER_FSX_MOUNT_NAME)."""
+    """Mount name of the volume (or SAGEMAKER_FSX_MOUNT_NAME)."""
 
     filesystem_prefix: str = "/fsx"
-    """Where the volume is mounted on your machine: paths below it are found
-    in the job, too."""
+    """Mount point of the volume on this machine. Paths below it are translated
+    to the job's."""
 
     s3_data: str | None = None
-    """A location in S3 to copy to each host, in place of a volume."""
+    """S3 location to copy to each host, instead of a volume."""
 
     volume_size_gb: int = 30
     """Size of each host's own disk."""
 
-    # === How long, and what it costs ===
+    # === Time and cost ===
 
     max_run_seconds: int = 2419200
-    """When to end the job (28 days, SageMaker's limit)."""
+    """Maximum run time (28 days is SageMaker's limit)."""
 
     spot: bool = False
-    """Take spot instances, and go on when one was taken away."""
+    """Use spot instances, and resume after an interruption."""
 
     max_wait_seconds: int | None = None
-    """With spot instances, time to wait and run; by default twice the time
-    to run, at most 28 days."""
+    """With spot instances, maximum time to wait and run; by default twice
+    `max_run_seconds`, at most 28 days."""
 
     keep_alive_seconds: int | None = None
-    """Keep the instances so long for a next job (a warm pool)."""
+    """Keep the instances this long for another job (a warm pool)."""
 
     tokens_per_second: float | None = None
-    """Throughput of the whole job, for the estimate."""
+    """Throughput of the whole job, to estimate its run time."""
 
     price_per_hour: float | None = None
-    """Price of one instance, for the estimate."""
+    """Price of one instance, to estimate the cost."""
 
     tags: tuple[str, ...] = ()
     """Tags as KEY=VALUE."""
 
-    # === What to do ===
+    # === Action ===
 
     wait: bool = False
-    """Stay, and print the job's log until it ends."""
+    """Wait for the job to end, and print its log."""
 
     dry_run: bool = False
-    """Print the request as JSON, and touch nothing."""
+    """Print the request as JSON and exit; changes nothing."""
 
     ENVIRONMENT: ClassVar[dict[str, str]] = {
         "role": "SAGEMAKER_ROLE",
@@ -128,60 +134,61 @@ class SageMakerSettings:
         "security_group_ids": "SAGEMAKER_SECURITY_GROUP_IDS",
     }
     RECIPE: ClassVar[type]
-    """The dataclass that the recipe parses its flags with."""
+    """Settings class of the recipe."""
     VOLUME_PATHS: ClassVar[tuple[str, ...]] = ()
     """Fields of the recipe that are paths on the volume."""
     METRICS: ClassVar[dict[str, str]] = {}
-    """Metrics by the name that SageMaker shows, and that of metrics.csv."""
+    """Columns of metrics.csv by the name to show in SageMaker."""
 
-    # === What follows from them ===
+    # === Derived values ===
 
-    def instance(self):
-        """The `InstanceType`."""
+    def instance(self) -> InstanceType:
+        """The type of the instances."""
         return instance_type(self.instance_type)
 
-    def ranks_per_host(self):
+    def ranks_per_host(self) -> int:
         return self.processes_per_host or self.instance().num_gpus or 1
 
-    def num_ranks(self):
+    def num_ranks(self) -> int:
         return self.instance_count * self.ranks_per_host()
 
-    def base_name(self):
-        """The job's name, as the AWS sample composed it."""
+    def base_name(self) -> str:
+        """The job's name without the time, composed like the AWS sample's."""
         short = self.instance().short_name
         return f"{self.sm_job_name}-{self.instance_count}x{short}"
 
-    def purpose(self):
-        """What a job has in common with the one that goes on with it."""
+    def purpose(self) -> str:
+        """Name that a job shares with the jobs that resume it."""
         return "-".join(filter(None, (self.sm_job_name, self.name)))
 
-    def default_paths(self):
-        """Where on the volume things are that the flags do not say."""
+    def default_paths(self) -> dict[str, str]:
+        """Paths on the volume for flags that are not given."""
         return {"output_dir": f"runs/{self.purpose()}"}
 
-    def workload(self, num_ranks):
-        """The `Workload` of the run."""
+    def workload(self, num_ranks: int) -> Workload:
+        """The amount of computation of the run."""
         raise NotImplementedError
 
-    def split(self, name):
-        """Ids of a field, each of which may be several with commas."""
+    def split(self, name: str) -> tuple[str, ...]:
+        """The ids in a field, whose items may hold several, comma-separated."""
         parts = (
             part for value in getattr(self, name) for part in value.split(",")
         )
         return tuple(part.strip() for part in parts if part.strip())
 
-    def region_of_job(self):
+    def region_of_job(self) -> str | None:
+        """The region: given, the image's, or the environment's."""
         return (
             self.region
-            or registry_of(self.image_name)[1]
+            or registry_of(self.image_name or "")[1]
             or os.environ.get("AWS_REGION")
             or os.environ.get("AWS_DEFAULT_REGION")
         )
 
-    # === What is wrong with them ===
+    # === Checks ===
 
-    def check_launch(self):
-        """Raises where a job could not be started, or would be a mistake."""
+    def check_launch(self) -> None:
+        """Raises a `ValueError` if the job could not start or would fail."""
         self._check_nothing_is_missing()
         self._check_names()
         self._check_cluster()
@@ -195,29 +202,30 @@ class SageMakerSettings:
         ]
         if not self.fsx_id and not self.s3_data:
             missing.append(
-                "--fsx_id (or SAGEMAKER_FSX_ID), or --s3_data in its place"
+                "--fsx_id (or SAGEMAKER_FSX_ID), or --s3_data instead"
             )
         networks = [
             f"--{name} (or {self.ENVIRONMENT[name]})"
             for name in ("subnet_ids", "security_group_ids")
             if not self.split(name)
         ]
-        if not self.s3_data or len(networks) == 1:  # both, or with S3 none
+        # A volume needs both; with data in S3, both or neither.
+        if not self.s3_data or len(networks) == 1:
             missing += networks
         if missing:
             raise ValueError(
-                f"Missing: {'; '.join(missing)}. infrastructure/ makes all of "
-                "them but the image, which docker/ makes."
+                f"Missing: {'; '.join(missing)}. infrastructure/ creates all "
+                "of them except the image, which docker/ builds."
             )
         if self.fsx_id and self.s3_data:
             raise ValueError(
-                "--fsx_id and --s3_data are both given. Data is on a volume "
-                "or in S3: pass --s3_data '' or --fsx_id ''."
+                "--fsx_id and --s3_data are both given, but data is either on "
+                "a volume or in S3. Pass --s3_data '' or --fsx_id ''."
             )
 
     def _check_names(self):
-        check_name("role", "role", self.role)
-        check_name("image", "image_name", self.image_name)
+        check_name("role", "role", self.role or "")
+        check_name("image", "image_name", self.image_name or "")
         self._check_region()
         for kind, flag, values in (
             ("job name", "sm_job_name", [self.sm_job_name]),
@@ -240,23 +248,23 @@ class SageMakerSettings:
             raise ValueError(
                 f"--sm_job_name makes the job's name {self.base_name()!r} "
                 f"longer than {MAX_JOB_NAME} characters, which leaves no room "
-                "for the time. Pass a shorter one."
+                "for the time. Pass a shorter name."
             )
 
     def _check_region(self):
         region = self.region_of_job()
         if not region:
             raise ValueError(
-                "--region is missing (or AWS_REGION), and the image is not in "
-                "Amazon ECR, where its name would tell."
+                "--region (or AWS_REGION) is missing, and the image's name "
+                "does not contain it, as names in Amazon ECR do."
             )
         check_name("region", "region", region)
-        of_image = registry_of(self.image_name)[1]
+        of_image = registry_of(self.image_name or "")[1]
         if of_image not in (None, region):
             raise ValueError(
                 f"--region {region}: the image {self.image_name} is in "
-                f"{of_image}, and SageMaker wants both in one. Push the image "
-                "to that region, or leave the flag out."
+                f"{of_image}, but SageMaker needs both in the same region. "
+                "Push the image to that region, or omit the flag."
             )
 
     def _check_cluster(self):
@@ -273,9 +281,9 @@ class SageMakerSettings:
             raise ValueError(
                 f"--processes_per_host {self.processes_per_host}: "
                 f"{instance.name} has {instance.num_gpus} GPUs, and each rank "
-                "takes one. Leave the flag out."
+                "takes one. Omit the flag."
             )
-        is_cpu_image = "cpu" in self.image_name.rsplit("/", 1)[-1]
+        is_cpu_image = "cpu" in (self.image_name or "").rsplit("/", 1)[-1]
         if is_cpu_image and instance.num_gpus:
             raise ValueError(
                 f"{instance.name} has {instance.num_gpus} GPUs, which the CPU "
@@ -284,7 +292,7 @@ class SageMakerSettings:
             )
         if not is_cpu_image and not instance.num_gpus:
             raise ValueError(
-                f"{instance.name} has no GPUs, and {self.image_name} is an "
+                f"{instance.name} has no GPUs, but {self.image_name} is an "
                 "image for GPUs. Pass an --instance_type with GPUs, or an "
                 "image with cpu in its name or tag (docker/cpu.Dockerfile)."
             )
@@ -298,19 +306,19 @@ class SageMakerSettings:
         if self.spot and self.keep_alive_seconds:
             raise ValueError(
                 "--spot and --keep_alive_seconds exclude each other: SageMaker "
-                "has no warm pools of spot instances. Pass one."
+                "has no warm pools of spot instances. Pass only one."
             )
         if self.max_wait_seconds is not None and (
             not self.spot or self.max_wait_seconds < self.max_run_seconds
         ):
             raise ValueError(
-                "--max_wait_seconds goes with --spot, and is at least "
+                "--max_wait_seconds needs --spot, and must be at least "
                 f"--max_run_seconds {self.max_run_seconds}. Received: "
                 f"{self.max_wait_seconds}."
             )
 
-    def wait_seconds(self):
-        """Time to wait for spot instances, run time included, or None."""
+    def wait_seconds(self) -> int | None:
+        """Maximum time to wait for spot instances and run; None without."""
         if not self.spot:
             return None
         return self.max_wait_seconds or min(2 * self.max_run_seconds, 2419200)

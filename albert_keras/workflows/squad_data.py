@@ -1,14 +1,20 @@
-"""Windows and evaluations of SQuAD files, as settings ask for them."""
+"""Windows and evaluation of SQuAD files."""
 
-from albert_keras.data.tasks.squad import read_squad
+from albert_keras.data.tasks.squad import Squad, read_squad
 from albert_keras.data.tasks.squad_windows import SquadWindows
 from albert_keras.evaluation.squad_evaluation import SquadEvaluation
+from albert_keras.tokenization.tokenizer import AlbertTokenizer
 from albert_keras.workflows.evaluate import make_examples, say_report
-from albert_keras.workflows.task_settings import SQUAD_DEFAULTS
+from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
 
-def make_windows(settings, squad, tokenizer, training=False):
-    """Windows of a file; says what was left out or cut."""
+def make_windows(
+    settings: SquadSettings,
+    squad: Squad,
+    tokenizer: AlbertTokenizer,
+    training: bool = False,
+) -> SquadWindows:
+    """Windows of a file; prints which questions were omitted or truncated."""
     defaults = SQUAD_DEFAULTS[squad.version]
     keep = settings.cache and settings.mode != "predict"
 
@@ -29,29 +35,30 @@ def make_windows(settings, squad, tokenizer, training=False):
     return windows
 
 
-def data_report(windows, training):
-    """Ids of the questions that are not used as they stand, by what was
-    done."""
+def data_report(windows: SquadWindows, training: bool) -> dict[str, list]:
+    """Ids of the questions that were omitted or truncated, by the reason."""
     report = {
-        f"questions were cut to {windows.max_query_length} pieces": (
+        f"questions were truncated to {windows.max_query_length} tokens": (
             windows.cut_questions
         )
     }
     if training:
         report[
-            "questions were left out, since their answer is not where the "
-            "file says"
+            "questions were omitted, since their answer is not at the file's "
+            "position"
         ] = windows.unaligned
     return report
 
 
-def make_evaluation(settings, tokenizer):
-    """The evaluation of the dev file."""
-    squad = read_squad(settings.dev_file)
+def make_evaluation(
+    settings: SquadSettings, tokenizer: AlbertTokenizer
+) -> SquadEvaluation:
+    """The evaluation on the dev file."""
+    squad = read_squad(str(settings.dev_file))
     if not squad.has_answers:
         raise ValueError(
             f"{settings.dev_file} has no answers to compare with. Pass a "
-            "file that has them."
+            "file with answers."
         )
     return SquadEvaluation(
         make_windows(settings, squad, tokenizer),

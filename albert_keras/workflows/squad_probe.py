@@ -1,18 +1,21 @@
-"""SQuAD while pretraining: what the encoder would score as it stands.
+"""SQuAD scores of the encoder during pretraining.
 
 With `--squad_frequency N`, `pretrain.py` copies the encoder every N updates,
-fine-tunes the copy as `finetune_squad.py` would, and logs `squad_exact` and
-`squad_f1`. The pretraining run does not notice: its weights, optimizer, random
-states and batches are those of a run without it.
+fine-tunes the copy like `finetune_squad.py`, and logs `squad_exact` and
+`squad_f1`. The pretraining run is not affected: its weights, optimizer, random
+states and batches are those of a run without scores.
 """
 
+import dataclasses
 import logging
 import signal
+from typing import Any
 
 from albert_keras.data.tasks.squad import read_squad
 from albert_keras.models.question_answering import (
     AlbertForQuestionAnswering,
 )
+from albert_keras.tokenization.tokenizer import AlbertTokenizer
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import (
     BroadcastState,
@@ -26,7 +29,8 @@ from albert_keras.workflows.finetune import (
     compile_for,
     make_batches,
 )
-from albert_keras.workflows.parse_settings import parse_settings
+from albert_keras.workflows.parse_settings import read_settings
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
 from albert_keras.workflows.squad_data import make_evaluation, make_windows
 from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
@@ -34,17 +38,19 @@ _logger = logging.getLogger(__name__)
 
 
 class SquadScore:
-    """Called with a pretraining model, fine-tunes a copy and scores it.
+    """Fine-tunes a copy of a pretraining model's encoder and scores it.
 
     Args:
         settings: `PretrainingSettings` with `squad_train_file` and
             `squad_dev_file`.
-        tokenizer: The corpus's.
+        tokenizer: The corpus's tokenizer.
     """
 
-    def __init__(self, settings, tokenizer):
+    def __init__(
+        self, settings: PretrainingSettings, tokenizer: AlbertTokenizer
+    ) -> None:
         self.settings = squad_settings(settings)
-        squad = read_squad(self.settings.train_file)
+        squad = read_squad(str(self.settings.train_file))
         self.defaults = SQUAD_DEFAULTS[squad.version]
         self.training = make_windows(self.settings, squad, tokenizer, True)
         self.evaluation = make_evaluation(self.settings, tokenizer)
@@ -53,7 +59,7 @@ class SquadScore:
         )
 
     def __call__(self, pretraining_model):
-        """The metrics; None where the run was told to stop meanwhile."""
+        """The metrics; None if there is no score, or a signal stops the run."""
         model = self._copy(pretraining_model)
         compile_for(self.settings, self.defaults, self.plan, model)
         stop = StopOnSignal()
@@ -69,7 +75,7 @@ class SquadScore:
             _logger.warning("No SQuAD score this time: %s", error)
             return None
         if stop.stopped:
-            signal.raise_signal(signal.SIGTERM)  # for the pretraining
+            signal.raise_signal(signal.SIGTERM)  # stops the pretraining run
             return None
         return self.evaluation(model)
 
@@ -87,8 +93,10 @@ class SquadScore:
         return model
 
 
-def squad_validation(settings, tokenizer, model):
-    """The `Validation` of a pretraining run, as a list; empty without."""
+def squad_validation(
+    settings: PretrainingSettings, tokenizer: AlbertTokenizer, model: Any
+) -> list[Validation]:
+    """The `Validation`s that score SQuAD: one, or none without the setting."""
     if not settings.squad_frequency:
         return []
     score = SquadScore(settings, tokenizer)
@@ -111,17 +119,21 @@ def squad_validation(settings, tokenizer, model):
     ]
 
 
-def squad_settings(settings):
-    """The `SquadSettings` that a pretraining run's settings come to."""
-    argv = [
-        *("--pretrained", settings.output_dir),
-        *("--output_dir", settings.output_dir),
-        *("--train_file", settings.squad_train_file),
-        *("--dev_file", settings.squad_dev_file),
-        *("--precision", settings.precision),
-    ]
+def squad_settings(settings: PretrainingSettings) -> SquadSettings:
+    """The `SquadSettings` of a pretraining run.
+
+    `squad_config` may set all but the fields that follow from the run.
+    """
+    from_run: dict[str, Any] = {
+        "pretrained": settings.output_dir,
+        "output_dir": settings.output_dir,
+        "train_file": settings.squad_train_file,
+        "dev_file": settings.squad_dev_file,
+        "precision": settings.precision,
+    }
+    squad = SquadSettings(**from_run)
     if settings.squad_config:
-        argv += ["--config", settings.squad_config]
-    squad = parse_settings(SquadSettings, argv)
+        squad = read_settings(settings.squad_config, squad)
+        squad = dataclasses.replace(squad, **from_run)
     squad.check()
     return squad

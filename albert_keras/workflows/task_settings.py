@@ -1,4 +1,4 @@
-"""Settings of the recipes for GLUE, RACE and token classification."""
+"""Settings of the recipes for SQuAD, GLUE, RACE and token classification."""
 
 import dataclasses
 from typing import Literal
@@ -8,15 +8,16 @@ from albert_keras.workflows.finetuning_settings import (
     FinetuningSettings,
     TaskDefaults,
 )
+from albert_keras.workflows.run_settings import order_fields
 
 
 def _table_14(
-    learning_rate, batch_size, hidden_dropout, total_steps, warmup_steps
+    learning_rate, global_batch_size, hidden_dropout, total_steps, warmup_steps
 ):
-    """A row of the paper's table 14; the length is 512 in all of these."""
+    """A row of the paper's table 14, all with a sequence length of 512."""
     return TaskDefaults(
         learning_rate=learning_rate,
-        batch_size=batch_size,
+        global_batch_size=global_batch_size,
         hidden_dropout=hidden_dropout,
         total_steps=total_steps,
         warmup_share=warmup_steps / total_steps,
@@ -24,25 +25,29 @@ def _table_14(
     )
 
 
-# Paper, table 14; its steps are 2 and 3 epochs. Length 384 is that of Google's
-# command for version 1.1, which its README also names for 2.0, the paper 512.
+# Paper, table 14; its steps are 2 and 3 epochs. The sequence length is 384 in
+# Google's command for version 1.1 (its README also names it for 2.0), but 512
+# in the paper.
 SQUAD_DEFAULTS = {
     "1.1": TaskDefaults(
         learning_rate=5e-5,
-        batch_size=48,
+        global_batch_size=48,
         warmup_share=0.1,
         max_seq_length=384,
         epochs=2,
     ),
     "2.0": TaskDefaults(
         learning_rate=3e-5,
-        batch_size=48,
+        global_batch_size=48,
         warmup_share=0.1,
         max_seq_length=512,
         epochs=3,
     ),
 }
-GLUE_DEFAULTS = {
+GlueTaskName = Literal[
+    "CoLA", "STS-B", "SST-2", "MNLI", "QNLI", "QQP", "RTE", "MRPC", "WNLI"
+]
+GLUE_DEFAULTS: dict[GlueTaskName, TaskDefaults] = {
     "CoLA": _table_14(1e-5, 16, 0.0, 5336, 320),
     "STS-B": _table_14(2e-5, 16, 0.0, 3598, 214),
     "SST-2": _table_14(1e-5, 32, 0.0, 20935, 1256),
@@ -53,64 +58,65 @@ GLUE_DEFAULTS = {
     "MRPC": _table_14(2e-5, 32, 0.0, 800, 200),
     "WNLI": _table_14(2e-5, 16, 0.1, 2000, 250),
 }
-# Of version 1. Google trained version 2 without dropout, at 1e-5.
+# For version 1 models. Google trained version 2 without dropout, at 1e-5.
 RACE_DEFAULTS = _table_14(2e-5, 32, 0.1, 12000, 1000)
-# The papers have none: from the ranges of BERT's appendix A.3 (Devlin et al.
-# 2018); the warm-up is that of BERT's fine-tuning, the length covers most
-# sentences of CoNLL-2003 (longer ones are cut into windows).
+# Not in the ALBERT papers: from the ranges of BERT's appendix A.3 (Devlin et
+# al. 2018), with the warm-up of BERT's fine-tuning. The length covers most
+# sentences of CoNLL-2003; longer ones are split into windows.
 TOKEN_DEFAULTS = TaskDefaults(
     learning_rate=3e-5,
-    batch_size=32,
+    global_batch_size=32,
     warmup_share=0.1,
     max_seq_length=128,
     epochs=3,
 )
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SquadSettings(FinetuningSettings):
-    """Fine-tunes ALBERT on SQuAD 1.1 or 2.0, evaluates it, or answers."""
+    """Fine-tunes ALBERT on SQuAD 1.1 or 2.0, evaluates, or answers."""
 
-    output_dir: str | None = None
-    """Run directory: settings, metrics, checkpoints, predictions, figure. Not
-    needed for `--mode predict`."""
+    output_dir: str | None = None  # type: ignore[assignment]
+    """Run directory, for settings, metrics, checkpoints, predictions and
+    curves; optional for `--mode predict`."""
 
     mode: Literal["train", "evaluate", "predict"] = "train"
-    """Train and evaluate; evaluate `pretrained` on the dev file alone; or
-    answer `question` about `text_file`."""
+    """Train and evaluate; only evaluate `pretrained` on the dev file; or answer
+    `question` about `text_file`."""
 
     train_file: str | None = None
-    """train-v1.1.json, train-v2.0.json or another file of their format."""
+    """train-v1.1.json, train-v2.0.json or another file of this format."""
 
     dev_file: str | None = None
-    """File to evaluate on, of the same format."""
+    """File of the same format to evaluate on."""
 
     question: tuple[str, ...] = ()
-    """Questions to answer, with `--mode predict`."""
+    """Questions to answer with `--mode predict`."""
 
     text_file: str | None = None
-    """Text that the questions are about, with `--mode predict`."""
+    """Text file that the questions of `--mode predict` are about."""
 
     doc_stride: int = 128
-    """Pieces from the start of a window to that of the next."""
+    """Tokens from the start of one window to the start of the next."""
 
     max_query_length: int = 64
-    """Pieces that a question is cut to."""
+    """Maximum length of a question in tokens; the rest is truncated."""
 
     answerability_head: bool = False
-    """Tell by a head of its own if there is an answer (Google's for 2.0);
-    without it the score of [CLS] tells."""
+    """Predict with a separate head whether there is an answer (Google's for
+    2.0); without it, the score of [CLS] decides."""
 
     n_best: int = 20
-    """Answers in nbest_predictions.json for each question."""
+    """Answers per question in nbest_predictions.json."""
 
     max_answer_length: int = 30
-    """Pieces of the longest answer."""
+    """Maximum length of an answer in tokens."""
 
     null_score_threshold: float = 0.0
-    """Null odds above which the answer is empty, in version 2.0."""
+    """Null odds above which the answer is empty (version 2.0)."""
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         needed = {
             "train": ("train_file", "output_dir"),
@@ -124,64 +130,68 @@ class SquadSettings(FinetuningSettings):
             )
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GlueSettings(FinetuningSettings):
-    """Fine-tunes ALBERT on a task of GLUE, evaluates it, or predicts."""
+    """Fine-tunes ALBERT on a GLUE task, evaluates, or predicts."""
 
-    task: Literal[tuple(GLUE_DEFAULTS)]
+    task: GlueTaskName
     """Task of the benchmark."""
 
     data_dir: str
-    """Folder that holds those of the tasks, such as RTE/train.tsv."""
+    """Folder with one folder per task, such as RTE with train.tsv."""
 
     mode: Literal["train", "evaluate", "predict"] = "train"
-    """Train and evaluate; evaluate `pretrained` on the dev files alone; or
-    write the benchmark's submission for the test files."""
+    """Train and evaluate; only evaluate `pretrained` on the dev files; or write
+    the benchmark's submission for the test files."""
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RaceSettings(FinetuningSettings):
-    """Fine-tunes ALBERT on RACE, evaluates it, or predicts."""
+    """Fine-tunes ALBERT on RACE, evaluates, or answers its questions."""
 
     data_dir: str
-    """The folder RACE of the release, with train/middle and so on."""
+    """The release's folder RACE, with train/middle and so on."""
 
     mode: Literal["train", "evaluate", "predict"] = "train"
-    """Train, and evaluate on the dev split; evaluate `pretrained` on `split`
-    alone; or answer its questions."""
+    """Train and evaluate on the dev split; only evaluate `pretrained` on
+    `split`; or answer the questions of `split`."""
 
     split: Literal["dev", "test"] = "dev"
-    """What to evaluate on or answer, with the other modes."""
+    """Split for the modes `evaluate` and `predict`."""
 
     level: Literal["both", "middle", "high"] = "both"
-    """Schools whose questions to use."""
+    """School levels whose questions to use."""
 
     max_choice_length: int = 128
-    """Pieces of question and option that are kept, the last ones (Google)."""
+    """Maximum length of question and option in tokens, of which the last are
+    kept (as Google does)."""
 
     @property
-    def levels(self):
+    def levels(self) -> tuple[str, ...]:
         return LEVELS if self.level == "both" else (self.level,)
 
 
+@order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TokenSettings(FinetuningSettings):
-    """Fine-tunes ALBERT to tag words, evaluates it, or predicts."""
+    """Fine-tunes ALBERT to tag words, evaluates, or tags a file."""
 
     mode: Literal["train", "evaluate", "predict"] = "train"
-    """Train and evaluate; evaluate `pretrained` on the dev file alone; or tag
+    """Train and evaluate; only evaluate `pretrained` on the dev file; or tag
     the words of `test_file`."""
 
     train_file: str | None = None
-    """File with a word a line, its tag in the last column."""
+    """File with one word per line and its tag in the last column."""
 
     dev_file: str | None = None
-    """File to evaluate on, of the same format."""
+    """File of the same format to evaluate on."""
 
     test_file: str | None = None
-    """File to tag, with `--mode predict`; it needs no tags."""
+    """File to tag with `--mode predict`; needs no tags."""
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         needed = {"train": "train_file", "evaluate": "dev_file"}
         name = needed.get(self.mode, "test_file")

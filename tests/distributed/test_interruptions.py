@@ -114,7 +114,7 @@ def test_a_run_told_to_stop_and_then_killed_ends_as_if_it_had_not_been(
     finally:
         end(job)  # SIGKILL to all
     output = run(ranks, *arguments(corpus, directory, ranks))
-    assert "Going on from update" in output
+    assert "Resuming from update" in output
     mine, whole = final_state(directory), final_state(uninterrupted[ranks])
     assert set(mine) == set(whole)
     for name in whole:
@@ -127,7 +127,7 @@ def test_a_run_goes_on_with_another_number_of_ranks(
     directory = shutil.copytree(uninterrupted[1], tmp_path / "run")
     shutil.rmtree(directory / f"checkpoints/step-{STEPS:08d}")
     output = run(2, *arguments(corpus, directory, 2))
-    assert f"Going on from update {STEPS - 4}" in output
+    assert f"Resuming from update {STEPS - 4}" in output
     mine, whole = final_state(directory), final_state(uninterrupted[1])
     # Dropout differs; the weights stay close.
     for name in whole:

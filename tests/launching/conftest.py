@@ -1,4 +1,4 @@
-"""An account at Amazon that is not there, and a launcher's command line."""
+"""A mocked AWS account, and the environment of the launchers."""
 
 import boto3
 import botocore.client
@@ -19,7 +19,7 @@ VARIABLES = {
 
 
 class Account:
-    """What was asked of Amazon, and what is there now."""
+    """The calls made to AWS, and the resulting jobs and objects."""
 
     def __init__(self):
         self.calls = []
@@ -28,7 +28,7 @@ class Account:
         return [request for name, request in self.calls if name == operation]
 
     def describe(self, job):
-        """The job as SageMaker tells of it, and what moto forgets of it."""
+        """SageMaker's description of a job, with the fields that moto omits."""
         client = boto3.client("sagemaker", region_name=REGION)
         described = client.describe_training_job(TrainingJobName=job)
         (request,) = (
@@ -39,7 +39,7 @@ class Account:
         return {**described, "Environment": request["Environment"]}
 
     def objects(self, location):
-        """Names below a location in S3, and what is in them."""
+        """Yields names and contents of the objects below an S3 location."""
         bucket, _, prefix = location.removeprefix("s3://").partition("/")
         client = boto3.client("s3", region_name=REGION)
         pages = client.get_paginator("list_objects_v2").paginate(
@@ -53,11 +53,11 @@ class Account:
 
 @pytest.fixture
 def account(monkeypatch):
-    """An empty account, in this process alone."""
+    """An empty account, mocked in this process."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    # moto knows no SimulatePrincipalPolicy.
+    # moto does not implement SimulatePrincipalPolicy.
     monkeypatch.setenv("SAGEMAKER_VALIDATE_ROLE", "false")
     account = Account()
     make_call = botocore.client.BaseClient._make_api_call
@@ -73,13 +73,13 @@ def account(monkeypatch):
 
 @pytest.fixture
 def variables(monkeypatch):
-    """The environment of someone who has made a volume and an image."""
+    """Sets the environment variables of an existing volume and image."""
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
 def no_variables(monkeypatch):
-    """The environment of someone who has not."""
+    """Unsets the environment variables."""
     for name in (*VARIABLES, "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)

@@ -1,8 +1,8 @@
-"""Runs a training job as SageMaker's container would, on this machine.
+"""Runs a training job on this machine as in SageMaker's container.
 
-Each host is a set of Linux namespaces: its own mounts (with the job's folder
-at /opt/ml, a copy of /etc, and the image's files in their places), process
-ids (the job's bash is process 1), name and network.
+Each host is a set of Linux namespaces, with its own mounts (the job's folder at
+/opt/ml, a copy of /etc, and the image's files), process ids (the job's bash is
+process 1), host name and network.
 """
 
 import json
@@ -36,7 +36,7 @@ ln -s /opt/scratch/sbin/* /usr/sbin/
 ln -s /opt/scratch/sbin/sshd /usr/sbin/sshd.distrib
 ln -sf {root}/docker/sagemaker/sshd /usr/sbin/sshd
 rm -f /etc/ssh/ssh_host_*
-# What the driver left of an earlier job; /tmp is the only place shared.
+# Leftovers of an earlier job's driver; only /tmp is shared.
 rm -f /tmp/done.algo-* /tmp/ready.algo-*
 cp {root}/docker/sagemaker/ssh_config /etc/ssh/ssh_config.d/job.conf
 sed -i 's#^root:\\(.*\\):/root:#root:\\1:/opt/scratch/home:#' /etc/passwd
@@ -51,7 +51,7 @@ exec env -i {environment} /bin/bash -c {command}
 
 
 def why_not():
-    """Why a job cannot be run here, or None."""
+    """The reason why a job cannot run here, or None."""
     for program in ("mpirun", "/usr/sbin/sshd", "unshare", "ip"):
         if shutil.which(program) is None:
             return (
@@ -74,13 +74,13 @@ def why_not():
 
 
 def lay_out(job, objects, directory, data, hosts=("algo-1",)):
-    """Lays a job out as SageMaker does, and returns a folder for each host.
+    """Creates a job's files like SageMaker; returns the folder of each host.
 
     Args:
-        job: Description of the job, by DescribeTrainingJob.
-        objects: Function that returns the files below a location in S3.
-        directory: Where to put it.
-        data: Directory that stands for the volume.
+        job: Description of the job by DescribeTrainingJob.
+        objects: Function that returns the files below an S3 location.
+        directory: Directory for the hosts' folders.
+        data: Directory that represents the volume.
         hosts: Names of the hosts.
     """
     folders = {}
@@ -97,7 +97,7 @@ def lay_out(job, objects, directory, data, hosts=("algo-1",)):
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
                 (target / path).write_bytes(content)
         _write_config(ml / "input" / "config", job, name, hosts)
-        # The volume is one, for all hosts.
+        # All hosts share one volume.
         volume = ml / "input" / "data" / "training"
         volume.rmdir()
         volume.symlink_to(data)
@@ -105,11 +105,11 @@ def lay_out(job, objects, directory, data, hosts=("algo-1",)):
 
 
 def start(job, folders, name):
-    """Starts the container of a host; output goes to one pipe."""
+    """Starts the container of a host, with its output in one pipe."""
     environment = {
         "PATH": f"{VENV}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/bin",
         "HOME": "/opt/scratch/home",
-        # So that kernels are not compiled again.
+        # Avoids compiling the kernels again.
         "XDG_CACHE_HOME": os.environ.get(
             "XDG_CACHE_HOME", str(Path.home() / ".cache")
         ),
@@ -141,14 +141,14 @@ def start(job, folders, name):
 
 
 def connect(one, other):
-    """Lays a network between the containers of two hosts."""
+    """Connects the containers of two hosts by a network."""
     ends = [str(_first_process(container)) for container in (one, other)]
     command = "ip link add eth0 netns {} type veth peer name eth0 netns {}"
     subprocess.run(command.format(*ends).split(), check=True)
 
 
 def tell_to_stop(container):
-    """SIGTERM to the container's process 1, as SageMaker stops a job."""
+    """Sends SIGTERM to the container's process 1, as SageMaker does."""
     os.kill(_first_process(container), signal.SIGTERM)
 
 
@@ -160,20 +160,20 @@ def _first_process(container):
 
 
 def end(container):
-    """Makes sure that nothing of a container is left."""
-    container.kill()  # takes process 1 along, and with it all the others
+    """Ends all processes of a container."""
+    container.kill()  # also kills process 1 and thereby all others
     container.wait()
     container.stdout.close()
 
 
 def wait_for(condition, container, timeout=300):
-    """Waits until a function returns something true."""
+    """Waits until `condition()` is true."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline and container.poll() is None:
         if condition():
             return
         time.sleep(0.1)
-    pytest.fail(f"it did not come to that:\n{container.stdout.read()}")
+    pytest.fail(f"the condition was not met:\n{container.stdout.read()}")
 
 
 def _unshare():
@@ -182,7 +182,7 @@ def _unshare():
 
 
 def _network(folders, name):
-    """Commands that make `eth0`: the loopback, or what `connect` lays."""
+    """Commands that set up `eth0`: the loopback, or the end of `connect`."""
     if len(folders) == 1:
         return f"ip link set lo name {INTERFACE}"
     address = f"10.99.0.{1 + list(folders).index(name)}/24"

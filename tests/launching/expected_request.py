@@ -1,4 +1,4 @@
-"""The request for the sample's command line, written by hand."""
+"""The expected request for the sample's command line, written by hand."""
 
 from tests.launching.conftest import REGION
 
@@ -61,7 +61,7 @@ VOLUME = {
 
 
 def expected_request(name):
-    """The request; SageMaker gives the job its name."""
+    """The request of a job with the name that SageMaker's SDK gave it."""
     uploads = f"s3://{BUCKET}/albert-pretrain-8xp3dn/{name}/input"
     results = f"s3://{BUCKET}/albert-pretrain-myfirstjob"
 

@@ -1,4 +1,4 @@
-"""What is wrong is said before anything is asked of Amazon."""
+"""Mistakes are reported before any call to AWS."""
 
 import re
 
@@ -11,7 +11,7 @@ CPU_IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/albert-keras:cpu"
 
 @pytest.fixture
 def message(account, recipe, capsys):
-    """A function that launches in vain and returns what is said."""
+    """A function that launches with a mistake and returns the message."""
 
     def message(flags, launcher="pretrain_sagemaker"):
         with pytest.raises(SystemExit) as stop:
@@ -47,15 +47,15 @@ def test_all_that_is_missing_is_named_with_its_variable(no_variables, message):
         ("--name it's", "--name must be like this"),
         ("--s3_data s3://b/c", "--fsx_id and --s3_data are both given"),
         ("--tags alone", "--tags must be like this: KEY=VALUE"),
-        ("--region eu-west-1", "is in us-east-1, and SageMaker wants both"),
+        ("--region eu-west-1", "is in us-east-1, but SageMaker needs both"),
         ("--instance_type ml.p9.48xlarge", "is unknown. Pass one of: ml.p3.2"),
-        ("--instance_type ml.m5.xlarge", "has no GPUs, and .* for GPUs"),
+        ("--instance_type ml.m5.xlarge", "has no GPUs, but .* for GPUs"),
         (f"--image_name {CPU_IMAGE}", "8 GPUs, which the CPU image"),
         ("--instance_count 0", "--instance_count must be at least 1"),
         ("--processes_per_host 9", "has 8 GPUs"),
         ("--max_run_seconds 9999999", "28 days"),
         ("--spot --keep_alive_seconds 60", "exclude each other"),
-        ("--max_wait_seconds 60", "goes with --spot"),
+        ("--max_wait_seconds 60", "needs --spot"),
         (
             "--global_batch_size 1000 --instance_count 2",
             "multiple of 16 ranks x --batch_size 32 = 512. Pass 512 or 1,024",
@@ -63,9 +63,9 @@ def test_all_that_is_missing_is_named_with_its_variable(no_variables, message):
         ("--data_dir /home/me/corpus", "must be on the volume"),
         ("--data_dir ../corpus", "must be on the volume"),
         ("--output_dir s3://b-b/runs", "must be on a volume"),
-        ("--run_name it's", "do without quotation marks"),
+        ("--run_name it's", "no quotation marks"),
         ("--run_name 1e3", "would reach the job as '1000.0'"),
-        ("--batch_size 0", "--batch_size must be at least 1"),
+        ("--batch_size 0", "--batch_size must be above 0"),
         ("--source_dir /tmp", "holds no --entry_point recipes/pretrain.py"),
         ("--entry_point train.py", "holds no --entry_point train.py"),
         ("--load_from huggingface", "--load_from pretrained --pretrained hf:"),
@@ -76,7 +76,6 @@ def test_all_that_is_missing_is_named_with_its_variable(no_variables, message):
     ],
 )
 def test_a_mistake_is_told(variables, message, flags, expected):
-
     said = message(flags)
     assert re.search(expected, said), said
 
@@ -97,7 +96,7 @@ def test_subnets_go_with_security_groups(variables, message, monkeypatch):
 
 def test_the_task_s_batch_must_be_shared_out_evenly(variables, message):
     said = message("--pretrained x --instance_count 4", "squad_sagemaker")
-    assert "batch of 48 rows cannot be shared out among 32 ranks" in said
+    assert "batch of 48 rows cannot be divided among 32 ranks" in said
 
 
 def test_what_amazon_refuses_is_told_in_one_line(

@@ -1,4 +1,4 @@
-"""Images, templates and scripts: read by their own linters, and tried."""
+"""Images, templates and scripts: checked by linters, and executed."""
 
 import configparser
 import importlib.util
@@ -31,7 +31,7 @@ def run(*command, **environment):
 
 
 def needs(program):
-    """The program of a package of the extra `dev`, or skips the test."""
+    """The path of a program of the extra `dev`; skips the test without it."""
     if not (BIN / program).is_file():
         pytest.skip(f"{program} is not installed; make setup installs it")
     return BIN / program
@@ -158,7 +158,7 @@ def test_with_yes_the_push_script_does_it(tmp_path):
 
 def test_the_template_tells_every_variable_that_the_launcher_reads():
     class Loader(yaml.SafeLoader):
-        """Takes CloudFormation's functions for plain values."""
+        """Loads CloudFormation's functions as plain values."""
 
     Loader.add_multi_constructor("!", lambda loader, tag, node: None)
     template = (ROOT / "infrastructure/sagemaker_fsx.yaml").read_text()
@@ -179,7 +179,7 @@ def test_the_command_of_the_mpi_job_is_one_of_the_recipe():
     parsed = parse_settings(PretrainingSettings, command[start + 1 :])
     ranks = int(command[command.index("-np") + 1])
     assert ranks == 8 * replicas["Worker"]["replicas"]
-    assert parsed.global_batch(ranks) == 4096
+    assert parsed.compute_global_batch_size(ranks) == 4096
     assert parsed.resume
 
 

@@ -1,6 +1,6 @@
-"""What the image for GPUs installs works with NVIDIA's Python and TensorFlow.
+"""The GPU image's packages work with NVIDIA's Python and TensorFlow.
 
-`make test-image` names a Python 3.12; it takes minutes and downloads 700 MB.
+`make test-image` passes a Python 3.12; it takes minutes and downloads 700 MB.
 """
 
 import os
@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import make_text
 
 ROOT = Path(__file__).parents[2]
-# Those of nvcr.io/nvidia/tensorflow:25.02-tf2-py3.
+# Versions in nvcr.io/nvidia/tensorflow:25.02-tf2-py3.
 PYTHON, TENSORFLOW = "3.12", "2.17.0"
 VARIABLE = "ALBERT_KERAS_IMAGE_PYTHON"
 

@@ -1,4 +1,4 @@
-"""A launched job is run: SageMaker's own driver, MPI ranks, this machine."""
+"""Runs a launched job on this machine, with SageMaker's driver and MPI."""
 
 import re
 import shutil
@@ -46,7 +46,7 @@ def volume(tmp_path):
 
 @pytest.fixture
 def launch(account, variables, recipe, volume, tmp_path):
-    """A function that launches a job and lays it out."""
+    """A function that launches a job and creates its files."""
     launched = []
 
     def launch(*flags, hosts=("algo-1",)):
@@ -60,7 +60,7 @@ def launch(account, variables, recipe, volume, tmp_path):
 
 
 def read_by(job, output):
-    """What SageMaker would read from a job's log: numbers by metric."""
+    """The metrics that SageMaker would read from a job's log."""
     definitions = job["AlgorithmSpecification"]["MetricDefinitions"]
     return {
         metric["Name"]: [
@@ -71,7 +71,7 @@ def read_by(job, output):
 
 
 def run_until_told_to_stop(job, folders, metrics):
-    """Stops a job of one host, and returns the updates it had done."""
+    """Stops a job of one host; returns its number of completed updates."""
     first = start(job, folders, "algo-1")
     try:
         wait_for(
@@ -94,7 +94,7 @@ def run_until_told_to_stop(job, folders, metrics):
 
 
 def run_on_two_hosts(job, folders):
-    """Runs a job to its end, and returns what the first host printed."""
+    """Runs a job to its end; returns the output of the first host."""
     containers = [start(job, folders, name) for name in folders]
     try:
         container.connect(*containers)
@@ -121,17 +121,17 @@ def test_a_job_told_to_stop_is_gone_on_with_by_the_next_on_two_hosts(
     done = run_until_told_to_stop(job, folders, metrics)
     kept = folders["algo-1"] / "ml" / "checkpoints"
 
-    # The next job finds what SageMaker kept, on every host.
+    # On every host, the next job finds the checkpoint that SageMaker kept.
     hosts = ("algo-1", "algo-2")
     job, folders = launch("--instance_count", "2", hosts=hosts)
     for folder in folders.values():
         (folder / "ml" / "checkpoints").rmdir()
         shutil.copytree(kept, folder / "ml" / "checkpoints")
     output = run_on_two_hosts(job, folders)
-    assert f"Going on from update {done}." in output
+    assert f"Resuming from update {done}." in output
     first, second = (folder / "ml" for folder in folders.values())
     assert (first / "checkpoints" / f"step-{STEPS:08d}").is_dir()
-    # The first rank writes.
+    # Only the first rank writes.
     assert len(list((second / "checkpoints").iterdir())) == 1
     assert not (first / "output" / "failure").exists()
     assert list((first / "output" / "tensorboard").glob("events.*"))

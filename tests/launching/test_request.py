@@ -1,4 +1,4 @@
-"""What is asked of Amazon: field by field, online and in a dry run."""
+"""The requests to AWS, field by field, online and in a dry run."""
 
 import dataclasses
 import importlib.util
@@ -16,7 +16,7 @@ from albert_keras.workflows.pretraining_settings import PretrainingSettings
 from tests.launching.conftest import VARIABLES
 from tests.launching.expected_request import expected_request
 
-# As the README of the AWS sample launched, with the flags it had then.
+# The command line in the README of the AWS sample, with its flags.
 PREDECESSORS = (
     "--source_dir=. --entry_point=run_pretraining.py "
     "--sm_job_name=albert-pretrain --instance_type=ml.p3dn.24xlarge "
@@ -58,7 +58,7 @@ def test_the_samples_command_line_makes_the_job_that_is_expected(
     assert algorithm["TrainingInputMode"] == "File"
     assert algorithm["ContainerEntrypoint"] == ["/bin/bash"]
 
-    # How SageMaker's driver will start the ranks.
+    # How SageMaker's driver starts the ranks.
     uploads = dict(
         account.objects(
             job["InputDataConfig"][2]["DataSource"]["S3DataSource"]["S3Uri"]
@@ -77,9 +77,9 @@ def test_the_samples_command_line_makes_the_job_that_is_expected(
     shown = capsys.readouterr()
     assert shown.out == ""
     for note in (
-        "--per_gpu_batch_size is --batch_size today",
-        "taken as --data_dir /fsx/albert_data",
-        "run_pretraining.py is recipes/pretrain.py today",
+        "--per_gpu_batch_size is now --batch_size",
+        "replaced by --data_dir /fsx/albert_data",
+        "run_pretraining.py is now recipes/pretrain.py",
         "4,096 rows = 64 ranks x 2 micro-batches x 32",
         f"Started {name}",
     ):
@@ -137,7 +137,7 @@ def test_a_dry_run_needs_neither_network_nor_credentials(
     for field, value in expected_request(printed["TrainingJobName"]).items():
         assert printed[field] == value, field
     assert not attempts
-    # 125,000 x 4,096 x 512 tokens at 64 x 56,700 a second, 8 x 10 an hour.
+    # 125,000 x 4,096 x 512 tokens at 64 x 56,700 per second; 8 x 10 per hour.
     assert "20.1 hours at 3,628,800 tokens a second" in shown.err
     assert "1,605.33 for the instances" in shown.err
 
@@ -173,7 +173,7 @@ def test_hyperparameters_arrive_as_the_recipes_own_settings(
     assert arrived == expected
     fields = {f.name for f in dataclasses.fields(launched.PretrainOnSageMaker)}
     assert {f.name for f in dataclasses.fields(arrived)} < fields
-    # Checkpoints are on the volume: nothing to copy to S3 and back.
+    # Checkpoints are on the volume, so none are copied to S3 and back.
     assert "CheckpointConfig" not in account.calls[-1][1]
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the fine-tuning recipes share."""
+"""Fixtures of the tests of the fine-tuning recipes."""
 
 import keras
 import pytest
@@ -9,8 +9,8 @@ from albert_keras.data import TokenStore
 
 @pytest.fixture(scope="session")
 def pretrained(corpus, tmp_path_factory):
-    """A model that knows nothing yet, with the corpus's vocabulary."""
-    keras.utils.set_random_seed(0)  # the tests' own seed comes later
+    """A model with random weights and the corpus's vocabulary."""
+    keras.utils.set_random_seed(0)  # runs before the tests' own seed
     tokenizer = TokenStore(corpus).tokenizer
     config = ak.AlbertConfig(
         vocabulary_size=tokenizer.vocabulary_size,

@@ -1,7 +1,7 @@
-"""What the samples that the fine-tuning recipes learn are made of.
+"""Words and flags for the samples that the fine-tuning recipes learn.
 
-The dev files hold what the training files hold: a model that cannot learn its
-training rows by heart learns nothing else.
+Dev files equal training files: the tests check that a model memorizes its
+training rows.
 """
 
 WORDS = ("bade", "rigo", "nusta", "kele", "mofu")

@@ -1,4 +1,4 @@
-"""Fetching corpora, from a hub that is a folder of this machine."""
+"""Downloads corpora from a hub that is a local folder."""
 
 import hashlib
 import shutil
@@ -19,7 +19,7 @@ BOOKS = "plain_text/train"
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """Files of the data sets' formats, and the calls that fetch them."""
+    """Files in the formats of the corpora, and the downloads of them."""
     root = tmp_path / "hub"
     texts = make_text(60).strip().split("\n\n")
     columns = {"id": [str(n) for n in range(60)], "title": texts, "text": texts}
@@ -65,8 +65,8 @@ def test_both_corpora_arrive_and_become_a_store(
 ):
     recipe("download_corpora").main(["--output_dir", str(tmp_path / "c")])
     shown = capsys.readouterr().out
-    assert "Licence: CC BY-SA 3.0" in shown and "Licence: none" in shown
-    assert shown.index("Licence") < shown.index("To fetch")
+    assert "License: CC BY-SA 3.0" in shown and "License: none" in shown
+    assert shown.index("License") < shown.index("To download")
     recipe("prepare_corpus").main(
         [
             "--input",
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_removed_and_named(
         path.write_bytes(path.read_bytes()[:-1] + b"\0")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", damage)
-    with pytest.raises(SystemExit, match="train-0.parquet arrived damaged"):
+    with pytest.raises(SystemExit, match="train-0.parquet is damaged"):
         recipe("download_corpora").main(argv)
     assert not list((tmp_path / "c").rglob("*.parquet"))
 
@@ -131,7 +131,7 @@ def test_without_a_network_it_says_so_and_what_to_do(
         raise ConnectionError("no route")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", fail)
-    message = "could not be fetched.*no route.*Is there a network.*elsewhere"
+    message = "could not be downloaded.*no route.*Check the network.*elsewhere"
     with pytest.raises(SystemExit, match=message):
         recipe("download_corpora").main(["--output_dir", str(tmp_path)])
 
@@ -143,7 +143,7 @@ def test_a_disk_without_room_is_told_before_anything_is_fetched(
     monkeypatch.setattr(
         module.shutil, "disk_usage", lambda place: SimpleNamespace(free=10)
     )
-    with pytest.raises(SystemExit, match="Make room or pass another"):
+    with pytest.raises(SystemExit, match="Free some space or pass another"):
         module.main(["--output_dir", str(tmp_path / "c")])
     assert not hub.fetched
 

@@ -1,4 +1,4 @@
-"""GLUE's tasks end to end, on samples made here."""
+"""GLUE's tasks end to end, on generated samples."""
 
 import dataclasses
 import json
@@ -10,6 +10,7 @@ import pytest
 import albert_keras as ak
 from albert_keras.data.tasks.glue import GLUE_TASKS
 from albert_keras.training.callbacks.training_log import read_metrics
+from albert_keras.workflows.task_settings import GLUE_DEFAULTS, GlueSettings
 from tests.recipes.samples import FILLERS, FLAGS, WORDS
 
 HEADERS = {
@@ -38,7 +39,7 @@ TEST_HEADERS = {
 
 
 def make_rows(task, rng, num_rows=48):
-    """(texts, label): the first words of the last text tell the label."""
+    """Yields (texts, label); the first words of the last text determine it."""
     labels = task.classes or ("0.000", "1.250", "2.500", "3.750", "5.000")
     for number in range(num_rows):
         which = number % len(labels)
@@ -49,7 +50,7 @@ def make_rows(task, rng, num_rows=48):
 
 
 def write_tsv(path, header, columns, rows):
-    """Cells that no column of `rows` fills hold their column's name."""
+    """Writes rows; cells without a value hold the name of their column."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ["\t".join(header)] if header else []
     for number, row in enumerate(rows):
@@ -137,8 +138,8 @@ def test_a_model_is_evaluated_by_itself_and_only_on_its_own_task(
     assert (tmp_path / "dev/dev_predictions.tsv").read_text() == (
         run / "dev_predictions.tsv"
     ).read_text()
-    # === What is refused ===
-    with pytest.raises(SystemExit, match="tells 2 classes.*MNLI has 3"):
+    # === Invalid input ===
+    with pytest.raises(SystemExit, match="predicts 2 classes.*MNLI has 3"):
         glue(recipe, tmp_path, run, "MNLI", "other", *evaluate)
     with pytest.raises(SystemExit, match="AlbertBackbone, not an AlbertForSe"):
         glue(recipe, tmp_path, pretrained, "RTE", "other", *evaluate)
@@ -172,7 +173,7 @@ def test_seeds_reproduce_a_run_and_a_resumed_one_to_the_bit(
     assert len(checkpoints) == 2
     shutil.rmtree(checkpoints[-1])
     resumed = weights("b", "--resume")
-    assert "Going on from update 2" in capsys.readouterr().out
+    assert "Resuming from update 2" in capsys.readouterr().out
     assert all(np.array_equal(first[name], resumed[name]) for name in first)
     other = weights("c", "--seed", "7")
     assert not np.array_equal(
@@ -180,10 +181,7 @@ def test_seeds_reproduce_a_run_and_a_resumed_one_to_the_bit(
     )
 
 
-def test_without_flags_the_plan_is_the_papers(recipe):
-    recipe("finetune_glue")  # makes the settings importable
-    from albert_keras.workflows.task_settings import GLUE_DEFAULTS, GlueSettings
-
+def test_without_flags_the_plan_is_the_papers():
     settings = GlueSettings(
         task="RTE", data_dir="d", pretrained="p", output_dir="o"
     )
@@ -191,7 +189,7 @@ def test_without_flags_the_plan_is_the_papers(recipe):
     def plan(name, ranks=1, **changes):
         changed = dataclasses.replace(settings, **changes)
         found = changed.plan(GLUE_DEFAULTS[name], 1000, ranks)
-        return found.rows_per_update, found.total_steps, found.warmup_steps
+        return found.global_batch_size, found.total_steps, found.warmup_steps
 
     # Batch, steps and warm-up of table 14.
     assert plan("CoLA") == (16, 5336, 320)
@@ -202,7 +200,7 @@ def test_without_flags_the_plan_is_the_papers(recipe):
     assert plan("QQP") == (128, 14000, 1000)
     assert plan("RTE") == plan("MRPC") == (32, 800, 200)
     assert plan("WNLI") == (16, 2000, 250)
-    # As many rows with another batch.
+    # The same number of rows with another batch size.
     assert plan("RTE", ranks=2, batch_size=32) == (64, 400, 100)
-    with pytest.raises(ValueError, match="cannot be shared out among 3 ranks"):
+    with pytest.raises(ValueError, match="cannot be divided among 3 ranks"):
         plan("RTE", ranks=3)

@@ -34,7 +34,7 @@ def files(directory):
 
 @pytest.fixture
 def pretrained(directory, store, tiny_config):
-    """A small model with a vocabulary, made once."""
+    """A small model with a vocabulary, shared by the tests."""
     path = directory / "pretrained"
     if not path.is_dir():
         backbone = ak.AlbertBackbone.from_config(
@@ -63,7 +63,7 @@ def run(recipe, pretrained, files, output_dir, *more):
 
 @pytest.fixture
 def finished(directory, recipe, pretrained, files):
-    """The directory of a run, made once."""
+    """The directory of a run, shared by the tests."""
     path = directory / "finished"
     if not path.is_dir():
         run(recipe, pretrained, files, path)
@@ -125,7 +125,7 @@ def test_a_resumed_run_ends_with_the_same_weights_and_scores(
     resumed = shutil.copytree(finished, tmp_path / "resumed")
     shutil.rmtree(resumed / "checkpoints")
     shutil.copytree(finished / "checkpoints", resumed / "checkpoints")
-    # As it was when eight updates were done: the last one is gone.
+    # As it was after eight updates: without the last checkpoint.
     run(
         recipe, pretrained, files, tmp_path / "eight", "--keep_checkpoints", "2"
     )
@@ -176,7 +176,7 @@ def test_accumulation_and_grouping_are_settings(
 def test_a_small_model_learns_the_questions_by_heart(
     recipe, pretrained, files, tmp_path
 ):
-    """Every question of a file, those without an answer too."""
+    """Also questions without an answer."""
     both = {name: files["--train_file"] for name in files}
     run(
         *(recipe, pretrained, both, tmp_path / "run", "--total_steps", "300"),
@@ -238,7 +238,7 @@ def test_questions_about_a_text_are_answered(
     assert (tmp_path / "out" / "predictions.json").is_file()
 
 
-# === What the user got wrong ===
+# === Invalid input ===
 
 
 def test_what_is_left_out_is_counted_listed_and_reported(
@@ -258,8 +258,8 @@ def test_what_is_left_out_is_counted_listed_and_reported(
         *(tmp_path / "run", "--total_steps", "1", "--warmup_steps", "0"),
     )
     shown = capsys.readouterr().out
-    assert "1 of 20 questions were left out, since their answer" in shown
-    assert "1 of 20 questions were cut to 12 pieces: 0-0-3" in shown
+    assert "1 of 20 questions were omitted, since their answer" in shown
+    assert "1 of 20 questions were truncated to 12 tokens: 0-0-3" in shown
     report = json.loads((tmp_path / "run" / "data_report.json").read_text())
     assert list(report.values()) == [["0-0-3"], ["0-0-1"]]
 
@@ -285,7 +285,7 @@ def bad_inputs(tmp_path, pretrained):
     yield {}, ["--epochs", "2"], "--epochs and --total_steps both"
     yield {}, ["--batch_size", "0"], "--batch_size must be above 0"
     yield {}, ["--warmup_steps", "12"], "warmup_steps=12, total_steps=12"
-    yield {}, ["--layer_wise_learning_rate_decay", "0"], "`decay` must be"
+    yield {}, ["--layer_wise_learning_rate_decay", "0"], "_rate_decay must"
     yield {"--pretrained": tmp_path}, [], "is not a pretrained directory"
     yield {"--train_file": tmp_path / "none.json"}, [], "does not exist"
     yield {}, ["--mode", "predict"], "needs --question and --text_file"

@@ -1,4 +1,4 @@
-"""RACE and token classification end to end, on samples made here."""
+"""RACE and token classification end to end, on generated samples."""
 
 import json
 
@@ -13,7 +13,7 @@ from tests.recipes.samples import FILLERS, FLAGS, WORDS
 
 
 def write_race(directory, concatenated=False):
-    """Passages that hold one word three times, which is the answer."""
+    """Writes the splits, one file per passage or Google's `all.txt`."""
     rng = np.random.default_rng(0)
     for split in ("train", "dev", "test"):
         for level in ("middle", "high"):
@@ -120,7 +120,7 @@ def test_tags_are_learnt_evaluated_and_predicted(
     assert ak.load_model(run).class_names == ("O", "B-LOC", "B-PER")
     evaluate = ("--mode", "evaluate", "--dev_file", str(file))
     assert tokens(recipe, run, tmp_path / "dev", *evaluate) == scores
-    # Words alone.
+    # Words without tags.
     words = tmp_path / "words.txt"
     words.write_text("bade\nta\n\nrigo\n")
     predict = ("--mode", "predict", "--test_file", str(words))
@@ -141,8 +141,8 @@ def test_what_is_not_used_as_it_stands_is_counted_and_listed(
     flags += ["--max_seq_length", "16"]
     run = tokens(recipe, pretrained, tmp_path / "run", *flags)
     shown = capsys.readouterr().out
-    assert "train.txt: 1 of 1 sentences are read in windows" in shown
-    assert "train.txt: 1 of 22 words were cut to 14 pieces" in shown
+    assert "train.txt: 1 of 1 sentences are split into windows" in shown
+    assert "train.txt: 1 of 22 words were truncated to 14 tokens" in shown
     assert "dev.txt: 1 of 2 words have a tag that the model does not" in shown
     assert "1: B-XYZ" in shown
     report = json.loads((run / "data_report.json").read_text())

@@ -1,4 +1,4 @@
-"""Inspection shows figures that can be checked, and every predicted piece."""
+"""Inspection shows correct statistics and every predicted token."""
 
 import re
 
@@ -14,9 +14,9 @@ def test_statistics_figure_and_samples(recipe, corpus, store, tmp_path, capsys):
         ]
     )
     shown = capsys.readouterr().out
-    assert "All checksums fit." in shown
+    assert "All checksums match." in shown
     assert f"{store.manifest['num_tokens']:,} tokens" in shown
-    assert re.search(r"1[45]\.\d% of that predicted \((79|80)\.\d% ", shown)
+    assert re.search(r"1[45]\.\d% of the text predicted \((79|80)\.\d% ", shown)
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert "\x1b[" not in shown
 
@@ -34,6 +34,6 @@ def test_statistics_figure_and_samples(recipe, corpus, store, tmp_path, capsys):
 def test_colours_mark_segments_and_masks(recipe, store):
     module = recipe("inspect_corpus")
     batch = PretrainingDataset(store, 32, 8)[0]
-    text = module.sample(batch, 0, store.tokenizer, colour=True)
+    text = module.sample(batch, 0, store.tokenizer, color=True)
     for name in ("first", "second", "special", "mask"):
-        assert module.COLOURS[name] in text
+        assert module.COLORS[name] in text

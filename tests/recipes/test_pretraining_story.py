@@ -105,7 +105,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
     resumed = shutil.copytree(finished, tmp_path / "resumed")
     shutil.rmtree(resumed / "checkpoints" / "step-00000006")
     run(recipe, corpus, resumed, "--resume")
-    assert "Going on from update 4" in capsys.readouterr().out
+    assert "Resuming from update 4" in capsys.readouterr().out
     assert [start["first_step"] for start in read_starts(resumed)] == [0, 4]
     rows = read_metrics(resumed / "metrics.csv")
     assert [row["step"] for row in rows] == [0, 2, 3, 4, 6]
@@ -233,7 +233,7 @@ def test_a_model_of_another_vocabulary_or_length_is_refused(
         ]
     )
     pretrained = ["--load_from", "pretrained", "--pretrained", str(finished)]
-    with pytest.raises(SystemExit, match="has 150 pieces, the corpus.* 140"):
+    with pytest.raises(SystemExit, match="vocabulary of 150, the corpus.* 140"):
         run(recipe, tmp_path / "c", tmp_path / "out", *pretrained)
     with pytest.raises(SystemExit, match="longer than the model's 512"):
         run(

@@ -1,4 +1,4 @@
-"""The jobs that are launched, and that their command lines work."""
+"""The launched jobs have valid requests and working command lines."""
 
 import json
 import shlex
@@ -74,7 +74,7 @@ def test_instances_share_the_text_out_and_one_merges(request_of):
 def test_the_commands_of_the_instances_make_a_corpus(
     request_of, recipe, tmp_path, text_file, corpus
 ):
-    """Run here, in the folder that stands for the container's."""
+    """Runs them here, in a folder that replaces the container's."""
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/a.txt").write_bytes(text_file.read_bytes())
     (tmp_path / "vocabulary").mkdir()

@@ -1,4 +1,4 @@
-"""The report shows what the run directory has, and is safe to open."""
+"""The report shows the contents of a run directory, and is safe to open."""
 
 import base64
 import csv
@@ -31,7 +31,7 @@ PANELS = [
 
 
 class Page(HTMLParser):
-    """What a test asks of a page."""
+    """Parses the parts of a page that the tests check."""
 
     def __init__(self, path):
         super().__init__()
@@ -65,7 +65,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def run(pretraining_run, tmp_path):
-    """A copy of the shared run."""
+    """A copy of the shared run directory."""
     return shutil.copytree(pretraining_run, tmp_path / "run")
 
 
@@ -259,10 +259,10 @@ def test_a_directory_that_holds_no_run_is_refused(
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_browser_shows_every_figure(run, report, tmp_path, width):
     pixels = screenshot(report(run), tmp_path / "page.png", width, 6000)
-    blue = pixels[..., 2] - pixels[..., 0] > 60  # of the curves alone
+    blue = pixels[..., 2] - pixels[..., 0] > 60  # only the curves
     if width == 390:  # one figure below the other
         assert bands(blue.any(axis=1), gap=40) == len(PANELS)
-    else:  # two beside each other
+    else:  # two side by side
         halves = blue[:, : width // 2], blue[:, width // 2 :]
         shown = [bands(half.any(axis=1), gap=40) for half in halves]
         assert shown == [5, 4]

@@ -1,4 +1,4 @@
-"""Scores on SQuAD while a model is pretrained."""
+"""SQuAD scores during pretraining."""
 
 import os
 import signal
@@ -13,6 +13,8 @@ import yaml
 from albert_keras.training.callbacks import EXIT_INTERRUPTED
 from albert_keras.training.callbacks.training_log import read_metrics
 from albert_keras.workflows import squad_probe
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.task_settings import SquadSettings
 from tests.squad_files import write_squad
 
 
@@ -41,7 +43,7 @@ def pretrain(recipe, corpus, output_dir, *more):
 
 
 def squad_yaml(directory):
-    """The file of `--squad_config`, as text."""
+    """Writes a file for `--squad_config`, and returns its path."""
     settings = {
         "max_seq_length": 32,
         "max_query_length": 12,
@@ -110,6 +112,38 @@ def test_a_signal_during_a_score_ends_the_pretraining_in_good_order(
     assert (tmp_path / "run" / "checkpoints" / "step-00000003").is_dir()
     rows = read_metrics(tmp_path / "run" / "metrics.csv")
     assert not any("squad_f1" in row for row in rows)
+
+
+def test_the_settings_of_a_score_are_the_runs_and_the_files(tmp_path):
+    config = tmp_path / "squad.yaml"
+    config.write_text("learning_rate: 1e-5\ntotal_steps: 7\nno_such_file: x\n")
+    pretraining = PretrainingSettings(
+        data_dir="d",
+        output_dir="run",
+        squad_train_file="train.json",
+        squad_dev_file="dev.json",
+        squad_config=str(config),
+        precision="mixed_bfloat16",
+    )
+    with pytest.raises(SystemExit, match="squad.yaml must hold fields"):
+        squad_probe.squad_settings(pretraining)
+    config.write_text(
+        "learning_rate: 1e-5\nn_best: 7\nkeep_best: false\nprecision: float32\n"
+    )
+    found = squad_probe.squad_settings(pretraining)
+    assert found == SquadSettings(
+        pretrained="run",
+        output_dir="run",
+        train_file="train.json",
+        dev_file="dev.json",
+        precision="mixed_bfloat16",
+        learning_rate=1e-5,
+        n_best=7,
+        keep_best=False,
+    )
+    config.write_text("n_best: many\n")
+    with pytest.raises(SystemExit):
+        squad_probe.squad_settings(pretraining)
 
 
 def test_scores_while_pretraining_need_files(recipe, corpus, tmp_path):

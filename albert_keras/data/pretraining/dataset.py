@@ -39,6 +39,8 @@ class PretrainingDataset(keras.utils.PyDataset):
         masked_lm_prob: Share of the tokens to predict.
         max_ngram: Maximum length of a masked n-gram, in words.
         short_sequence_prob: Probability of a shorter sequence.
+        min_batch_size: If the text has too few sequences for `batch_size`,
+            use the largest multiple of this that fits. None raises an error.
         seed: Non-negative integer.
         rank, size: Index of this process, and number of processes.
         first_step: Step of `dataset[0]`, for a resumed run.
@@ -72,6 +74,7 @@ class PretrainingDataset(keras.utils.PyDataset):
         size: int = 1,
         first_step: int = 0,
         num_steps: int | None = None,
+        min_batch_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -95,7 +98,6 @@ class PretrainingDataset(keras.utils.PyDataset):
             )
         self.store = store
         self.sequence_length = sequence_length
-        self.batch_size = batch_size
         self.seed = seed
         self.rank, self.size = rank, size
         self.first_step, self.num_steps = first_step, num_steps
@@ -118,6 +120,11 @@ class PretrainingDataset(keras.utils.PyDataset):
             short_sequence_prob,
             seed,
         )
+        if min_batch_size is not None:
+            fitting = len(self.sequences) // size
+            fitting -= fitting % min_batch_size
+            batch_size = max(min(batch_size, fitting), min_batch_size)
+        self.batch_size = batch_size
         if len(self.sequences) < batch_size * size:
             raise ValueError(
                 f"The {split} text of {store.directory} is too small for one "

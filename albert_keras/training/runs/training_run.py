@@ -44,7 +44,7 @@ class TrainingRun:
             `log_frequency`, `checkpoint_frequency`, `keep_checkpoints`,
             `wandb_project` and the class attribute `MAY_CHANGE`, names that a
             resumed run may change.
-        rows_per_update: Rows of an update on all ranks.
+        global_batch_size: Rows of an update over all ranks.
 
     Attributes:
         directory: The `RunDirectory`.
@@ -54,9 +54,9 @@ class TrainingRun:
         ValueError: If the directory holds something else or another run.
     """
 
-    def __init__(self, settings: Any, rows_per_update: int) -> None:
+    def __init__(self, settings: Any, global_batch_size: int) -> None:
         self.settings = settings
-        self.rows_per_update = rows_per_update
+        self.global_batch_size = global_batch_size
         # As JSON gives it back, tuples as lists, to compare when resuming.
         self.record = json.loads(json.dumps(dataclasses.asdict(settings)))
         self.directory = RunDirectory(
@@ -118,7 +118,7 @@ class TrainingRun:
     def _checkpoint_record(self):
         """What a checkpoint tells of its run: the settings, and the rows of
         an update, which may be shared out otherwise on resuming."""
-        return {**self.record, "global_batch": self.rows_per_update}
+        return {**self.record, "global_batch": self.global_batch_size}
 
     def fit(
         self,
@@ -153,8 +153,8 @@ class TrainingRun:
         log = TrainingLog(
             self.directory.path,
             self.settings.log_frequency,
-            self.rows_per_update * tokens_per_row,
-            self.rows_per_update,
+            self.global_batch_size * tokens_per_row,
+            self.global_batch_size,
             validations,
             first_step=start,
             on_row=self._make_on_row(name),

@@ -9,17 +9,17 @@ made before, as OUT/other, and OUT/bfloat16 gets twenty updates. On two devices
 it fine-tunes for three updates on OUT/squad.json and writes the random states.
 """
 
-import importlib
 import json
 import shutil
 import sys
 from pathlib import Path
 
 import keras
+import pytest
 
 from albert_keras import AlbertForMaskedLM
+from tests.conftest import recipe_loader
 
-RECIPES = Path(__file__).parents[3] / "recipes"
 FLAGS = (
     "--load_from pretrained --max_seq_length 32 "
     "--gradient_accumulation_steps 2 --learning_rate 0.01 "
@@ -30,15 +30,18 @@ FLAGS = (
 ROWS = 8  # of a micro-batch, on all devices
 
 
+def run_recipe(name, *argv):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        recipe_loader(monkeypatch)(name).main(argv)
+
+
 def pretrain(corpus, start, out, *more, rows=ROWS):
-    sys.path.insert(0, str(RECIPES))
-    importlib.import_module("pretrain").main(
-        [
-            *("--data_dir", str(corpus), "--pretrained", str(start)),
-            *("--output_dir", str(out), "--batch_size", str(rows)),
-            *FLAGS,
-            *more,
-        ]
+    run_recipe(
+        "pretrain",
+        *("--data_dir", str(corpus), "--pretrained", str(start)),
+        *("--output_dir", str(out), "--batch_size", str(rows)),
+        *FLAGS,
+        *more,
     )
 
 
@@ -51,15 +54,14 @@ def second_half(run, copy):
 
 def finetune(start, out):
     squad = str(out / "squad.json")
-    importlib.import_module("finetune_squad").main(
-        [
-            *("--pretrained", str(start), "--output_dir", str(out / "squad")),
-            *("--train_file", squad, "--dev_file", squad),
-            *("--max_seq_length", "32", "--doc_stride", "8"),
-            *("--total_steps", "3", "--warmup_steps", "0"),
-            *("--batch_size", "2", "--eval_batch_size", "3"),
-            *("--max_query_length", "8", "--workers", "1"),
-        ]
+    run_recipe(
+        "finetune_squad",
+        *("--pretrained", str(start), "--output_dir", str(out / "squad")),
+        *("--train_file", squad, "--dev_file", squad),
+        *("--max_seq_length", "32", "--doc_stride", "8"),
+        *("--total_steps", "3", "--warmup_steps", "0"),
+        *("--batch_size", "2", "--eval_batch_size", "3"),
+        *("--max_query_length", "8", "--workers", "1"),
     )
 
 

@@ -1,0 +1,125 @@
+"""The model that a pretraining run starts with."""
+
+from pathlib import Path
+from typing import Any
+
+from albert_keras.config import AlbertConfig
+from albert_keras.data.corpus.token_store import TokenStore
+from albert_keras.files.run_layout import CHECKPOINTS
+from albert_keras.models.backbone import AlbertBackbone
+from albert_keras.models.pretraining import AlbertForPretraining
+from albert_keras.training import distributed
+from albert_keras.training.runs.checkpoint import (
+    newest_checkpoint,
+    restore_checkpoint,
+)
+from albert_keras.workflows.compile_model import compile_model
+from albert_keras.workflows.pretraining_settings import PretrainingSettings
+
+
+def make_model(
+    settings: PretrainingSettings, store: TokenStore
+) -> AlbertForPretraining:
+    """The compiled model, with random or pretrained weights."""
+    dropouts: dict[str, Any] = {
+        "hidden_dropout": settings.hidden_dropout_prob,
+        "attention_dropout": settings.attention_probs_dropout_prob,
+    }
+    if settings.load_from == "pretrained":
+        model = AlbertForPretraining.from_pretrained(
+            settings.pretrained, dtype=settings.precision, **dropouts
+        )
+    else:
+        config = AlbertConfig.from_size(
+            settings.model_size,
+            vocabulary_size=store.vocabulary_size,
+            max_sequence_length=max(512, settings.max_seq_length),
+            pre_layer_norm=settings.pre_layer_norm,
+            **dropouts,
+        )
+        backbone = AlbertBackbone.from_albert_config(
+            config, dtype=settings.precision
+        )
+        model = AlbertForPretraining(backbone)
+    _check_model(settings, store, model.config)
+    model.card.update(_make_card(settings, store))
+    model.train_only(*settings.objectives())
+    compile_model(
+        settings,
+        model,
+        settings.peak_learning_rate(distributed.replicas()),
+        settings.warmup(),
+        settings.total_steps,
+        **_optimizer_arguments(settings),
+    )
+    return model
+
+
+def load_checkpoint(
+    settings: PretrainingSettings, model: AlbertForPretraining
+) -> int:
+    """Restores another run's checkpoint with `--load_from checkpoint`.
+
+    Returns:
+        The number of updates done.
+    """
+    if settings.load_from != "checkpoint":
+        return 0
+    path = Path(str(settings.checkpoint_path))
+    if (path / CHECKPOINTS).is_dir():
+        path = newest_checkpoint(path / CHECKPOINTS) or path
+    step = restore_checkpoint(path, model, settings.load_optimizer_state)
+    return step if settings.load_optimizer_state else 0
+
+
+def _check_model(settings, store, config):
+    """Raises if model, corpus and settings do not match."""
+    if config.vocabulary_size != store.vocabulary_size:
+        raise ValueError(
+            f"The model of {settings.pretrained} has a vocabulary of "
+            f"{config.vocabulary_size}, the corpus {store.directory} of "
+            f"{store.vocabulary_size}. Prepare the corpus with the model's "
+            "vocabulary: prepare_corpus.py --vocabulary."
+        )
+    if settings.max_seq_length > config.max_sequence_length:
+        raise ValueError(
+            f"--max_seq_length {settings.max_seq_length} is longer than the "
+            f"model's {config.max_sequence_length} positions. Pass "
+            f"{config.max_sequence_length} or less."
+        )
+
+
+def _optimizer_arguments(settings):
+    """Optimizer arguments that only pretraining has."""
+    betas = {"beta_1": settings.beta_1, "beta_2": settings.beta_2}
+    if settings.optimizer == "lamb":
+        return {**betas, "bias_correction": settings.bias_correction}
+    return betas
+
+
+def _make_card(settings, store):
+    """Data and training for the model card."""
+    shown = (
+        "optimizer",
+        "learning_rate",
+        "warmup_steps",
+        "total_steps",
+        "max_seq_length",
+        "weight_decay",
+        "hidden_dropout_prob",
+        "load_from",
+        "seed",
+    )
+    training = {name: getattr(settings, name) for name in shown}
+    replicas = distributed.replicas()
+    training["learning_rate"] = settings.peak_learning_rate(replicas)
+    training["warmup_steps"] = settings.warmup()
+    training["global_batch"] = settings.compute_global_batch_size(replicas)
+    return {
+        "name": settings.name or f"ALBERT {settings.model_size}",
+        "data": (
+            f"{store.manifest['num_tokens']:,} tokens, unigram entropy "
+            f"{store.unigram_entropy:.2f} nats."
+        ),
+        "training": training,
+    }
