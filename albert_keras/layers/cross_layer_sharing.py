@@ -104,7 +104,8 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             self.final_layer_norm.build(input_shape)
 
     def call(self, x, padding_mask=None, positions=None, training=False):
-        sequences = self._sequences_of(x, padding_mask, training)
+        kernels = kernels_for(training)
+        sequences = self._sequences_of(x, padding_mask, kernels, training)
         rows = None if positions is None else sequences.rows_at(positions)
         sequence = [
             block
@@ -112,7 +113,7 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             for block in self.blocks_of(layer)
         ]
         weights = {
-            block: iter(block.weights_for(sequence.count(block), training))
+            block: iter(block.weights_for(sequence.count(block), kernels))
             for block in self.blocks
         }
         x = sequences.enter(x)
@@ -123,6 +124,7 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
                 x,
                 sequences.attention_bias,
                 next(weights[block]),
+                kernels,
                 training,
                 rows if is_last else None,
             )
@@ -130,17 +132,23 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             x = self.final_layer_norm(x)
         return sequences.leave(x) if positions is None else x
 
-    def _sequences_of(self, x, padding_mask, training):
-        drops = training and self.block_config["attention_dropout"]
-        kernels = reference if drops else kernels_for(training)
+    def _sequences_of(self, x, padding_mask, kernels, training):
+        # Dropping probabilities needs the reference form of attention, which
+        # takes padded sequences.
+        if training and self.block_config["attention_dropout"]:
+            kernels = reference
         return kernels.sequences_of(x, padding_mask)
 
-    def _apply(self, block, x, attention_bias, weights, training, rows):
+    def _apply(
+        self, block, x, attention_bias, weights, kernels, training, rows
+    ):
         def apply(x, weights):
-            return block.apply(x, attention_bias, weights, training, rows)
+            return block.apply(
+                x, attention_bias, weights, kernels, training, rows
+            )
 
         if self.remat and training:
-            apply = kernels_for(training).rematerialize(apply)
+            apply = kernels.rematerialize(apply)
         return apply(x, weights)
 
     def blocks_of(self, layer):

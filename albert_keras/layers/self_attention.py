@@ -76,7 +76,7 @@ class SelfAttention(keras.layers.Layer):
         ):
             layer.build((None, None, hidden_dim))
 
-    def weights_for(self, uses, training=False):
+    def weights_for(self, uses, kernels):
         """`AttentionWeights` for each of a number of applications.
 
         1 / sqrt(d) is a factor of the queries' weights, which are fewer than
@@ -87,7 +87,6 @@ class SelfAttention(keras.layers.Layer):
         and an adaptive optimizer blows rounding up to full steps; so it is
         left out of the keys and kept in the graph with gradient zero.
         """
-        kernels = kernels_for(training)
         share, own = kernels.share, self.compute_dtype
         scale = 1 / math.sqrt(self.head_dim)
         q, k, v = self.query, self.key, self.value
@@ -106,12 +105,15 @@ class SelfAttention(keras.layers.Layer):
         ]
 
     def call(self, x, attention_bias=None, training=False):
-        (weights,) = self.weights_for(1, training)
-        context = self.attend(x, attention_bias, weights, training)
-        output = kernels_for(training).project(context, weights.output_kernel)
+        kernels = kernels_for(training)
+        (weights,) = self.weights_for(1, kernels)
+        context = self.attend(x, attention_bias, weights, kernels, training)
+        output = kernels.project(context, weights.output_kernel)
         return output + ops.cast(weights.output_bias, output.dtype)
 
-    def attend(self, x, attention_bias, weights, training, queries=None):
+    def attend(
+        self, x, attention_bias, weights, kernels, training, queries=None
+    ):
         """What each position gathers, before the output's projection.
 
         Args:
@@ -119,6 +121,8 @@ class SelfAttention(keras.layers.Layer):
             attention_bias: As for the layer's call, or that of the kernels'
                 `sequences_of` x.
             weights: `AttentionWeights`.
+            kernels: The kernels that the weights were made with, see
+                `kernels_for`.
             training: Whether probabilities are dropped.
             queries: `(B, Q, H)`: rows of x that ask; all of x when None.
 
@@ -126,7 +130,7 @@ class SelfAttention(keras.layers.Layer):
             `(B, Q, H)`.
         """
         drop = self._drop if training and self.dropout else None
-        return kernels_for(training).self_attention(
+        return kernels.self_attention(
             x,
             weights.qkv_kernel,
             weights.qkv_bias,

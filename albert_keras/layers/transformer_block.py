@@ -120,14 +120,13 @@ class TransformerBlock(keras.layers.Layer):
         self.feed_forward_output.build((None, None, self.intermediate_dim))
         self.feed_forward_layer_norm.build(input_shape)
 
-    def weights_for(self, uses, training=False):
+    def weights_for(self, uses, kernels):
         """`BlockWeights` for each of a number of applications.
 
         Taken together, the weights are cast once for all of them, and the
         gradients of all applications add up in float32.
         """
-        kernels = kernels_for(training)
-        attention = self.self_attention.weights_for(uses, training)
+        attention = self.self_attention.weights_for(uses, kernels)
 
         def matrix(weight):
             return kernels.share_kernel(weight, uses, self.compute_dtype)
@@ -148,16 +147,19 @@ class TransformerBlock(keras.layers.Layer):
         return [BlockWeights(*w) for w in zip(attention, *shared, strict=True)]
 
     def call(self, x, attention_bias=None, training=False):
-        (weights,) = self.weights_for(1, training)
-        return self.apply(x, attention_bias, weights, training)
+        kernels = kernels_for(training)
+        (weights,) = self.weights_for(1, kernels)
+        return self.apply(x, attention_bias, weights, kernels, training)
 
-    def apply(self, x, attention_bias, weights, training, rows=None):
+    def apply(self, x, attention_bias, weights, kernels, training, rows=None):
         """The block with given `BlockWeights`.
 
         Args:
             x, attention_bias, training: As for the layer's call, or what
                 `sequences_of` of the kernels makes of the first two.
             weights: `BlockWeights`.
+            kernels: The kernels that the weights were made with, see
+                `kernels_for`.
             rows: Integers `(B, Q)`: computes these of the rows of x alone.
 
         Returns:
@@ -165,15 +167,20 @@ class TransformerBlock(keras.layers.Layer):
         """
         attention = self.self_attention
         w, a = weights, weights.attention
-        kernels = kernels_for(training)
         y = self._before(x, w.attention_gamma, w.attention_beta)
         queries = None
         if rows is not None:
             x, queries = (take_rows(t, rows) for t in (x, y))
-        y = attention.attend(y, attention_bias, a, training, queries)
+        y = attention.attend(y, attention_bias, a, kernels, training, queries)
         y = kernels.project(y, a.output_kernel)
         x = self._add(
-            y, a.output_bias, x, w.attention_gamma, w.attention_beta, training
+            y,
+            a.output_bias,
+            x,
+            w.attention_gamma,
+            w.attention_beta,
+            kernels,
+            training,
         )
         y = self._before(x, w.feed_forward_gamma, w.feed_forward_beta)
         y = kernels.feed_forward(
@@ -189,6 +196,7 @@ class TransformerBlock(keras.layers.Layer):
             x,
             w.feed_forward_gamma,
             w.feed_forward_beta,
+            kernels,
             training,
         )
 
@@ -198,14 +206,14 @@ class TransformerBlock(keras.layers.Layer):
             return x
         return reference.layer_norm(x, gamma, beta, self.layer_norm_epsilon)
 
-    def _add(self, y, bias, x, gamma, beta, training):
+    def _add(self, y, bias, x, gamma, beta, kernels, training):
         """x + dropout(y + bias), normalized where the form is "post"."""
         if training and self.hidden_dropout:
             y = self.dropout_layer(y + ops.cast(bias, y.dtype), training=True)
             bias = ops.zeros_like(bias)
         if self.pre_layer_norm:
             return x + y + ops.cast(bias, y.dtype)
-        return kernels_for(training).add_layer_norm(
+        return kernels.add_layer_norm(
             y, bias, x, gamma, beta, self.layer_norm_epsilon
         )
 

@@ -5,7 +5,7 @@ import re
 import keras
 from keras import ops
 
-from albert_keras.kernels import kernels_for
+from albert_keras.kernels import lamb_kernel
 from albert_keras.optimizers.layer_wise_decay import learning_rate_factor
 
 # Layer normalization and biases, as in Google's release. A path is searched,
@@ -150,14 +150,15 @@ class Lamb(keras.optimizers.Optimizer):
         return super()._clip_gradients(grads)
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        if not self.has_kernel():
+        apply_lamb = self._kernel()
+        if apply_lamb is None:
             super()._backend_update_step(
                 grads, trainable_variables, learning_rate
             )
             return
         indices = [self._get_variable_index(v) for v in trainable_variables]
         variables = [self._trainable_variables[i] for i in indices]
-        kernels_for(training=False).apply_lamb(
+        apply_lamb(
             variables,
             [self._moments[i] for i in indices],
             [self._velocities[i] for i in indices],
@@ -179,11 +180,14 @@ class Lamb(keras.optimizers.Optimizer):
         )
 
     def has_kernel(self):
-        """Whether `kernels.fused_kernels` asks for the kernel, and it fits."""
-        return hasattr(kernels_for(training=False), "apply_lamb") and all(
-            variable.dtype == "float32"
-            for variable in self._trainable_variables
-        )
+        """Whether an update runs as one fused kernel, see `lamb_kernel`."""
+        return self._kernel() is not None
+
+    def _kernel(self):
+        """The fused kernel if this context and the variables allow it."""
+        if all(v.dtype == "float32" for v in self._trainable_variables):
+            return lamb_kernel()
+        return None
 
     def get_config(self):
         return {

@@ -13,8 +13,8 @@ from albert_keras.kernels import (
     fused_kernels,
     kernels_for,
     kernels_for_classes,
-    plain,
     plain_kernels,
+    reference,
     tensorflow_cpu,
 )
 from albert_keras.kernels.tensorflow_cpu import compilation
@@ -65,7 +65,7 @@ def values_and_gradients(kernel, inputs, **arguments):
 
 
 def assert_kernels_agree(name, inputs, dtype, **arguments):
-    fused, expected = (getattr(m, name) for m in (tensorflow_cpu, plain))
+    fused, expected = (getattr(m, name) for m in (tensorflow_cpu, reference))
     assert_agree(fused, expected, inputs, dtype, **arguments)
 
 
@@ -89,8 +89,9 @@ def normal(rng, dtype, *shape):
     return tf.cast(rng.normal(size=shape), dtype)
 
 
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("activation", ["gelu_tanh", "gelu", "relu"])
-def test_feed_forward_agrees(rng, dtype, activation, form):
+def test_feed_forward_agrees(rng, dtype, activation):
     inputs = (
         normal(rng, dtype, B, T, H),
         normal(rng, "float32", H, WIDE),
@@ -106,7 +107,7 @@ def test_feed_forward_agrees(rng, dtype, activation, form):
 
         return feed_forward
 
-    fused, expected = run(tensorflow_cpu, dtype), run(plain, "float32")
+    fused, expected = run(tensorflow_cpu, dtype), run(reference, "float32")
     assert_agree(fused, expected, inputs, dtype)
 
 
@@ -178,7 +179,8 @@ def test_residual_and_layer_normalization_agree(rng, dtype):
     assert_kernels_agree("add_layer_norm", inputs, dtype, epsilon=1e-12)
 
 
-def test_products_agree(rng, dtype, form):
+@pytest.mark.usefixtures("form")
+def test_products_agree(rng, dtype):
     inputs = normal(rng, dtype, B, T, H), normal(rng, "float32", H, WIDE)
 
     def run(kernels, dtype):
@@ -188,17 +190,18 @@ def test_products_agree(rng, dtype, form):
 
         return project
 
-    fused, expected = run(tensorflow_cpu, dtype), run(plain, "float32")
+    fused, expected = run(tensorflow_cpu, dtype), run(reference, "float32")
     assert_agree(fused, expected, inputs, dtype)
 
 
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize(
     "length, queries, head_dim",
     [(5, None, 4), (5, 3, 4), (150, None, 64), (150, 70, 64)],
     ids=str,
 )
 @pytest.mark.parametrize("padding", [False, True])
-def test_attention_agrees(rng, dtype, length, queries, head_dim, padding, form):
+def test_attention_agrees(rng, dtype, length, queries, head_dim, padding):
     """Lengths below and above the blocks that are computed at a time."""
     width = N * head_dim
     scales = np.repeat([head_dim**-0.5, 1.0, 1.0], width) / width**0.5
@@ -223,7 +226,7 @@ def test_attention_agrees(rng, dtype, length, queries, head_dim, padding, form):
 
         return attention
 
-    fused, expected = run(tensorflow_cpu, dtype), run(plain, "float32")
+    fused, expected = run(tensorflow_cpu, dtype), run(reference, "float32")
     assert_agree(fused, expected, inputs, dtype)
 
 
@@ -245,7 +248,7 @@ def test_cross_entropy_of_a_vocabulary_agrees(rng, dtype):
 
     got, expected = (
         values_and_gradients(loss(kernels), (logits,))
-        for kernels in (tensorflow_cpu, plain)
+        for kernels in (tensorflow_cpu, reference)
     )
     for one, other in zip(
         tf.nest.flatten(got), tf.nest.flatten(expected), strict=True
@@ -263,7 +266,7 @@ def test_accuracy_takes_the_first_of_equal_scores_as_argmax_does():
     logits[0, 0, [7, 9]] = 1.0
     logits[0, 1, 9] = 1.0
     labels = np.array([[7, 7, 0]], "int32")
-    for kernels in (plain, tensorflow_cpu):
+    for kernels in (reference, tensorflow_cpu):
         accuracy = kernels.sparse_accuracy(
             tf.constant(labels), tf.constant(logits)
         )
@@ -272,13 +275,13 @@ def test_accuracy_takes_the_first_of_equal_scores_as_argmax_does():
 
 def test_training_is_fused_and_inference_where_it_is_asked_for():
     assert kernels_for(training=True) is tensorflow_cpu
-    assert kernels_for(training=False) is plain
+    assert kernels_for(training=False) is reference
     with fused_kernels():
         assert kernels_for(training=False) is tensorflow_cpu
-        assert kernels_for_classes(2) is plain
+        assert kernels_for_classes(2) is reference
     with plain_kernels(), fused_kernels():
-        assert kernels_for(training=True) is plain
-        assert kernels_for(training=False) is plain
+        assert kernels_for(training=True) is reference
+        assert kernels_for(training=False) is reference
     assert kernels_for(training=True) is tensorflow_cpu
 
 

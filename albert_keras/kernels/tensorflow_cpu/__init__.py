@@ -13,7 +13,6 @@ from albert_keras.kernels.tensorflow_cpu.cross_entropy import (
     vocabulary_logits,
 )
 from albert_keras.kernels.tensorflow_cpu.feed_forward import feed_forward
-from albert_keras.kernels.tensorflow_cpu.lamb import apply_lamb
 from albert_keras.kernels.tensorflow_cpu.matmul import (
     project,
     share,
@@ -27,7 +26,6 @@ from albert_keras.kernels.tensorflow_cpu.rematerialization import (
 
 __all__ = [
     "add_layer_norm",
-    "apply_lamb",
     "feed_forward",
     "project",
     "rematerialize",
