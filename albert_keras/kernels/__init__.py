@@ -1,13 +1,11 @@
-"""The computation of the transformer block, and the choice between its forms.
+"""Kernels: the computations of the transformer block, and which form is used.
 
-`reference` has every kernel in operations of `keras.ops`, for all backends.
-Where a fused form was measured to be faster, a package with the same functions
-and hand-written gradients replaces it: `tensorflow_cpu` for TensorFlow on a
-CPU.
+`reference` implements them in operations of `keras.ops`, for every backend.
+`tensorflow_cpu` has fused forms for TensorFlow on a CPU, with hand-written
+gradients, where these were measured to be faster.
 
-Who asks: the encoder (or a layer that is called alone) once per call, and hands
-the kernels down to what it calls; the MLM head, losses, metrics and LAMB for
-themselves.
+The encoder (or a layer that is called alone) asks once per call and hands the
+kernels down. The MLM head, losses, metrics and LAMB ask for themselves.
 """
 
 import contextlib
@@ -23,15 +21,15 @@ from albert_keras.kernels import reference
 # classes, 331 ms and 103 ms with 30,000 (float32, AMD EPYC, November 2026).
 MIN_FUSED_CLASSES = 1024
 
-# "reference" or "fused" inside one of the contexts below. Each thread has its
-# own value, so one that traces `predict` does not change what another traces.
+# "reference" or "fused" inside the contexts below, otherwise None. Every thread
+# has its own value: tracing `predict` in one does not affect another.
 _choice: contextvars.ContextVar[str | None] = contextvars.ContextVar(
     "albert_keras_kernels", default=None
 )
 
 
 def kernels_for(training):
-    """The kernels of one call of a layer: `reference` or a fused form of it.
+    """Returns the kernels for one call of a layer.
 
     By default training uses fused kernels and inference the reference, so that
     an exported function runs wherever TensorFlow does. `predict` and `evaluate`
@@ -40,6 +38,9 @@ def kernels_for(training):
 
     Args:
         training: Whether the call is part of a training step.
+
+    Returns:
+        The module `reference`, or a package with the same functions.
     """
     choice = _choice.get()
     wants_fused = training if choice is None else choice == "fused"
@@ -51,12 +52,12 @@ def kernels_for(training):
 
 
 def kernels_for_classes(num_classes, training=True):
-    """The kernels for logits, cross entropy and accuracy of classes.
+    """Returns the kernels for logits, cross entropy and accuracy.
 
     Args:
         num_classes: Size of the last axis of the logits; None if unknown.
-        training: As for `kernels_for`. Losses and metrics keep the default:
-            they are never part of an exported function.
+        training: As for `kernels_for`. Losses and metrics use the default,
+            since they are never part of an exported function.
     """
     if (num_classes or 0) < MIN_FUSED_CLASSES:
         return reference
@@ -64,10 +65,10 @@ def kernels_for_classes(num_classes, training=True):
 
 
 def lamb_kernel():
-    """The fused update of LAMB, or None.
+    """Returns the fused update of LAMB, or None.
 
-    Only `fused_kernels` asks for it, as the training step does: another caller
-    may have XLA compile the update, which does not know custom operations.
+    None outside `fused_kernels`, which the training step enters: other callers
+    may let XLA compile the update, and XLA does not know custom operations.
     """
     if _choice.get() == "fused" and can_fuse():
         from albert_keras.kernels.tensorflow_cpu.lamb import apply_lamb
@@ -80,7 +81,7 @@ def lamb_kernel():
 def plain_kernels():
     """Uses the reference kernels inside the context, to compare or to debug.
 
-    It counts when a function is traced: compiled functions keep their kernels.
+    Applies to functions traced inside; compiled functions keep their kernels.
     """
     with _choose("reference"):
         yield
@@ -88,10 +89,10 @@ def plain_kernels():
 
 @contextlib.contextmanager
 def fused_kernels():
-    """Uses fused kernels for inference, too, inside the context.
+    """Uses fused kernels inside the context for inference as well.
 
-    It counts when a function is traced: compiled functions keep their kernels.
-    Inside `plain_kernels` it has no effect.
+    Applies to functions traced inside; compiled functions keep their kernels.
+    Has no effect inside `plain_kernels`.
     """
     with _choose(_choice.get() or "fused"):
         yield

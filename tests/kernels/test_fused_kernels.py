@@ -1,4 +1,4 @@
-"""Fused kernels give what plain operations give, gradients included."""
+"""Fused kernels equal the reference kernels, gradients included."""
 
 import dataclasses
 
@@ -37,14 +37,17 @@ def dtype(request):
 
 @pytest.fixture(params=["panels", "matrices"])
 def form(request, monkeypatch):
-    """What products read: by default it depends on the processor."""
+    """Runs products with packed panels and with plain matrices.
+
+    By default the processor decides.
+    """
     monkeypatch.setattr(
         compilation, "has_no_more_than_avx2", lambda: request.param == "panels"
     )
 
 
 def values_and_gradients(kernel, inputs, **arguments):
-    """Outputs of a kernel and the gradients of a weighted sum of these."""
+    """Returns a kernel's outputs, and gradients of a weighted sum of them."""
 
     @tf.function
     def run(*inputs):
@@ -70,7 +73,7 @@ def assert_kernels_agree(name, inputs, dtype, **arguments):
 
 
 def assert_agree(fused, expected, inputs, dtype, **arguments):
-    """Plain operations take the same numbers in float32."""
+    """Compares with the reference on the same numbers in float32."""
     inputs = [tf.cast(tf.cast(t, dtype), t.dtype) for t in inputs]
     outputs, gradients = values_and_gradients(fused, inputs, **arguments)
     assert all(output.dtype == dtype for output in outputs)
@@ -101,8 +104,8 @@ def test_feed_forward_agrees(rng, dtype, activation):
 
     def run(kernels, dtype):
         def feed_forward(x, intermediate, bias, output):
-            (one,) = kernels.share_kernel(intermediate, 1, dtype)
-            (two,) = kernels.share_kernel(output, 1, dtype)
+            (one,) = kernels.matrix_views(intermediate, 1, dtype)
+            (two,) = kernels.matrix_views(output, 1, dtype)
             return kernels.feed_forward(x, one, bias, two, activation)
 
         return feed_forward
@@ -118,7 +121,7 @@ def test_feed_forward_agrees(rng, dtype, activation):
 )
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_products_with_panels_are_numpys(rng, dtype, rows, depth, columns):
-    """Sizes below and above what is computed at a time, and between."""
+    """Sizes below, between and above the block sizes."""
     x, w, dy = (
         normal(rng, dtype, *shape)
         for shape in ((rows, depth), (depth, columns), (rows, columns))
@@ -185,7 +188,7 @@ def test_products_agree(rng, dtype):
 
     def run(kernels, dtype):
         def project(x, matrix):
-            (kernel,) = kernels.share_kernel(matrix, 1, dtype)
+            (kernel,) = kernels.matrix_views(matrix, 1, dtype)
             return kernels.project(x, kernel)
 
         return project
@@ -202,7 +205,7 @@ def test_products_agree(rng, dtype):
 )
 @pytest.mark.parametrize("padding", [False, True])
 def test_attention_agrees(rng, dtype, length, queries, head_dim, padding):
-    """Lengths below and above the blocks that are computed at a time."""
+    """Lengths below and above the block size."""
     width = N * head_dim
     scales = np.repeat([head_dim**-0.5, 1.0, 1.0], width) / width**0.5
     inputs = [
@@ -219,7 +222,7 @@ def test_attention_agrees(rng, dtype, length, queries, head_dim, padding):
 
     def run(kernels, dtype):
         def attention(x, matrix, bias, queries=None):
-            (kernel,) = kernels.share_kernel(matrix, 1, dtype)
+            (kernel,) = kernels.matrix_views(matrix, 1, dtype)
             return kernels.self_attention(
                 x, kernel, bias, N, attention_bias, queries
             )
@@ -353,7 +356,7 @@ def test_a_fused_update_is_the_plain_one(tiny_config, changes):
 def test_the_last_layer_where_it_is_read_is_the_last_layer(
     tiny_config, rng, pre_layer_norm
 ):
-    """Outputs and gradients, positions that occur twice included."""
+    """Outputs and gradients, with positions that occur twice."""
     config = dataclasses.replace(tiny_config, pre_layer_norm=pre_layer_norm)
     backbone = AlbertBackbone.from_config(config)
     inputs, _, _ = make_batch(rng, config)

@@ -1,4 +1,4 @@
-"""Which kernels a call uses, in every thread and after every exception."""
+"""The choice of kernels, across threads, exports and exceptions."""
 
 import contextvars
 import dataclasses
@@ -52,7 +52,7 @@ def make_classifier(config, **changes):
 
 
 def start_together(*functions):
-    """Calls each function in a thread of its own, all at once."""
+    """Calls each function in its own thread, all at the same time."""
     barrier = threading.Barrier(len(functions))
 
     def run(function):
@@ -64,7 +64,7 @@ def start_together(*functions):
 
 
 def exported_operations(model, inputs, directory):
-    """The types of all operations of the model's SavedModel."""
+    """Exports the model and returns the types of all its operations."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     signature = {
