@@ -1,4 +1,4 @@
-"""The shape of an ALBERT model as one validated value."""
+"""The architecture of an ALBERT model, as one validated value."""
 
 import dataclasses
 from typing import Any
@@ -14,20 +14,22 @@ class AlbertConfig:
     L (`num_layers`) and V (`vocabulary_size`).
 
     Attributes:
-        vocabulary_size: Number of pieces V.
-        num_layers: Number of layer applications L. With
-            `num_inner_repetitions` above one, L times as many blocks run.
-        num_heads: Attention heads; must divide `hidden_dim`. A wrong number
-            of heads loads silently, since no shape depends on it.
+        vocabulary_size: Number of tokens V.
+        num_layers: Number of layers L. Each applies `num_inner_repetitions`
+            blocks.
+        num_heads: Number of attention heads; must divide `hidden_dim`. No
+            shape depends on it, so weights load even if it is wrong.
         embedding_dim: Width E of the factorized embeddings.
         hidden_dim: Width H of the encoder.
         intermediate_dim: Width of the feed-forward layer, 4H in the paper.
-        num_groups: Groups of layers that share parameters (paper: 1).
-        num_inner_repetitions: Distinct blocks run in turn in each layer
-            (`inner_group_num` of Google's configuration; paper: 1).
-        hidden_dropout: Rate after embeddings, attention output and
+        num_groups: Number of groups of layers that share parameters; must
+            divide `num_layers` (paper: 1).
+        num_inner_repetitions: Number of distinct blocks that each layer
+            applies in order (`inner_group_num` of Google's configuration;
+            paper: 1).
+        hidden_dropout: Dropout rate after embeddings, attention output and
             feed-forward output.
-        attention_dropout: Rate on the attention probabilities.
+        attention_dropout: Dropout rate of the attention probabilities.
         max_sequence_length: Number of learned positions.
         num_segments: Number of segment embeddings.
         activation: `"gelu_tanh"` (Google's "gelu", all released English
@@ -35,13 +37,14 @@ class AlbertConfig:
         layer_norm_epsilon: 1e-12 in every released ALBERT.
         initializer_range: Standard deviation of the truncated normal
             initializer.
-        pre_layer_norm: Normalize before each sub-layer, and once after the
-            stack, instead of after each sub-layer. Not in the paper; trains
-            more easily from scratch with small batches (Xiong et al. 2020,
-            arXiv:2002.04745).
+        pre_layer_norm: Whether to normalize before each sub-layer, and once
+            after the last layer, instead of after each sub-layer. Not in the
+            paper; it trains more easily from scratch with small batches
+            (Xiong et al. 2020, arXiv:2002.04745).
 
     Raises:
-        ValueError: If a value is out of range or two values do not fit.
+        ValueError: If a value is out of range, or one does not divide another
+            as it must.
     """
 
     vocabulary_size: int = 30000
@@ -82,12 +85,16 @@ class AlbertConfig:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as a dictionary that JSON can hold."""
+        """Returns all fields as a dictionary that can be written as JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "AlbertConfig":
-        """The configuration of `to_dict()`; unknown keys are refused."""
+        """Creates a configuration from `to_dict()`.
+
+        Raises:
+            ValueError: If a key is unknown, or see the class.
+        """
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
@@ -101,12 +108,13 @@ class AlbertConfig:
     def from_size(
         cls, size: str, version: int = 2, **overrides: Any
     ) -> "AlbertConfig":
-        """A named size, with any field replaced by keyword.
+        """Returns the configuration of a named size.
 
         Args:
-            size: One of `SIZES`.
-            version: 1 or 2. The versions differ in dropout alone: version 1
-                trains base, large and xlarge with 0.1, version 2 without.
+            size: `"tiny"`, `"small"`, `"base"`, `"large"`, `"xlarge"` or
+                `"xxlarge"`.
+            version: 1 or 2. They differ only in dropout: version 1 has 0.1
+                for all sizes but xxlarge, version 2 has none.
             **overrides: Fields to replace.
 
         Raises:
@@ -150,13 +158,13 @@ class AlbertConfig:
         return cls.from_size("tiny", version, **overrides)
 
 
-# Base to xxlarge are the released configurations (xlarge has 16 heads of 128
-# there, where the paper's rule H/64 would give 32). Small and tiny are ours,
-# for one workstation and for a laptop; tiny has BERT-Tiny's depth and width
-# (Turc et al. 2019, arXiv:1908.08962) and twice its heads. Their initializers
-# are wider in the ratio sqrt(768 / H), which keeps the activations of a narrow
-# model as large as those of base. AdamW leaves the plateau much sooner with
-# it; to LAMB, whose steps are relative to the weights, it makes no difference
+# Base to xxlarge are the released configurations. (The released xlarge has 16
+# heads of 128; the paper's rule H / 64 would give 32.) Small and tiny are this
+# package's, for a workstation and for a laptop; tiny has BERT-Tiny's depth and
+# width (Turc et al. 2019, arXiv:1908.08962) and twice its heads. Their
+# initializer ranges are larger by sqrt(768 / H), so that activations of a
+# narrow model are as large as those of base. With it AdamW leaves the plateau
+# much sooner; LAMB, whose steps are relative to the weights, does not change
 # (measured with tiny on the demo corpus).
 SIZES: dict[str, dict] = {
     "tiny": dict(

@@ -1,8 +1,8 @@
-"""Objectives: losses as sums over targets, beside the weight of the targets.
+"""Objectives: losses that are summed over targets separately from weights.
 
-A mean hides how many targets it was taken over. An objective keeps sum and
-weight apart, so that micro-batches and ranks add up to exactly the loss of
-the undivided batch: the sum of sums divided once by the sum of weights.
+A mean does not show how many targets it is over. An objective keeps the sum of
+losses and the sum of weights apart. Their sums over micro-batches and ranks,
+divided once, are exactly the loss of the undivided batch.
 """
 
 import dataclasses
@@ -21,16 +21,16 @@ from albert_keras.metrics import (
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """One thing a model is trained for.
+    """A loss and metrics on some outputs of a model.
 
     Attributes:
         name: Key of the sample weights; prefix of the metrics.
-        output: Key of the model's output it reads, or several in a tuple.
+        output: Key of the model's output, or a tuple of keys.
         loss: `(labels, predictions) -> losses`, one float32 for each target.
-            Gets tuples where `labels` or `output` are.
+            It receives tuples if `labels` or `output` are tuples.
         metrics: Further functions of the same form, by name.
-        coefficient: What its loss is multiplied by in the sum of losses.
-        labels: Key of the labels, or several in a tuple; None is the name.
+        coefficient: Factor of this loss in the sum of losses.
+        labels: Key of the labels, or a tuple of keys; None is `name`.
     """
 
     name: str
@@ -42,37 +42,37 @@ class Objective:
 
     @property
     def label_keys(self):
-        """Keys of the labels: one, or a tuple."""
+        """The key of the labels, or a tuple of keys."""
         return self.name if self.labels is None else self.labels
 
 
 def pick(keys, values):
-    """What a dictionary has under a key, or a tuple for a tuple of keys."""
+    """Returns a dictionary's value, or a tuple of values for several keys."""
     if isinstance(keys, tuple):
         return tuple(values[key] for key in keys)
     return values[keys]
 
 
 def sparse_cross_entropy(labels, logits):
-    """Cross entropy of class ids under logits, in float32.
+    """Cross entropy of class ids under logits, computed in float32.
 
     Args:
         labels: Integer ids `(...)`.
-        logits: Unnormalized scores `(..., num_classes)`, of any float type.
+        logits: Unnormalized scores `(..., num_classes)` of any float type.
 
     Returns:
-        `log sum_j exp(logits_j) - logits_label`, shape `(...)`, in nats.
+        `log sum_j exp(logits_j) - logits_label`, float32 `(...)`, in nats.
     """
     kernels = kernels_for_classes(logits.shape[-1])
     return kernels.sparse_cross_entropy(labels, logits)
 
 
 def masked_language_modeling(name="mlm", output="mlm_logits"):
-    """Predict the masked pieces (Devlin et al. 2018; ALBERT paper, 4.1).
+    """Predict the masked tokens (Devlin et al. 2018; ALBERT paper, 4.1).
 
-    Labels are ids `(B, P)`; the sample weights `(B, P)` are 1 for a real
-    prediction and 0 for an empty slot. Loss = sum(w CE) / sum(w); Google's
-    1e-5 in the denominator is left out, so that accumulation is exact.
+    Labels are ids `(B, P)`; sample weights `(B, P)` are 1 for a masked token
+    and 0 for an empty slot. Loss = sum(w CE) / sum(w). Google adds 1e-5 to the
+    denominator; without it, accumulation over micro-batches is exact.
     """
     return Objective(
         name,
@@ -83,9 +83,9 @@ def masked_language_modeling(name="mlm", output="mlm_logits"):
 
 
 def sentence_order_prediction(name="sop", output="sop_logits"):
-    """Tell whether two segments stand in order (ALBERT paper, 3.1).
+    """Predict whether two segments are in order (ALBERT paper, 3.1).
 
-    Labels `(B,)`: 0 in order, 1 swapped. Every row weighs 1.
+    Labels `(B,)`: 0 in order, 1 swapped. Every row has weight 1.
     """
     return Objective(
         name,
@@ -96,10 +96,10 @@ def sentence_order_prediction(name="sop", output="sop_logits"):
 
 
 def classification(name="label", output="logits"):
-    """Tell the class of each target.
+    """Predict the class of each target.
 
-    Labels are class ids: `(B,)` of sequences or choices, `(B, T)` of tokens,
-    with sample weights 0 where a token has none.
+    Labels are class ids, `(B,)` for sequences or choices and `(B, T)` for
+    tokens; sample weights are 0 for tokens without a label.
     """
     return Objective(
         name, output, sparse_cross_entropy, {"accuracy": sparse_accuracy}
@@ -107,7 +107,7 @@ def classification(name="label", output="logits"):
 
 
 def regression(name="label", output="logits"):
-    """Tell a number: squared error, labels `(B,)`, outputs `(B, 1)`."""
+    """Predict a number: squared error, labels `(B,)`, outputs `(B, 1)`."""
     return Objective(name, output, squared_error)
 
 
@@ -118,11 +118,12 @@ def squared_error(labels, predictions):
 
 
 def span_prediction(name="span"):
-    """Tell where an answer starts and ends (Devlin et al. 2018, section 4.2).
+    """Predict start and end of an answer (Devlin et al. 2018, section 4.2).
 
-    Labels `start` and `end`, positions `(B,)`. The loss is the mean of both
-    cross entropies. `exact` is the share of spans that are wholly right,
-    `f1` the overlap of the likeliest start and end with the span, in pieces.
+    Labels `start` and `end`, positions `(B,)`. The loss is the mean of their
+    cross entropies. `exact` is the fraction of spans with both positions
+    right, and `f1` the overlap of the most likely start and end with the span,
+    in tokens.
     """
     return Objective(
         name,
@@ -142,9 +143,9 @@ def span_cross_entropy(labels, logits):
 
 
 def answerability(name="answerable", output="answerable_logits"):
-    """Tell whether the text answers the question.
+    """Predict whether the text answers the question.
 
-    Labels `(B,)`: 1 it does, 0 it does not. Half a cross entropy, as in
+    Labels `(B,)`: 1 if it does, 0 if not. The coefficient is 0.5, as in
     Google's release for SQuAD 2.0.
     """
     return Objective(
@@ -157,7 +158,15 @@ def answerability(name="answerable", output="answerable_logits"):
 
 
 def binary_cross_entropy(labels, logits):
-    """Cross entropy of labels 0 or 1 under one logit each, in float32."""
+    """Cross entropy of labels 0 or 1 under one logit each.
+
+    Args:
+        labels: 0 or 1, `(B,)`.
+        logits: `(B,)`, of any float type.
+
+    Returns:
+        float32 `(B,)`, in nats.
+    """
     logits = ops.cast(logits, "float32")
     # log(1 + exp(-z)) for the label 1 and log(1 + exp(z)) for 0.
     return ops.softplus(ops.where(ops.cast(labels, "bool"), -logits, logits))

@@ -1,4 +1,4 @@
-"""Metrics as one value for each target, averaged by the targets' weights."""
+"""Metrics with one value per target, averaged by the targets' weights."""
 
 import keras
 from keras import ops
@@ -7,7 +7,7 @@ from albert_keras.kernels import kernels_for_classes
 
 
 def sparse_accuracy(labels, logits):
-    """1.0 where the highest logit is the label's, else 0.0.
+    """1.0 if the highest logit is the label's, else 0.0.
 
     Args:
         labels: Integer ids `(...)`.
@@ -21,7 +21,15 @@ def sparse_accuracy(labels, logits):
 
 
 def binary_accuracy(labels, logits):
-    """1.0 where the sign of the logit `(B,)` is that of the label, else 0."""
+    """1.0 if logit > 0 agrees with the label, else 0.0.
+
+    Args:
+        labels: 0 or 1, `(B,)`.
+        logits: `(B,)`.
+
+    Returns:
+        float32 `(B,)`.
+    """
     predictions = ops.cast(logits > 0, "float32")
     return ops.cast(
         ops.equal(predictions, ops.cast(labels, "float32")), "float32"
@@ -29,7 +37,7 @@ def binary_accuracy(labels, logits):
 
 
 def span_exact(labels, logits):
-    """1.0 where the likeliest start and end are both right, else 0.0.
+    """1.0 if the most likely start and end are both right, else 0.0.
 
     Args:
         labels: Positions of start and end, two tensors `(B,)`.
@@ -45,10 +53,13 @@ def span_exact(labels, logits):
 
 
 def span_f1(labels, logits):
-    """F1 of the pieces of the likeliest span, see `span_exact`, `(B,)`.
+    """F1 of the tokens of the most likely span; arguments as `span_exact`.
 
-    2 (pieces in common) / (pieces of both together). A span that ends before
-    it starts has no piece.
+    2 (tokens in common) / (tokens of both spans). A span that ends before it
+    starts has no tokens.
+
+    Returns:
+        float32 `(B,)`.
     """
     first, last = (ops.cast(label, "float32") for label in labels)
     start, end = (
@@ -60,7 +71,7 @@ def span_f1(labels, logits):
 
 
 class LastValue(keras.metrics.Metric):
-    """The most recent value, for what has no meaningful average."""
+    """A metric that reports its most recent value instead of an average."""
 
     def __init__(self, name, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -70,6 +81,6 @@ class LastValue(keras.metrics.Metric):
         self.value.assign(ops.cast(value, self.dtype))
 
     def result(self):
-        # Not the variable: Keras reads the logs of an epoch after the
-        # validation, which resets the metrics.
+        # A copy: Keras reads the logs of an epoch after validation, which
+        # resets the metrics.
         return ops.copy(self.value)

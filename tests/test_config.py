@@ -1,4 +1,4 @@
-"""Configurations are validated values."""
+"""Configurations are validated and immutable."""
 
 import dataclasses
 

@@ -1,15 +1,18 @@
-"""The activations that ALBERT configurations name."""
+"""The activations of ALBERT's configurations, by name."""
 
 from keras import ops
 
 
 def get_activation(name):
-    """The function of an `AlbertConfig.activation` name.
+    """Returns the function that an `AlbertConfig.activation` names.
 
-    `"gelu_tanh"` is 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), what
-    Google's configurations call "gelu"; `"gelu"` is x Phi(x) with the exact
-    normal distribution function (Hendrycks and Gimpel 2016,
-    arXiv:1606.08415). They differ by at most 4.73e-4.
+    `"gelu_tanh"` is 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which
+    Google's configurations call "gelu". `"gelu"` is x Phi(x), where Phi is the
+    exact normal distribution function (Hendrycks and Gimpel 2016,
+    arXiv:1606.08415). They differ by at most 4.73e-4. `"relu"` is max(x, 0).
+
+    Args:
+        name: `"gelu_tanh"`, `"gelu"` or `"relu"`.
 
     Raises:
         ValueError: If the name is unknown.

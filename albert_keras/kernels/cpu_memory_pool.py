@@ -19,6 +19,6 @@ def use_memory_pool():
         )
     except (AttributeError, ValueError, OSError):  # not a Unix system
         return
-    # By default the pool is limited to 64 GB.
+    # Raise the pool's limit from its default, 64 GB, to the machine's memory.
     limit = max(2**16, pages * page_size >> 20)
     os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(limit))

@@ -1,10 +1,10 @@
-"""Attention whose scores are never stored (Dao et al. 2022, arXiv:2205.14135).
+"""Attention that never stores its scores (Dao et al. 2022, arXiv:2205.14135).
 
-Under JAX on NVIDIA GPUs, through Keras, which hands it to cuDNN where that has
-a kernel for the card and the shape, and else computes the same by XLA.
+For JAX on NVIDIA GPUs, through Keras, which calls cuDNN if it has a kernel for
+the card and the shape and otherwise lets XLA compute the same.
 `keras.config.disable_flash_attention()` turns it off.
 
-Not on TPUs: Keras (3.15) takes attention without a mask for causal there.
+Not for TPUs: there Keras (3.15) treats attention without a mask as causal.
 """
 
 import keras
@@ -12,10 +12,10 @@ from keras import ops
 
 
 def has_flash_attention(dtype):
-    """Whether `flash_attention` is the way to compute in a type.
+    """Whether attention in this type should use `flash_attention`.
 
     Args:
-        dtype: The compute type; cuDNN's kernels are for float16 and bfloat16.
+        dtype: The compute type; cuDNN has kernels for float16 and bfloat16.
     """
     return (
         keras.config.backend() == "jax"
@@ -29,18 +29,18 @@ def has_flash_attention(dtype):
 
 
 def flash_attention(q, k, v, attention_bias=None):
-    """softmax(q k' + bias) v, the softmax in float32.
+    """softmax(q k' + bias) v, with the softmax in float32.
 
-    Rows without any key to attend to, which nothing reads, may come out
-    otherwise than in the plain form.
+    Rows whose keys are all masked may differ from the reference; nothing
+    reads them.
 
     Args:
-        q, k, v: `(B, N, T, d)`; q may have another T, and is scaled.
+        q, k, v: `(B, N, T, d)`; q may have another T, and is already scaled.
         attention_bias: `(B, 1, 1, T)`, 0 for keys to attend to and a large
             negative number for padding; None attends to all.
 
     Returns:
-        `(B, T, N d)`.
+        `(B, T, N d)`, with the T of q.
     """
     q, k, v = (ops.transpose(x, (0, 2, 1, 3)) for x in (q, k, v))
     batch, length, num_heads, head_dim = ops.shape(q)

@@ -1,8 +1,12 @@
-"""The kernels in operations of Keras: what every fused form must equal.
+"""The reference implementation of every kernel, in operations of `keras.ops`.
 
-Statistics, sums and activations are taken in float32; what travels between
-kernels has the compute type. Shapes: B sequences of T tokens, H wide, N heads
-of width d = H / N.
+It runs on all backends, and every fused form must equal it, gradients included
+(tests/kernels). A fused form has the same functions with the same arguments;
+their docstrings are here.
+
+Statistics, sums and activations are computed in float32; tensors between
+kernels have the compute type. Shapes: B sequences of T tokens of width H, and N
+heads of width d = H / N.
 """
 
 import keras
@@ -16,48 +20,70 @@ from albert_keras.kernels.flash_attention import (
 from albert_keras.kernels.padded_sequences import PaddedSequences
 
 
-def sequences_of(x, padding_mask=None):
-    """How x `(B, T, H)` passes through the layers, see `PaddedSequences`.
+def sequence_layout(x, padding_mask=None):
+    """The layout in which sequences pass through the encoder's layers.
 
-    A fused form may leave out what `padding_mask` `(B, T)` has as 0, where
-    the result is then 0; the rest is the same.
+    The reference keeps padding. A fused form may leave out the positions where
+    `padding_mask` is 0; the encoder's output is then 0 there and equal
+    elsewhere.
+
+    Args:
+        x: `(B, T, H)`.
+        padding_mask: `(B, T)`, 1 = attend, 0 = padding; None attends to all.
+
+    Returns:
+        A `PaddedSequences`, or an object with the same methods.
     """
     return PaddedSequences(x, padding_mask)
 
 
-def share(weight, uses, dtype):
-    """A float32 weight in the compute type, for each of its `uses`.
+def weight_views(weight, uses, dtype):
+    """A float32 weight in the compute type, once for each of its uses.
 
-    Compilers cast it once, and the gradients of all uses add up in float32.
+    The backend's compiler casts it once, and the gradients of all uses are
+    summed in float32.
     """
     return [ops.cast(weight, dtype) for _ in range(uses)]
 
 
-def share_kernel(kernel, uses, dtype):
-    """A matrix `(I, O)` as `project` reads it, for each use."""
-    return share(kernel, uses, dtype)
+def matrix_views(matrix, uses, dtype):
+    """A matrix `(I, O)` in the form `project` takes, once for each use."""
+    return weight_views(matrix, uses, dtype)
 
 
 def rematerialize(function):
-    """A function of x and weights that keeps no more than these, and is
-    computed again for its gradient."""
+    """Rematerializes a function of x and weights.
+
+    It stores only its inputs and recomputes the function in the backward pass.
+    """
     return keras.remat(function)
 
 
-def project(x, kernel):
-    """x W for `(B, T, I)` and `(I, O)`, as one product of B T rows."""
-    rows = ops.matmul(ops.reshape(x, (-1, kernel.shape[0])), kernel)
-    return ops.reshape(rows, (*ops.shape(x)[:-1], kernel.shape[1]))
+def project(x, matrix):
+    """x W as one product of B T rows.
+
+    Args:
+        x: `(B, T, I)`.
+        matrix: An item of `matrix_views`, W `(I, O)`.
+
+    Returns:
+        `(B, T, O)`.
+    """
+    rows = ops.matmul(ops.reshape(x, (-1, matrix.shape[0])), matrix)
+    return ops.reshape(rows, (*ops.shape(x)[:-1], matrix.shape[1]))
 
 
 def feed_forward(x, intermediate, bias, output, activation):
-    """activation(x W + b) W2, `(B, T, H)`.
+    """activation(x W + b) W2, without the bias of the second product.
 
     Args:
         x: `(B, T, H)`.
-        intermediate, output: Items of `share_kernel`, W and W2.
+        intermediate, output: Items of `matrix_views`, W and W2.
         bias: float32 `(I,)`.
         activation: A name known to `get_activation`.
+
+    Returns:
+        `(B, T, H)`.
     """
     y = ops.cast(project(x, intermediate), "float32") + bias
     y = ops.cast(get_activation(activation)(y), x.dtype)
@@ -65,13 +91,26 @@ def feed_forward(x, intermediate, bias, output, activation):
 
 
 def add_layer_norm(x, bias, residual, gamma, beta, epsilon):
-    """Layer normalization of x + bias + residual, `(B, T, H)`."""
+    """Layer normalization of x + bias + residual.
+
+    Args:
+        x, residual: `(B, T, H)`.
+        bias, gamma, beta: float32 `(H,)`.
+        epsilon: Added to the variance.
+
+    Returns:
+        `(B, T, H)`, in the type of x.
+    """
     total = ops.cast(x, "float32") + bias + ops.cast(residual, "float32")
     return ops.cast(layer_norm(total, gamma, beta, epsilon), x.dtype)
 
 
 def layer_norm(x, gamma, beta, epsilon):
-    """Layer normalization over the last axis, in the type of x."""
+    """Layer normalization over the last axis, in the type of x.
+
+    No fused form replaces it: it is used on its own only before sub-layers
+    (`pre_layer_norm`).
+    """
     dtype = x.dtype
     x = ops.cast(x, "float32")
     x = x - ops.mean(x, axis=-1, keepdims=True)
@@ -80,28 +119,31 @@ def layer_norm(x, gamma, beta, epsilon):
 
 
 def self_attention(
-    x, kernel, bias, num_heads, attention_bias, queries=None, drop=None
+    x, matrix, bias, num_heads, attention_bias, queries=None, drop=None
 ):
-    """softmax(q k' + bias) v for each head, `(B, T, H)`.
+    """softmax(q k' + bias) v for each head, concatenated.
 
     Args:
-        x: `(B, T, H)`, whose x W + b are queries, keys and values.
-        kernel: An item of `share_kernel`, `(H, 3 H)`; the queries' part is
-            scaled.
-        bias: float32 `(3 H,)`.
+        x: `(B, T, H)`; x W + b are queries, keys and values.
+        matrix: An item of `matrix_views`, W `(H, 3 H)`, whose columns of the
+            queries are already scaled by 1 / sqrt(d).
+        bias: float32 `(3 H,)`, scaled in the same way.
         num_heads: N.
-        attention_bias: float32 `(B, 1, 1, T)`, None, or that of the
-            `sequences_of` x.
-        queries: `(B, Q, H)`: what asks, of which the result is; None is x.
+        attention_bias: float32 `(B, 1, 1, T)`, the `attention_bias` of a
+            `sequence_layout`, or None.
+        queries: `(B, Q, H)`: computes queries from these rows instead of x.
         drop: Function applied to the probabilities, such as a dropout.
+
+    Returns:
+        `(B, T, H)`, or `(B, Q, H)` with `queries`.
     """
     width = x.shape[-1]
     if queries is None:
-        q, k, v = split_heads(project(x, kernel), bias, num_heads, 3)
+        q, k, v = split_heads(project(x, matrix), bias, num_heads, 3)
     else:
-        q = project(queries, kernel[:, :width])
+        q = project(queries, matrix[:, :width])
         (q,) = split_heads(q, bias[:width], num_heads, 1)
-        k_v = project(x, kernel[:, width:])
+        k_v = project(x, matrix[:, width:])
         k, v = split_heads(k_v, bias[width:], num_heads, 2)
     if drop is None and has_flash_attention(
         keras.backend.standardize_dtype(v.dtype)
@@ -118,7 +160,11 @@ def self_attention(
 
 
 def split_heads(x, bias, num_heads, parts):
-    """x + bias, `(B, T, parts H)`, as `parts` tensors `(B, N, T, d)`."""
+    """Adds a bias and splits `(B, T, parts H)` into heads.
+
+    Returns:
+        A tuple of `parts` tensors `(B, N, T, d)`.
+    """
     x = ops.cast(ops.cast(x, "float32") + bias, x.dtype)
     batch, length = ops.shape(x)[:2]
     head_dim = x.shape[-1] // (parts * num_heads)
@@ -129,26 +175,51 @@ def split_heads(x, bias, num_heads, parts):
 
 
 def merge_heads(x):
-    """`(B, N, T, d)` as `(B, T, N d)`."""
+    """Concatenates heads: `(B, N, T, d)` to `(B, T, N d)`."""
     batch, num_heads, length, head_dim = ops.shape(x)
     x = ops.transpose(x, (0, 2, 1, 3))
     return ops.reshape(x, (batch, length, num_heads * head_dim))
 
 
 def vocabulary_logits(x, table, bias):
-    """x E' + b for `(B, P, E)`, a table `(V, E)` and a bias `(V,)`."""
+    """x table' + b: the logits of every token of the vocabulary.
+
+    Args:
+        x: `(B, P, E)`.
+        table: Token embeddings `(V, E)`.
+        bias: `(V,)`.
+
+    Returns:
+        `(B, P, V)`.
+    """
     return ops.matmul(x, ops.transpose(table)) + bias
 
 
 def sparse_cross_entropy(labels, logits):
-    """log sum exp(logits) - logits[label] in float32, `(...)`."""
+    """log sum exp(logits) - logits[label].
+
+    Args:
+        labels: Integers `(...)`.
+        logits: `(..., V)`.
+
+    Returns:
+        float32 `(...)`, in nats.
+    """
     return ops.sparse_categorical_crossentropy(
         labels, ops.cast(logits, "float32"), from_logits=True, axis=-1
     )
 
 
 def sparse_accuracy(labels, logits):
-    """1.0 where the first highest logit is the label's, else 0.0, `(...)`."""
+    """1.0 if the first of the highest logits is the label's, else 0.0.
+
+    Args:
+        labels: Integers `(...)`.
+        logits: `(..., V)`.
+
+    Returns:
+        float32 `(...)`.
+    """
     predictions = ops.argmax(logits, axis=-1)
     return ops.cast(
         ops.equal(predictions, ops.cast(labels, predictions.dtype)), "float32"

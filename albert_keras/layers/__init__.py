@@ -1,4 +1,4 @@
-"""ALBERT's parts as Keras layers, for every Keras backend."""
+"""ALBERT's components as Keras layers, for every Keras backend."""
 
 from albert_keras.layers.answerability_head import AnswerabilityHead
 from albert_keras.layers.classification_head import ClassificationHead

@@ -1,4 +1,4 @@
-"""The head that tells whether a text answers a question (SQuAD 2.0)."""
+"""The head that predicts whether a question has an answer (SQuAD 2.0)."""
 
 import keras
 from keras import ops
@@ -7,18 +7,20 @@ from albert_keras.layers.initializers import albert_initializer
 
 
 class AnswerabilityHead(keras.layers.Layer):
-    """One logit from where the answer would start, and from [CLS].
+    """One logit, from the expected start of the answer and from [CLS].
 
-    As Google's release has it for SQuAD 2.0, after XLNet:
+    The head of Google's release for SQuAD 2.0, which follows XLNet:
 
         w . dropout(tanh([sum_t p_t x_t ; x_0] W + b))
 
-    where p is the softmax of the start logits. There it is high where the
-    question has no answer; here it is high where it has one.
+    where p is the softmax of the start logits. In Google's release the logit
+    is high for questions without an answer; here it is high for questions
+    with one.
 
     Args:
-        dropout: Rate before the last product, while training.
-        initializer_range: Deviation of the truncated normal initializer.
+        dropout: Dropout rate before the last product.
+        initializer_range: Standard deviation of the truncated normal
+            initializer.
 
     Call arguments:
         sequence_output: `(B, T, H)`.

@@ -6,12 +6,13 @@ from albert_keras.layers.initializers import albert_initializer
 
 
 class ClassificationHead(keras.layers.Dense):
-    """x W + b after dropout, as in Google's fine-tuning.
+    """dropout(x) W + b, as in Google's fine-tuning.
 
     Args:
         units: Number of logits.
-        dropout: Rate on the inputs while training.
-        initializer_range: Deviation of the truncated normal initializer.
+        dropout: Dropout rate of the inputs.
+        initializer_range: Standard deviation of the truncated normal
+            initializer.
 
     Call arguments:
         inputs: `(..., H)`.

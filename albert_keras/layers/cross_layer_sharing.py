@@ -7,38 +7,43 @@ from albert_keras.layers.transformer_block import TransformerBlock
 
 
 class CrossLayerSharingEncoder(keras.layers.Layer):
-    """L layers that share the parameters of few blocks.
+    """L layers that share the parameters of a few blocks.
 
-    Layer l uses the blocks of group floor(l G / L), one after another. The
-    paper's models have one group of one block: the same block L times. A
-    Keras layer called many times is counted, saved and updated once, so the
-    sharing is a plain loop. The parameters are cast to the compute type once
-    for all layers.
+    Layer l applies the blocks of group floor(l G / L), in order. The paper's
+    models have one group of one block: the same block L times. Sharing is a
+    plain loop, since a Keras layer that is called many times is counted, saved
+    and updated once. The parameters are cast to the compute type once for all
+    layers.
 
     Args:
         num_layers: Number of layers L.
-        num_heads: Attention heads of every block.
+        num_heads: Number of attention heads of every block.
         intermediate_dim: Width of the feed-forward layers.
-        num_groups: Groups G; must divide L.
+        num_groups: Number of groups G; must divide L.
         num_inner_repetitions: Distinct blocks in each group.
         layer_norm_epsilon: Added to the variance.
-        pre_layer_norm: Normalize before the sub-layers, and the result once.
+        pre_layer_norm: Whether to normalize before each sub-layer, and once
+            after the last layer.
         hidden_dropout, attention_dropout, activation, initializer_range: See
             `TransformerBlock`.
 
     Call arguments:
         x: `(B, T, H)`.
         padding_mask: `(B, T)`, 1 = attend, 0 = padding; None attends to all.
-        positions: Integers `(B, P)`: what the last layer computes. None is
-            every position.
+        positions: Integers `(B, P)`: the positions that the last layer
+            computes; None computes all.
 
     Returns:
-        `(B, T, H)`, or `(B, P, H)` at the positions.
+        `(B, T, H)`, or `(B, P, H)` with `positions`.
+
+    Raises:
+        ValueError: If `num_groups` does not divide `num_layers`, or see
+            `TransformerBlock`.
 
     Attributes:
-        remat: Whether training keeps no more of a block than its input, and
-            computes the block again for the gradient (rematerialization,
-            Chen et al. 2016, arXiv:1604.06174). False to begin with.
+        remat: Whether training rematerializes each block: stores only its
+            input and recomputes it in the backward pass (Chen et al. 2016,
+            arXiv:1604.06174). False by default.
     """
 
     remat = False
@@ -104,47 +109,58 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             self.final_layer_norm.build(input_shape)
 
     def call(self, x, padding_mask=None, positions=None, training=False):
-        sequences = self._sequences_of(x, padding_mask, training)
-        rows = None if positions is None else sequences.rows_at(positions)
-        sequence = [
+        kernels = kernels_for(training)
+        layout = self._sequence_layout(x, padding_mask, kernels, training)
+        rows = None if positions is None else layout.rows_at(positions)
+
+        # Each block casts its weights once, for all of its applications.
+        applications = [
             block
             for layer in range(self.num_layers)
             for block in self.blocks_of(layer)
         ]
         weights = {
-            block: iter(block.weights_for(sequence.count(block), training))
+            block: iter(block.weights_for(applications.count(block), kernels))
             for block in self.blocks
         }
-        x = sequences.enter(x)
-        for number, block in enumerate(sequence, start=1):
-            is_last = number == len(sequence)
+
+        x = layout.pack(x)
+        for number, block in enumerate(applications, start=1):
+            is_last = number == len(applications)
             x = self._apply(
                 block,
                 x,
-                sequences.attention_bias,
+                layout.attention_bias,
                 next(weights[block]),
+                kernels,
                 training,
                 rows if is_last else None,
             )
         if self.final_layer_norm is not None:
             x = self.final_layer_norm(x)
-        return sequences.leave(x) if positions is None else x
+        return layout.unpack(x) if positions is None else x
 
-    def _sequences_of(self, x, padding_mask, training):
-        drops = training and self.block_config["attention_dropout"]
-        kernels = reference if drops else kernels_for(training)
-        return kernels.sequences_of(x, padding_mask)
+    def _sequence_layout(self, x, padding_mask, kernels, training):
+        # Dropping probabilities needs the reference form of attention, which
+        # takes padded sequences.
+        if training and self.block_config["attention_dropout"]:
+            kernels = reference
+        return kernels.sequence_layout(x, padding_mask)
 
-    def _apply(self, block, x, attention_bias, weights, training, rows):
+    def _apply(
+        self, block, x, attention_bias, weights, kernels, training, rows
+    ):
         def apply(x, weights):
-            return block.apply(x, attention_bias, weights, training, rows)
+            return block.apply(
+                x, attention_bias, weights, kernels, training, rows
+            )
 
         if self.remat and training:
-            apply = kernels_for(training).rematerialize(apply)
+            apply = kernels.rematerialize(apply)
         return apply(x, weights)
 
     def blocks_of(self, layer):
-        """The blocks that a layer, counted from 0, applies in turn."""
+        """Returns the blocks that a layer, counted from 0, applies in order."""
         group = layer * self.num_groups // self.num_layers
         first = group * self.num_inner_repetitions
         return self.blocks[first : first + self.num_inner_repetitions]

@@ -7,24 +7,26 @@ from albert_keras.layers.initializers import albert_initializer
 
 
 class FactorizedEmbedding(keras.layers.Layer):
-    """Embeds pieces in a small space E and projects them to the encoder's H.
+    """Embeds tokens at a small width E and projects them to the encoder's H.
 
-    V x E + E x H parameters instead of V x H. The sum of token, segment and
-    position embeddings is normalized and dropped out at width E, then
-    projected with a bias and no activation.
+    The token table then takes V x E + E x H parameters instead of V x H. The
+    sum of token, segment and position embeddings is normalized at width E,
+    dropped out, and projected with a bias and no activation.
 
     Args:
-        vocabulary_size: Number of pieces V.
+        vocabulary_size: Number of tokens V.
         embedding_dim: Width E of the three tables.
-        hidden_dim: Width H of the result.
+        hidden_dim: Width H of the output.
         max_sequence_length: Number of learned positions.
         num_segments: Number of segment embeddings.
-        dropout: Rate after the layer normalization.
+        dropout: Dropout rate after the layer normalization.
         layer_norm_epsilon: Added to the variance.
-        initializer_range: Deviation of the truncated normal initializer.
+        initializer_range: Standard deviation of the truncated normal
+            initializer.
 
     Call arguments:
-        token_ids: Integers `(B, T)`.
+        token_ids: Integers `(B, T)` below `vocabulary_size`; T is at most
+            `max_sequence_length`.
         segment_ids: Integers `(B, T)` below `num_segments`.
 
     Returns:
@@ -85,7 +87,7 @@ class FactorizedEmbedding(keras.layers.Layer):
         return self.add_weight(
             shape=(rows, self.embedding_dim),
             initializer=albert_initializer(self.initializer_range),
-            autocast=False,  # rows are cast, not tables
+            autocast=False,  # cast the rows that are read, not the table
             name=name,
         )
 
@@ -94,8 +96,8 @@ class FactorizedEmbedding(keras.layers.Layer):
         if length is None:
             length = ops.shape(token_ids)[1]
         x = ops.take(self.token_table, token_ids, axis=0)  # (B, T, E)
-        # A product with one-hot rows: its gradient is a product too, where
-        # a lookup's would scatter all B x T rows onto two.
+        # A product with one-hot rows has a product as its gradient; a lookup
+        # would scatter all B x T rows onto two.
         segments = ops.one_hot(segment_ids, self.num_segments, dtype="float32")
         x = x + ops.matmul(segments, self.segment_table)
         x = x + self.position_table[:length]

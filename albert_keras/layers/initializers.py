@@ -1,12 +1,16 @@
-"""The initializer of every ALBERT matrix and table."""
+"""The initializer of ALBERT's matrices and embedding tables."""
 
 import keras
 
 
 def albert_initializer(stddev=0.02):
-    """Truncated normal cut at two standard deviations.
+    """Returns a truncated normal initializer, cut at two deviations.
 
-    The realised deviation is about 0.88 of `stddev`, as in Google's release.
-    A new instance each time, since Keras seeds an instance once.
+    The standard deviation of the values is about 0.88 `stddev`, as in Google's
+    release. Every call returns a new instance, since Keras seeds an instance
+    only once.
+
+    Args:
+        stddev: Standard deviation before the cut.
     """
     return keras.initializers.TruncatedNormal(stddev=stddev)

@@ -11,28 +11,35 @@ from albert_keras.layers.initializers import albert_initializer
 class MaskedLMHead(keras.layers.Layer):
     """Logits over the vocabulary at the masked positions.
 
-    The positions are gathered first, unless the encoder has computed these
-    alone, so that the head costs P positions and not T. Then
-    LN(activation(x W + b)) at width E, times the token table transposed, plus
-    a bias for each piece. The table belongs to the embeddings and is handed
-    to `call`: one matrix, one owner.
+        LN(activation(x W + b)) table' + c
+
+    for the rows x of the masked positions, with W `(H, E)`, the token table
+    `(V, E)` and a bias c `(V,)`. The rows are gathered first, so that the
+    head costs P positions instead of T. The table belongs to the embeddings
+    and is an argument of `call`, so that the model has one copy of it.
 
     Args:
-        vocabulary_size: Number of pieces V.
-        embedding_dim: Width E.
-        activation: A name known to `get_activation`.
+        vocabulary_size: Number of tokens V.
+        embedding_dim: Width E of the token table.
+        activation: `"gelu_tanh"`, `"gelu"` or `"relu"`, see `AlbertConfig`.
         layer_norm_epsilon: Added to the variance.
-        initializer_range: Deviation of the truncated normal initializer.
+        initializer_range: Standard deviation of the truncated normal
+            initializer.
 
     Call arguments:
-        sequence_output: `(B, T, H)`, or `(B, P, H)` without positions.
+        sequence_output: `(B, T, H)`, or `(B, P, H)` without
+            `mask_positions`.
         mask_positions: Integers `(B, P)`; empty slots may hold any position.
-            None where the sequence output is at these positions already.
+            None if the sequence output holds only these positions.
         token_table: `(V, E)`.
-        training: Whether gradients will be asked for.
+        training: Whether the call is part of a training step; it selects the
+            kernels.
 
     Returns:
         `(B, P, V)`.
+
+    Raises:
+        ValueError: If the activation is unknown.
     """
 
     def __init__(

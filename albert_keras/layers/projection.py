@@ -1,4 +1,4 @@
-"""A linear map whose parameters a block hands to its kernels."""
+"""A linear layer whose parameters a block passes to its kernels."""
 
 import keras
 from keras import ops
@@ -7,14 +7,15 @@ from albert_keras.layers.initializers import albert_initializer
 
 
 class Projection(keras.layers.Layer):
-    """x W + b, as `keras.layers.Dense` has it, in full precision.
+    """x W + b, like `keras.layers.Dense`, without autocasting its variables.
 
-    The variables are not cast on access: ALBERT's layers share them, and the
-    encoder casts them once for all layers (`TransformerBlock.weights_for`).
+    ALBERT's layers share the variables, and the encoder casts them once for
+    all layers (`TransformerBlock.weights_for`).
 
     Args:
-        units: Width of the result.
-        initializer_range: Deviation of the truncated normal initializer.
+        units: Width of the output.
+        initializer_range: Standard deviation of the truncated normal
+            initializer.
 
     Call arguments:
         inputs: `(..., H)`.

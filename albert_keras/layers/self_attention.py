@@ -11,10 +11,10 @@ from albert_keras.layers.projection import Projection
 
 
 class AttentionWeights(NamedTuple):
-    """What one application of self-attention reads.
+    """The weights that one application of self-attention reads.
 
-    Kernels have the compute type, biases float32. `qkv_kernel` is `(H, 3 H)`:
-    queries, keys and values are one product.
+    Matrices have the compute type; biases are float32. `qkv_kernel` is
+    `(H, 3 H)`: one product computes queries, keys and values.
     """
 
     qkv_kernel: Any
@@ -24,20 +24,25 @@ class AttentionWeights(NamedTuple):
 
 
 class SelfAttention(keras.layers.Layer):
-    """softmax(Q K' / sqrt(d) + mask) V for each head, then a projection.
+    """softmax(Q K' / sqrt(d) + bias) V for each head, then a projection.
 
     Args:
-        num_heads: Number of heads; the width of the input is divided by it.
-        dropout: Rate on the attention probabilities.
-        initializer_range: Deviation of the truncated normal initializer.
+        num_heads: Number of heads N; must divide the width H of the input,
+            d = H / N.
+        dropout: Dropout rate of the attention probabilities.
+        initializer_range: Standard deviation of the truncated normal
+            initializer.
 
     Call arguments:
         x: `(B, T, H)`.
-        attention_bias: `(B, 1, 1, T)`, 0 for keys to attend to and a large
-            negative number for padding.
+        attention_bias: float32 `(B, 1, 1, T)`, 0 for keys to attend to and a
+            large negative number for padding; None attends to all.
 
     Returns:
         `(B, T, H)`.
+
+    Raises:
+        ValueError: If `num_heads` does not divide H.
     """
 
     def __init__(
@@ -76,57 +81,71 @@ class SelfAttention(keras.layers.Layer):
         ):
             layer.build((None, None, hidden_dim))
 
-    def weights_for(self, uses, training=False):
-        """`AttentionWeights` for each of a number of applications.
+    def weights_for(self, uses, kernels):
+        """Returns `AttentionWeights` for each of several applications.
 
-        1 / sqrt(d) is a factor of the queries' weights, which are fewer than
-        the scores.
+        The scale 1 / sqrt(d) is applied to the weights of the queries, which
+        are fewer than the scores.
 
-        The bias of the keys adds the same to all scores of a query, which
-        the softmax takes out again. Its gradient is zero but for rounding,
-        and an adaptive optimizer blows rounding up to full steps; so it is
-        left out of the keys and kept in the graph with gradient zero.
-        """
-        kernels = kernels_for(training)
-        share, own = kernels.share, self.compute_dtype
-        scale = 1 / math.sqrt(self.head_dim)
-        q, k, v = self.query, self.key, self.value
-        kernel = ops.concatenate([scale * q.kernel, k.kernel, v.kernel], axis=1)
-        bias = ops.concatenate([scale * q.bias, 0.0 * k.bias, v.bias], axis=0)
-        output = self.output_projection
-        return [
-            AttentionWeights(*weights)
-            for weights in zip(
-                kernels.share_kernel(kernel, uses, own),
-                share(bias, uses, "float32"),
-                kernels.share_kernel(output.kernel, uses, own),
-                share(output.bias, uses, "float32"),
-                strict=True,
-            )
-        ]
-
-    def call(self, x, attention_bias=None, training=False):
-        (weights,) = self.weights_for(1, training)
-        context = self.attend(x, attention_bias, weights, training)
-        output = kernels_for(training).project(context, weights.output_kernel)
-        return output + ops.cast(weights.output_bias, output.dtype)
-
-    def attend(self, x, attention_bias, weights, training, queries=None):
-        """What each position gathers, before the output's projection.
+        The bias of the keys adds the same number to all scores of a query,
+        and the softmax cancels it. Its gradient would be zero but for
+        rounding, which an adaptive optimizer scales up to full steps. So the
+        keys leave it out, and a factor of 0 gives it the gradient zero.
 
         Args:
-            x: `(B, T, H)`.
-            attention_bias: As for the layer's call, or that of the kernels'
-                `sequences_of` x.
+            uses: Number of applications.
+            kernels: The kernels that will apply the weights.
+        """
+        scale = 1 / math.sqrt(self.head_dim)
+        q, k, v = self.query, self.key, self.value
+        qkv_kernel = ops.concatenate(
+            [scale * q.kernel, k.kernel, v.kernel], axis=1
+        )
+        qkv_bias = ops.concatenate(
+            [scale * q.bias, 0.0 * k.bias, v.bias], axis=0
+        )
+        output = self.output_projection
+
+        def matrix(weight):
+            return kernels.matrix_views(weight, uses, self.compute_dtype)
+
+        def vector(weight):
+            return kernels.weight_views(weight, uses, "float32")
+
+        views = (
+            matrix(qkv_kernel),
+            vector(qkv_bias),
+            matrix(output.kernel),
+            vector(output.bias),
+        )
+        return [AttentionWeights(*w) for w in zip(*views, strict=True)]
+
+    def call(self, x, attention_bias=None, training=False):
+        kernels = kernels_for(training)
+        (weights,) = self.weights_for(1, kernels)
+        context = self.attend(x, attention_bias, weights, kernels, training)
+        output = kernels.project(context, weights.output_kernel)
+        return output + ops.cast(weights.output_bias, output.dtype)
+
+    def attend(
+        self, x, attention_bias, weights, kernels, training, queries=None
+    ):
+        """Computes the heads' outputs, before the output projection.
+
+        Args:
+            x, attention_bias: As for the layer's call, or as packed by a
+                `sequence_layout` of the kernels.
             weights: `AttentionWeights`.
-            training: Whether probabilities are dropped.
-            queries: `(B, Q, H)`: rows of x that ask; all of x when None.
+            kernels: The kernels that `weights_for` was given.
+            training: Whether to drop probabilities.
+            queries: `(B, Q, H)`: the rows of x to compute the output for;
+                None is all of x.
 
         Returns:
-            `(B, Q, H)`.
+            `(B, T, H)`, or `(B, Q, H)` with `queries`.
         """
         drop = self._drop if training and self.dropout else None
-        return kernels_for(training).self_attention(
+        return kernels.self_attention(
             x,
             weights.qkv_kernel,
             weights.qkv_bias,

@@ -6,10 +6,11 @@ from albert_keras.layers.initializers import albert_initializer
 
 
 class SentenceOrderHead(keras.layers.Dense):
-    """Two logits, in order and swapped, from the pooled output.
+    """Two logits from the pooled output: in order, and swapped.
 
     Args:
-        initializer_range: Deviation of the truncated normal initializer.
+        initializer_range: Standard deviation of the truncated normal
+            initializer.
 
     Call arguments:
         inputs: `(B, H)`.

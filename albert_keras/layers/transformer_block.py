@@ -1,4 +1,4 @@
-"""The transformer block that ALBERT's layers share."""
+"""The transformer block whose parameters ALBERT's layers share."""
 
 from typing import Any, NamedTuple
 
@@ -13,9 +13,9 @@ from albert_keras.layers.self_attention import AttentionWeights, SelfAttention
 
 
 class BlockWeights(NamedTuple):
-    """What one application of a block reads.
+    """The weights that one application of a block reads.
 
-    Kernels have the compute type; biases, gammas and betas float32.
+    Matrices have the compute type; biases, gammas and betas are float32.
     """
 
     attention: AttentionWeights
@@ -32,26 +32,38 @@ class BlockWeights(NamedTuple):
 class TransformerBlock(keras.layers.Layer):
     """Self-attention and feed-forward, each with a residual connection.
 
-    After-normalization, the paper's form: a = LN1(x + attention(x));
-    result = LN2(a + ffn(a)). Before-normalization, the option:
-    a = x + attention(LN1(x)); result = a + ffn(LN2(a)).
+    With post-normalization, the paper's form:
+
+        a = LN1(x + attention(x)),  result = LN2(a + ffn(a))
+
+    With `pre_layer_norm`:
+
+        a = x + attention(LN1(x)),  result = a + ffn(LN2(a))
 
     Args:
-        num_heads: Attention heads.
+        num_heads: Number of attention heads; must divide H.
         intermediate_dim: Width of the feed-forward layer.
-        hidden_dropout: Rate after attention output and feed-forward output.
-        attention_dropout: Rate on the attention probabilities.
-        activation: A name known to `get_activation`.
+        hidden_dropout: Dropout rate after attention output and feed-forward
+            output.
+        attention_dropout: Dropout rate of the attention probabilities.
+        activation: `"gelu_tanh"`, `"gelu"` or `"relu"`, see `AlbertConfig`.
         layer_norm_epsilon: Added to the variance.
-        initializer_range: Deviation of the truncated normal initializer.
-        pre_layer_norm: Normalize before the sub-layers, not after.
+        initializer_range: Standard deviation of the truncated normal
+            initializer.
+        pre_layer_norm: Whether to normalize before each sub-layer instead of
+            after it.
 
     Call arguments:
         x: `(B, T, H)`.
-        attention_bias: `(B, 1, 1, T)` or None.
+        attention_bias: float32 `(B, 1, 1, T)`, 0 for keys to attend to and a
+            large negative number for padding; None attends to all.
 
     Returns:
         `(B, T, H)`.
+
+    Raises:
+        ValueError: If the activation is unknown or `num_heads` does not divide
+            H.
     """
 
     def __init__(
@@ -76,9 +88,9 @@ class TransformerBlock(keras.layers.Layer):
         self.initializer_range = initializer_range
         self.pre_layer_norm = pre_layer_norm
 
-        # Keras's "auto" then leaves XLA out, which has no kernels of ours.
+        # `jit_compile="auto"` must not use XLA, which lacks the fused kernels.
         self.supports_jit = not on_tensorflow_cpu()
-        get_activation(activation)  # raises if there is none of this name
+        get_activation(activation)  # raises if the name is unknown
         self.self_attention = SelfAttention(
             num_heads,
             dropout=attention_dropout,
@@ -120,20 +132,23 @@ class TransformerBlock(keras.layers.Layer):
         self.feed_forward_output.build((None, None, self.intermediate_dim))
         self.feed_forward_layer_norm.build(input_shape)
 
-    def weights_for(self, uses, training=False):
-        """`BlockWeights` for each of a number of applications.
+    def weights_for(self, uses, kernels):
+        """Returns `BlockWeights` for each of several applications.
 
-        Taken together, the weights are cast once for all of them, and the
-        gradients of all applications add up in float32.
+        The weights are cast once for all applications, and the gradients of
+        all are summed in float32.
+
+        Args:
+            uses: Number of applications.
+            kernels: The kernels that will apply the block.
         """
-        kernels = kernels_for(training)
-        attention = self.self_attention.weights_for(uses, training)
+        attention = self.self_attention.weights_for(uses, kernels)
 
         def matrix(weight):
-            return kernels.share_kernel(weight, uses, self.compute_dtype)
+            return kernels.matrix_views(weight, uses, self.compute_dtype)
 
         def vector(weight):
-            return kernels.share(weight, uses, "float32")
+            return kernels.weight_views(weight, uses, "float32")
 
         shared = (
             vector(self.attention_layer_norm.gamma),
@@ -148,34 +163,43 @@ class TransformerBlock(keras.layers.Layer):
         return [BlockWeights(*w) for w in zip(attention, *shared, strict=True)]
 
     def call(self, x, attention_bias=None, training=False):
-        (weights,) = self.weights_for(1, training)
-        return self.apply(x, attention_bias, weights, training)
+        kernels = kernels_for(training)
+        (weights,) = self.weights_for(1, kernels)
+        return self.apply(x, attention_bias, weights, kernels, training)
 
-    def apply(self, x, attention_bias, weights, training, rows=None):
-        """The block with given `BlockWeights`.
+    def apply(self, x, attention_bias, weights, kernels, training, rows=None):
+        """Applies the block with given weights.
 
         Args:
-            x, attention_bias, training: As for the layer's call, or what
-                `sequences_of` of the kernels makes of the first two.
+            x, attention_bias: As for the layer's call, or as packed by a
+                `sequence_layout` of the kernels.
             weights: `BlockWeights`.
-            rows: Integers `(B, Q)`: computes these of the rows of x alone.
+            kernels: The kernels that `weights_for` was given.
+            training: As for the layer's call.
+            rows: Integers `(B, Q)`: row numbers of x. The block then computes
+                its output for these rows only.
 
         Returns:
-            `(B, T, H)`, or `(B, Q, H)`.
+            `(B, T, H)`, or `(B, Q, H)` with `rows`.
         """
         attention = self.self_attention
         w, a = weights, weights.attention
-        kernels = kernels_for(training)
-        y = self._before(x, w.attention_gamma, w.attention_beta)
+        y = self._pre_normalize(x, w.attention_gamma, w.attention_beta)
         queries = None
         if rows is not None:
             x, queries = (take_rows(t, rows) for t in (x, y))
-        y = attention.attend(y, attention_bias, a, training, queries)
+        y = attention.attend(y, attention_bias, a, kernels, training, queries)
         y = kernels.project(y, a.output_kernel)
-        x = self._add(
-            y, a.output_bias, x, w.attention_gamma, w.attention_beta, training
+        x = self._add_and_normalize(
+            y,
+            a.output_bias,
+            x,
+            w.attention_gamma,
+            w.attention_beta,
+            kernels,
+            training,
         )
-        y = self._before(x, w.feed_forward_gamma, w.feed_forward_beta)
+        y = self._pre_normalize(x, w.feed_forward_gamma, w.feed_forward_beta)
         y = kernels.feed_forward(
             y,
             w.intermediate_kernel,
@@ -183,29 +207,30 @@ class TransformerBlock(keras.layers.Layer):
             w.output_kernel,
             self.activation,
         )
-        return self._add(
+        return self._add_and_normalize(
             y,
             w.output_bias,
             x,
             w.feed_forward_gamma,
             w.feed_forward_beta,
+            kernels,
             training,
         )
 
-    def _before(self, x, gamma, beta):
-        """What a sub-layer reads: x, normalized where the form is "pre"."""
+    def _pre_normalize(self, x, gamma, beta):
+        """The input of a sub-layer: x, normalized with `pre_layer_norm`."""
         if not self.pre_layer_norm:
             return x
         return reference.layer_norm(x, gamma, beta, self.layer_norm_epsilon)
 
-    def _add(self, y, bias, x, gamma, beta, training):
-        """x + dropout(y + bias), normalized where the form is "post"."""
+    def _add_and_normalize(self, y, bias, x, gamma, beta, kernels, training):
+        """x + dropout(y + bias), normalized without `pre_layer_norm`."""
         if training and self.hidden_dropout:
             y = self.dropout_layer(y + ops.cast(bias, y.dtype), training=True)
             bias = ops.zeros_like(bias)
         if self.pre_layer_norm:
             return x + y + ops.cast(bias, y.dtype)
-        return kernels_for(training).add_layer_norm(
+        return kernels.add_layer_norm(
             y, bias, x, gamma, beta, self.layer_norm_epsilon
         )
 

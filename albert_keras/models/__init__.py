@@ -1,4 +1,4 @@
-"""ALBERT's encoder and the models with heads."""
+"""ALBERT's encoder, and models with heads for pretraining and for tasks."""
 
 from albert_keras.models.auto import load_model
 from albert_keras.models.backbone import AlbertBackbone

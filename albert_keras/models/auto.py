@@ -1,4 +1,4 @@
-"""The model that a pretrained directory was saved from."""
+"""Loads a model of the class that a pretrained source names."""
 
 from albert_keras.conversion import local_directory, read_pretrained
 from albert_keras.models.backbone import AlbertBackbone
@@ -28,17 +28,17 @@ _CLASSES = {
 
 
 def load_model(source, dtype=None, **kwargs):
-    """Loads a pretrained model of whatever class it is.
+    """Loads a pretrained model of the class that its source names.
 
     Args:
         source, dtype, **kwargs: As for `from_pretrained` of every class.
 
     Returns:
-        The model with the heads that the source has.
+        The model, with the heads that the source has.
 
     Raises:
-        ValueError: As `from_pretrained`, or if the class is not one of this
-            package.
+        ValueError: As for `from_pretrained`, or if the class does not belong
+            to this package.
     """
     with local_directory(source) as directory:
         parts = read_pretrained(directory)
@@ -46,11 +46,15 @@ def load_model(source, dtype=None, **kwargs):
 
 
 def model_class(parts):
-    """The class that `PretrainedParts` name."""
+    """Returns the class that `PretrainedParts` name.
+
+    Raises:
+        ValueError: If it does not belong to this package.
+    """
     if parts.model_class not in _CLASSES:
         raise ValueError(
-            f"{parts.source} is of the class {parts.model_class!r}, which is "
-            "not one of this package. Load it with that class's "
-            "`from_pretrained`."
+            f"The class of the model must be one of {tuple(_CLASSES)}. "
+            f"Received: {parts.model_class!r} in {parts.source}. Load it with "
+            "that class's `from_pretrained`."
         )
     return _CLASSES[parts.model_class]

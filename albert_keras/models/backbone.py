@@ -16,26 +16,33 @@ class AlbertBackbone(PretrainedModel):
     """ALBERT without a head (Lan et al. 2019, arXiv:1909.11942).
 
     Factorized embeddings, L layers that share one block, and a pooler:
-    tanh(x W + b) of the first position. The variables exist from the start.
+    tanh(x W + b) of the first position. The constructor creates all variables.
 
-    The arguments are the fields of `AlbertConfig`, with the same defaults
-    (base, version 2).
+    Args:
+        vocabulary_size, num_layers, num_heads, embedding_dim, hidden_dim,
+            intermediate_dim, num_groups, num_inner_repetitions,
+            hidden_dropout, attention_dropout, max_sequence_length,
+            num_segments, activation, layer_norm_epsilon, initializer_range,
+            pre_layer_norm: The fields of `AlbertConfig`, with the same
+            defaults (base, version 2).
+        **kwargs: Further arguments of `keras.Model`, such as `dtype`.
 
     Call arguments:
         inputs: A dictionary of integers `(B, T)`: `token_ids`, `segment_ids`
-            and `padding_mask` (1 = token, 0 = padding). The last two may be
-            left out: all segment 0, no padding. With `read_positions`,
-            `(B, P)`, the last layer computes these positions and the first
-            alone, which is all that a loss may read.
+            and `padding_mask` (1 = token, 0 = padding). The last two are
+            optional; the defaults are segment 0 and no padding. With
+            `read_positions`, `(B, P)`, the last layer computes only these
+            positions and the first.
 
     Returns:
         `{"sequence_output": (B, T, H), "pooled_output": (B, H)}`; the
-        sequence output is `(B, P, H)` with `read_positions`. What it has
-        for padding means nothing (zeros where kernels leave padding out).
+        sequence output is `(B, P, H)` with `read_positions`. Its values at
+        padding are undefined (fused kernels return zeros there).
 
     Raises:
-        ValueError: If a sequence is longer than `max_sequence_length`, or,
-            outside of compiled functions, an id is outside of the vocabulary.
+        ValueError: If a field is out of range, a sequence is longer than
+            `max_sequence_length`, or, outside compiled functions, an id is
+            not in the vocabulary.
 
     Example:
 
@@ -123,36 +130,41 @@ class AlbertBackbone(PretrainedModel):
 
     @classmethod
     def from_size(cls, size, version=2, **kwargs):
-        """A model with random weights of a named size, see `AlbertConfig`.
+        """Creates a model of a named size, with random weights.
 
-        Keywords are those of the class and replace fields of the size.
+        Args:
+            size, version: See `AlbertConfig.from_size`.
+            **kwargs: Arguments of the class; they replace those of the size.
+
+        Raises:
+            ValueError: As for `AlbertConfig.from_size`.
         """
         config = AlbertConfig.from_size(size, version).to_dict()
         return cls(**{**config, **kwargs})
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """A model from an `AlbertConfig`, or from `get_config()`."""
+        """Creates a model from an `AlbertConfig` or from `get_config()`."""
         if isinstance(config, AlbertConfig):
             return cls.from_albert_config(config)
         return cls(**config)
 
     @classmethod
     def from_albert_config(cls, config, **kwargs):
-        """A model from an `AlbertConfig` and further Keras arguments."""
+        """Creates a model from an `AlbertConfig` and Keras arguments."""
         return cls(**config.to_dict(), **kwargs)
 
     def clone(self, **fields):
-        """A model with variables of its own that have the same values.
+        """Returns a copy of the model, with its own variables.
 
         Args:
             **fields: Arguments of the class to replace, such as
                 `hidden_dropout`.
         """
         config = {**self.get_config(), **fields}
-        twin = type(self)(**{k: v for k, v in config.items() if k != "name"})
-        twin.set_weights(self.get_weights())
-        return twin
+        copy = type(self)(**{k: v for k, v in config.items() if k != "name"})
+        copy.set_weights(self.get_weights())
+        return copy
 
     def build(self, input_shape):
         c = self.config
@@ -162,15 +174,15 @@ class AlbertBackbone(PretrainedModel):
 
     @property
     def remat(self):
-        """Whether training computes each layer again for its gradient.
+        """Whether training rematerializes each layer in the backward pass.
 
-        It takes about a third more time and keeps one tensor `(B, T, H)` of
-        a layer, for models whose activations do not fit into memory.
+        For models whose activations do not fit into memory: it stores one
+        tensor `(B, T, H)` per layer, and takes about a third more time.
         Set it before the first update.
 
         Raises:
-            ValueError: When set with a dropout, which would drop otherwise
-                the second time.
+            ValueError: If set on a model with dropout, since the second
+                computation would drop other units.
         """
         return self.encoder.remat
 
@@ -179,17 +191,17 @@ class AlbertBackbone(PretrainedModel):
         c = self.config
         if value and (c.hidden_dropout or c.attention_dropout):
             raise ValueError(
-                "`remat` computes layers twice, which must give the same; "
-                "it goes without dropout. Received: hidden_dropout="
+                "`remat` computes each layer twice with the same result, so "
+                "it needs a model without dropout. Received: hidden_dropout="
                 f"{c.hidden_dropout}, attention_dropout="
-                f"{c.attention_dropout}. Build the model with both 0, as "
-                "ALBERT's second version is trained."
+                f"{c.attention_dropout}. Create the model with both 0, as in "
+                "version 2 of ALBERT."
             )
         self.encoder.remat = bool(value)
 
     @property
     def token_table(self):
-        """The token embeddings `(V, E)`, which the MLM head shares."""
+        """The token embeddings `(V, E)`, shared with the MLM head."""
         return self.embeddings.token_table
 
     def call(self, inputs, training=False):
@@ -200,7 +212,7 @@ class AlbertBackbone(PretrainedModel):
             segment_ids = ops.zeros_like(token_ids)
         positions = inputs.get("read_positions")
         if positions is not None:
-            positions = ops.pad(positions, ((0, 0), (1, 0)))  # [CLS] as well
+            positions = ops.pad(positions, ((0, 0), (1, 0)))  # add [CLS]
         x = self.embeddings(token_ids, segment_ids, training=training)
         x = self.encoder(
             x, inputs.get("padding_mask"), positions, training=training
@@ -212,19 +224,26 @@ class AlbertBackbone(PretrainedModel):
         }
 
     def check_token_ids(self, token_ids):
-        """Raises if ids do not fit the model; ids only where they are known.
+        """Checks that the sequences and ids fit the model.
 
-        Inside a compiled function the values are not there to look at: the
-        CPU's lookup fails by itself, a GPU's yields zeros.
+        Ids are only checked outside compiled functions, where their values are
+        known. In a compiled function the lookup of an id that is not in the
+        vocabulary raises on a CPU and returns zeros on a GPU.
+
+        Args:
+            token_ids: Integers `(B, T)`.
+
+        Raises:
+            ValueError: If they do not fit.
         """
         length = token_ids.shape[1]
         if length is not None and length > self.config.max_sequence_length:
             raise ValueError(
                 "Sequences must not be longer than `max_sequence_length`. "
                 f"Received: length {length}, max_sequence_length="
-                f"{self.config.max_sequence_length}. Cut the texts "
-                "(`sequence_length=` of the tokenizer) or build the model "
-                "with more positions."
+                f"{self.config.max_sequence_length}. Truncate the texts "
+                "(`sequence_length` of the tokenizer) or create the model "
+                "with a larger `max_sequence_length`."
             )
         ids = _concrete(token_ids)
         if ids is None or not ids.size:
@@ -234,7 +253,8 @@ class AlbertBackbone(PretrainedModel):
                 "`token_ids` must be between 0 and `vocabulary_size` - 1. "
                 f"Received: ids from {ids.min()} to {ids.max()}, "
                 f"vocabulary_size={self.config.vocabulary_size}. The text "
-                "was probably encoded with another vocabulary."
+                "was probably encoded with another vocabulary; use the "
+                "tokenizer that belongs to the model."
             )
 
     def compute_output_shape(self, input_shape):
@@ -256,8 +276,8 @@ class AlbertBackbone(PretrainedModel):
 
 
 def _concrete(tensor):
-    """The values of a tensor as NumPy, or None where there are none yet."""
+    """Returns a tensor as a NumPy array, or None if it is symbolic."""
     try:
         return np.asarray(tensor)
-    except Exception:  # each backend has its own error for symbolic tensors
+    except Exception:  # each backend raises its own error
         return None

@@ -10,15 +10,15 @@ from albert_keras.models.task import AlbertTask
 
 @keras.saving.register_keras_serializable("albert_keras")
 class AlbertForMaskedLM(AlbertTask):
-    """Predicts the pieces at given positions.
+    """Predicts the tokens at given positions.
 
     Args:
         backbone: An `AlbertBackbone`.
-        head_epsilon: Epsilon of the head's layer normalization; None takes
-            the backbone's. KerasHub's models have 1e-5 there.
+        head_epsilon: Epsilon of the head's layer normalization; None uses
+            that of the backbone. KerasHub's models use 1e-5.
 
     Call arguments:
-        inputs: What the backbone takes, and `mask_positions`, integers
+        inputs: The backbone's inputs, and `mask_positions`: integers
             `(B, P)`.
 
     Returns:
@@ -51,12 +51,12 @@ class AlbertForMaskedLM(AlbertTask):
         return {"mlm_logits": self.mlm_logits(encoded, training)}
 
     def encode(self, inputs, training):
-        """The backbone's outputs, at the masked positions alone."""
+        """Returns the backbone's outputs at the masked positions."""
         inputs = {**inputs, "read_positions": inputs["mask_positions"]}
         return self.backbone(inputs, training=training)
 
     def mlm_logits(self, encoded, training):
-        """Logits `(B, P, V)` of what `encode` returns."""
+        """Returns logits `(B, P, V)` for the outputs of `encode`."""
         return self.mlm_head(
             encoded["sequence_output"],
             None,

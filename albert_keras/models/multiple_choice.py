@@ -1,4 +1,4 @@
-"""ALBERT that picks one of several sequences."""
+"""ALBERT for choosing one of several sequences."""
 
 import keras
 from keras import ops
@@ -9,19 +9,19 @@ from albert_keras.models.task import AlbertTask
 
 @keras.saving.register_keras_serializable("albert_keras")
 class AlbertForMultipleChoice(AlbertTask):
-    """Scores each choice by itself; the softmax is over the choices.
+    """Scores each choice separately, with a softmax over the choices.
 
     Args:
         backbone: An `AlbertBackbone`.
-        dropout: Rate on the pooled output (paper, table 14: 0.1).
+        dropout: Dropout rate of the pooled output (paper, table 14: 0.1).
 
     Call arguments:
-        inputs: What the backbone takes, with C choices: `(B, C, T)`.
+        inputs: The backbone's inputs with C choices, `(B, C, T)`.
 
     Returns:
         `{"logits": (B, C)}`.
 
-    Labels for `fit`: the right choice `(B,)`.
+    Labels for `fit`: indices of the right choices, `(B,)`.
     """
 
     objectives = (classification(),)

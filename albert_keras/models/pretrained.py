@@ -1,4 +1,4 @@
-"""Models that are saved to, and loaded from, pretrained directories."""
+"""Saves models to pretrained directories, and loads them."""
 
 import dataclasses
 import logging
@@ -23,11 +23,11 @@ _logger = logging.getLogger(__name__)
 class PretrainedModel(keras.Model):
     """A Keras model with `save_pretrained` and `from_pretrained`.
 
-    Subclasses name in `arguments` the arguments of their class beside the
-    backbone, which are attributes of the same name.
+    A subclass lists in `arguments` the names of its arguments other than the
+    backbone; each must be an attribute of the same name.
 
     Attributes:
-        card: Fields of the model card that go along with the model, see
+        card: Fields of the model card that are saved with the model, see
             `albert_keras.conversion.model_card`.
     """
 
@@ -42,28 +42,28 @@ class PretrainedModel(keras.Model):
         return self.__dict__.setdefault("_card", {})
 
     def predict_step(self, *args):
-        with self.kernels():
+        with self.kernel_context():
             return super().predict_step(*args)
 
-    def kernels(self):
-        """The context in which Keras's loops trace the model."""
+    def kernel_context(self):
+        """The context in which `fit`, `evaluate` and `predict` are traced."""
         return fused_kernels()
 
     def save_pretrained(self, directory, format="keras", tokenizer=None):
-        """Writes the model to a directory, whole or not at all.
+        """Writes the model to a directory atomically.
 
         Args:
-            directory: Path; an earlier pretrained directory there is
+            directory: Path. A pretrained directory that exists there is
                 replaced.
-            format: `"keras"`, this package's own, `"huggingface"`,
-                `"keras_hub"` or `"google"`. What a format has no place for
-                is named in a warning.
-            tokenizer: An `AlbertTokenizer` to save along.
+            format: `"keras"` (this package's own), `"huggingface"`,
+                `"keras_hub"` or `"google"`. A warning lists the weights and
+                settings that a format cannot hold.
+            tokenizer: An `AlbertTokenizer` to save with the model.
 
         Raises:
             ValueError: If the format is unknown or cannot hold the model, the
-                tokenizer is of another size, or the directory holds something
-                other than a pretrained model.
+                tokenizer's vocabulary has another size, or the directory holds
+                anything but a pretrained model.
         """
         write_pretrained(directory, self.to_parts(tokenizer), format)
 
@@ -72,7 +72,11 @@ class PretrainedModel(keras.Model):
         write_files(directory, self.to_parts(tokenizer), "keras")
 
     def to_parts(self, tokenizer=None):
-        """The model's values as `PretrainedParts`."""
+        """Returns the model's configuration and weights as `PretrainedParts`.
+
+        Args:
+            tokenizer: An `AlbertTokenizer` to include, or None.
+        """
         parts = PretrainedParts(
             model_class=type(self).__name__,
             config=self.config,
@@ -92,25 +96,24 @@ class PretrainedModel(keras.Model):
     def from_pretrained(cls, source, dtype=None, **kwargs):
         """Loads a model with the weights of a pretrained one.
 
-        Any of the package's models loads from any other's directory: what
-        both have is taken over. Weights that the source lacks keep their
-        random start; they, and what the source has beside, are named in one
-        warning.
+        Every model of this package loads from the directory of every other:
+        it takes the weights that both have. Weights that the source lacks stay
+        randomly initialized. One warning lists these, and the weights of the
+        source that are not used.
 
         Args:
-            source: A directory in any of four formats: this package's own,
-                Hugging Face's, KerasHub's or Google's, or Google's `.tar.gz`;
-                the output directory of a pretraining run, of which the
-                newest model is taken; `hf://OWNER/NAME`; or the name of a
-                KerasHub preset.
+            source: A directory in one of four formats (this package's own,
+                Hugging Face's, KerasHub's or Google's) or Google's `.tar.gz`;
+                the output directory of a pretraining run, whose newest model
+                is loaded; `hf://OWNER/NAME`; or the name of a KerasHub preset.
             dtype: Type policy of the model, such as "mixed_bfloat16".
             **kwargs: Fields of `AlbertConfig` to replace, such as
                 `hidden_dropout`, and arguments of the class.
 
         Raises:
-            ValueError: If the source is of no known kind or of another
-                architecture, cannot be reached, a file is damaged, or
-                configuration, weights and vocabulary do not agree.
+            ValueError: If the source is of an unknown kind or another
+                architecture, cannot be reached, contains a damaged file, or
+                its configuration, weights and vocabulary do not match.
         """
         with local_directory(source) as directory:
             parts = read_pretrained(directory)
@@ -118,7 +121,7 @@ class PretrainedModel(keras.Model):
 
     @classmethod
     def from_parts(cls, parts, dtype=None, **kwargs):
-        """The model of `PretrainedParts`; arguments as `from_pretrained`."""
+        """Creates a model from `PretrainedParts`, see `from_pretrained`."""
         fields = {field.name for field in dataclasses.fields(AlbertConfig)}
         replaced = {k: kwargs.pop(k) for k in list(kwargs) if k in fields}
         config = dataclasses.replace(parts.config, **replaced)
@@ -128,7 +131,7 @@ class PretrainedModel(keras.Model):
             if name in cls.arguments
         }
         if "num_classes" in kwargs:
-            arguments.pop("class_names", None)  # they may be other classes
+            arguments.pop("class_names", None)  # the classes may differ
         model = cls.from_albert_config(
             config, dtype=dtype, **{**arguments, **kwargs}
         )
@@ -138,11 +141,11 @@ class PretrainedModel(keras.Model):
 
 
 def named_weights(model):
-    """Each weight of a model by a name that no instance's name is part of.
+    """Returns the weights of a model by names that all instances share.
 
-    A variable's path starts with the name of the model that built it, which
-    Keras numbers; what follows is ours. The backbone's are put under
-    `backbone/`.
+    A name is the variable's path without its first part, the name of the model
+    that built it, which Keras numbers (`albert_backbone_1`). Names of the
+    backbone's weights start with `backbone/`.
     """
     names = {}
     backbone = getattr(model, "backbone", model)
@@ -156,16 +159,17 @@ def named_weights(model):
 
 
 def assign_weights(model, parts, replaceable=()):
-    """Assigns weights to a model by name, and reports what is left.
+    """Assigns weights to a model by name, and warns of those without a match.
 
     Args:
         model: A `PretrainedModel`.
         parts: `PretrainedParts`.
-        replaceable: Arguments that the caller chose. With `num_classes`
-            among them, a classifier of another number keeps its random start.
+        replaceable: Names of arguments that the caller replaced. If
+            `num_classes` is among them, a classifier of another size stays
+            randomly initialized.
 
     Raises:
-        ValueError: If a shape differs; nothing is assigned then.
+        ValueError: If a shape differs. Nothing has been assigned then.
     """
     variables = named_weights(model)
     values, missing = {}, []
@@ -186,14 +190,15 @@ def assign_weights(model, parts, replaceable=()):
     for name, value in values.items():
         variables[name].assign(value)
     unused = [name for name in parts.weights if name not in variables]
-    _report(parts.source, missing, [*unused, *parts.left_over])
+    _warn(parts.source, missing, [*unused, *parts.left_over])
 
 
-def _report(source, missing, unused):
-    sentences = []
+def _warn(source, missing, unused):
+    clauses = []
     if missing:
-        sentences.append(f"no weights for {', '.join(missing)}: random start")
+        names = ", ".join(missing)
+        clauses.append(f"no weights for {names}: randomly initialized")
     if unused:
-        sentences.append(f"not used: {', '.join(unused)}")
-    if sentences:
-        _logger.warning("%s: %s.", source, "; ".join(sentences))
+        clauses.append(f"not used: {', '.join(unused)}")
+    if clauses:
+        _logger.warning("%s: %s.", source, "; ".join(clauses))

@@ -1,4 +1,4 @@
-"""ALBERT with both pretraining heads."""
+"""ALBERT with the two heads of pretraining."""
 
 import keras
 
@@ -9,7 +9,7 @@ from albert_keras.models.masked_lm import AlbertForMaskedLM
 
 @keras.saving.register_keras_serializable("albert_keras")
 class AlbertForPretraining(AlbertForMaskedLM):
-    """Masked-language modelling and sentence-order prediction.
+    """Masked language modeling and sentence-order prediction.
 
     Args:
         backbone, head_epsilon: As for `AlbertForMaskedLM`.

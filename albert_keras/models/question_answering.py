@@ -1,4 +1,4 @@
-"""ALBERT that finds the answer to a question in a text."""
+"""ALBERT for extractive question answering."""
 
 import keras
 from keras import ops
@@ -7,35 +7,36 @@ from albert_keras.layers.answerability_head import AnswerabilityHead
 from albert_keras.losses import answerability, span_prediction
 from albert_keras.models.task import AlbertTask
 
-# Below every logit, and float16 still holds it.
+# Lower than every logit, and within the range of float16.
 _NEVER = -30000.0
 
 
 @keras.saving.register_keras_serializable("albert_keras")
 class AlbertForQuestionAnswering(AlbertTask):
-    """Logits for each token to be the first and the last of the answer.
+    """Predicts the first and the last token of the answer in a text.
 
     Args:
         backbone: An `AlbertBackbone`.
-        answerability_head: Whether to tell by a head of its own if the text
-            answers the question, as Google's release does for SQuAD 2.0.
-            Google's other difference there, ends that depend on the start,
-            is left out. Without the head, a question has no answer where
-            [CLS] is the likeliest span.
-        dropout: Rate in that head (Google: 0.1).
+        answerability_head: Whether a separate head predicts if the text
+            answers the question, as in Google's release for SQuAD 2.0. (In
+            that release the end logits also depend on the start; here they
+            do not.) Without the head, a question has no answer if [CLS] is
+            the most likely span.
+        dropout: Dropout rate in that head (Google: 0.1).
 
     Call arguments:
-        inputs: What the backbone takes; question and text are two segments.
-            And `answer_mask` `(B, T)`: 1 where an answer may start or end,
-            the text and [CLS]; elsewhere the logits are -30000. Left out, it
-            is the padding mask.
+        inputs: The backbone's inputs, with question and text as two segments,
+            and optionally `answer_mask` `(B, T)`: 1 where an answer may start
+            or end, at the text and [CLS]. Elsewhere the logits are -30000.
+            The default is the padding mask.
 
     Returns:
         `{"start_logits": (B, T), "end_logits": (B, T)}`, with the head also
-        `"answerable_logits": (B,)`, above 0 where there is an answer.
+        `"answerable_logits": (B,)`, above 0 for questions with an answer.
 
-    Labels for `fit`: `{"start": (B,), "end": (B,)}`, positions, 0 without an
-    answer; with the head also `"answerable": (B,)`, 1 or 0.
+    Labels for `fit`: `{"start": (B,), "end": (B,)}`, positions, 0 for
+    questions without an answer; with the head also `"answerable": (B,)`, 1 or
+    0.
     """
 
     arguments = ("answerability_head", "dropout")

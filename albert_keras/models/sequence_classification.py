@@ -1,4 +1,4 @@
-"""ALBERT that classifies sequences, or tells a number for each."""
+"""ALBERT for classifying sequences, or regression on them."""
 
 import keras
 
@@ -8,16 +8,16 @@ from albert_keras.models.task import AlbertTask
 
 @keras.saving.register_keras_serializable("albert_keras")
 class AlbertForSequenceClassification(AlbertTask):
-    """One of several classes, or with one class a number, for each sequence.
+    """Predicts a class, or with one class a number, for each sequence.
 
     Args:
         backbone: An `AlbertBackbone`.
         num_classes: Number of classes; 1 is regression.
-        dropout: Rate on the pooled output (paper, table 14: 0.1).
-        class_names: Name of each class, saved along with the model; or None.
+        dropout: Dropout rate of the pooled output (paper, table 14: 0.1).
+        class_names: Name of each class, saved with the model; or None.
 
     Call arguments:
-        inputs: What the backbone takes.
+        inputs: The backbone's inputs.
 
     Returns:
         `{"logits": (B, num_classes)}`.
@@ -25,8 +25,8 @@ class AlbertForSequenceClassification(AlbertTask):
     Labels for `fit`: class ids `(B,)`, or numbers `(B,)` for regression.
 
     Raises:
-        ValueError: If `num_classes` is not a positive integer, or is not the
-            number of names.
+        ValueError: If `num_classes` is not a positive integer, or the names
+            are not `num_classes` different ones.
     """
 
     arguments = ("num_classes", "dropout", "class_names")
@@ -62,6 +62,7 @@ class AlbertForSequenceClassification(AlbertTask):
 
 
 def check_num_classes(num_classes):
+    """Raises a `ValueError` unless it is a positive integer."""
     if isinstance(num_classes, bool) or not (
         isinstance(num_classes, int) and num_classes > 0
     ):
@@ -72,7 +73,11 @@ def check_num_classes(num_classes):
 
 
 def checked_class_names(class_names, num_classes):
-    """The names in a tuple, or None."""
+    """Returns the names as a tuple, or None if there are none.
+
+    Raises:
+        ValueError: If they are not `num_classes` different names.
+    """
     if class_names is None:
         return None
     names = tuple(class_names)

@@ -1,4 +1,4 @@
-"""What every ALBERT model with heads has in common."""
+"""The base class of ALBERT models with heads."""
 
 import keras
 
@@ -10,16 +10,17 @@ from albert_keras.training.steps.accumulating_model import AccumulatingModel
 
 
 class AlbertTask(AccumulatingModel, PretrainedModel):
-    """A backbone with heads, trained by objectives.
+    """A backbone with heads, trained on objectives.
 
-    Subclasses name their `objectives`, create and build their heads in
-    `add_heads(config)`, and connect them in `call`. Arguments of their own
-    are named in `arguments` and handed to this class by keyword, which makes
-    them attributes.
+    A subclass lists its `objectives`, creates and builds its heads in
+    `add_heads(config)`, and connects them in `call`. It lists the names of its
+    own arguments in `arguments` and passes them to this class by keyword,
+    which sets attributes of the same names.
 
     Args:
         backbone: An `AlbertBackbone`; the heads compute in its type.
         name, trainable: As for every Keras model.
+        **kwargs: The subclass's arguments, and further ones of `keras.Model`.
     """
 
     def __init__(self, backbone, name=None, trainable=True, **kwargs):
@@ -32,15 +33,17 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
         self.build()
 
     def train_step(self, *args):
-        with self.kernels():
+        with self.kernel_context():
             return super().train_step(*args)
 
     def test_step(self, *args):
-        with self.kernels():
+        with self.kernel_context():
             return super().test_step(*args)
 
-    def kernels(self):
-        return plain_kernels() if self.compile_passes else super().kernels()
+    def kernel_context(self):
+        if self.compile_passes:  # XLA does not know custom operations
+            return plain_kernels()
+        return super().kernel_context()
 
     def build(self, input_shape=None):
         self.add_heads(self.backbone.config)
@@ -50,7 +53,13 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
         raise NotImplementedError
 
     def make_head(self, name, units, dropout=None):
-        """A built `ClassificationHead`, by default with the task's dropout."""
+        """Returns a built `ClassificationHead`.
+
+        Args:
+            name: Name of the layer.
+            units: Number of logits.
+            dropout: Dropout rate; None uses the `dropout` of the model.
+        """
         head = ClassificationHead(
             units,
             dropout=self.dropout if dropout is None else dropout,
@@ -68,7 +77,13 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
 
     @classmethod
     def from_albert_config(cls, config, dtype=None, **kwargs):
-        """A model with random weights and the arguments of the class."""
+        """Creates a model with random weights from an `AlbertConfig`.
+
+        Args:
+            config: An `AlbertConfig`.
+            dtype: Type policy of the model, such as "mixed_bfloat16".
+            **kwargs: Arguments of the class.
+        """
         backbone = AlbertBackbone.from_albert_config(config, dtype=dtype)
         return cls(backbone, **kwargs)
 

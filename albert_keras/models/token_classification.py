@@ -1,4 +1,4 @@
-"""ALBERT that classifies every token."""
+"""ALBERT for classifying every token."""
 
 import keras
 
@@ -12,26 +12,26 @@ from albert_keras.models.task import AlbertTask
 
 @keras.saving.register_keras_serializable("albert_keras")
 class AlbertForTokenClassification(AlbertTask):
-    """One of several classes for each token.
+    """Predicts a class for each token.
 
     Args:
         backbone: An `AlbertBackbone`.
         num_classes: Number of classes.
-        dropout: Rate on the encoder's output.
-        class_names: Name of each class, saved along with the model; or None.
+        dropout: Dropout rate of the encoder's output.
+        class_names: Name of each class, saved with the model; or None.
 
     Call arguments:
-        inputs: What the backbone takes.
+        inputs: The backbone's inputs.
 
     Returns:
         `{"logits": (B, T, num_classes)}`.
 
-    Labels for `fit`: class ids `(B, T)`, sample weights `(B, T)`: 0 for
-    special tokens and padding.
+    Labels for `fit`: class ids `(B, T)`, with sample weights `(B, T)` that are
+    0 for special tokens and padding.
 
     Raises:
-        ValueError: If `num_classes` is not a positive integer, or is not the
-            number of names.
+        ValueError: If `num_classes` is not a positive integer, or the names
+            are not `num_classes` different ones.
     """
 
     objectives = (classification(),)

@@ -1,4 +1,4 @@
-"""LAMB, AdamW with ALBERT's exclusions, and the learning-rate schedule."""
+"""LAMB, AdamW with ALBERT's exclusions, and learning-rate schedules."""
 
 from albert_keras.optimizers.adamw import adamw
 from albert_keras.optimizers.lamb import Lamb

@@ -1,4 +1,4 @@
-"""AdamW with ALBERT's exclusions."""
+"""AdamW with ALBERT's exclusions from weight decay."""
 
 import re
 
@@ -17,32 +17,31 @@ def adamw(
     learning_rate_factors=(),
     **kwargs,
 ):
-    """Keras's AdamW, decaying neither biases nor layer normalization.
+    """Creates an AdamW that decays neither biases nor layer normalization.
 
-    Keras matches exclusions on `variable.name`, which says "gamma" but not
-    whose; so the variables are picked here by their path and handed over.
+    Keras matches exclusions with `variable.name`, which is "gamma" without its
+    layer. So the variables are selected here, by path, and excluded as objects.
 
     Args:
-        variables: The variables to be trained: `model.trainable_variables`.
+        variables: The variables to train: `model.trainable_variables`.
         learning_rate: A float or a `LearningRateSchedule`.
-        weight_decay: Decoupled decay (Loshchilov and Hutter 2019,
-            arXiv:1711.05101), times the learning rate.
-        epsilon: Added to the root; 1e-6 in Google's ALBERT.
+        weight_decay: Decoupled weight decay (Loshchilov and Hutter 2019,
+            arXiv:1711.05101); multiplied by the learning rate.
+        epsilon: Added to the square root; 1e-6 in Google's ALBERT.
         weight_decay_exclusions: Regular expressions searched in
             `variable.path`.
         learning_rate_factors: See `layer_wise_factors`.
         **kwargs: Further arguments of `keras.optimizers.AdamW`.
 
     Returns:
-        A `keras.optimizers.AdamW`.
+        A `keras.optimizers.AdamW`, or a `LayerWiseAdamW` with
+        `learning_rate_factors`.
     """
-    make = keras.optimizers.AdamW
+    optimizer_class = keras.optimizers.AdamW
     if learning_rate_factors:
-        make, kwargs["learning_rate_factors"] = (
-            LayerWiseAdamW,
-            learning_rate_factors,
-        )
-    optimizer = make(
+        optimizer_class = LayerWiseAdamW
+        kwargs["learning_rate_factors"] = learning_rate_factors
+    optimizer = optimizer_class(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         epsilon=epsilon,

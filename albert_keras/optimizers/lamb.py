@@ -1,15 +1,15 @@
-"""LAMB: layer-wise adaptive moments for large batches."""
+"""LAMB: layer-wise adaptive moments for batch training."""
 
 import re
 
 import keras
 from keras import ops
 
-from albert_keras.kernels import kernels_for
+from albert_keras.kernels import lamb_kernel
 from albert_keras.optimizers.layer_wise_decay import learning_rate_factor
 
-# Layer normalization and biases, as in Google's release. A path is searched,
-# since Keras names a variable just "gamma" or "bias".
+# Layer normalization and biases, as in Google's release. They are searched in
+# paths, since a Keras variable's name is just "gamma" or "bias".
 DEFAULT_EXCLUSIONS = ("layer_norm", r"gamma$", r"beta$", r"bias$")
 
 
@@ -25,28 +25,28 @@ class Lamb(keras.optimizers.Optimizer):
         ratio = |w| / |u|                 (1 if either norm is 0)
         w <- w - learning_rate * ratio * u
 
-    The decay is inside the update, so it takes part in the trust ratio;
-    `keras.optimizers.Lamb` decays outside and adapts every variable, which
-    is another algorithm. Google's ALBERT leaves the bias correction out
-    (m' = m, v' = v): `bias_correction=False`.
+    The decay is part of u, and so of the trust ratio. `keras.optimizers.Lamb`
+    is another algorithm: it decays outside the ratio and adapts every
+    variable. Google's ALBERT omits the bias correction (m' = m, v' = v); that
+    is `bias_correction=False`.
 
-    Variables whose path matches an exclusion get no decay (weight_decay = 0)
-    and ratio 1. A shared ALBERT block is one set of variables, so one ratio.
+    Variables whose path matches an exclusion have weight_decay = 0 and
+    ratio = 1. The variables of a shared ALBERT block have one ratio each, for
+    all layers.
 
     Args:
         learning_rate: A float or a `LearningRateSchedule`.
-        beta_1: Decay of the first moment.
-        beta_2: Decay of the second moment.
-        epsilon: Added to the root, 1e-6 in the paper's experiments.
-        weight_decay: Factor on the weights in the update.
-        bias_correction: Whether to correct the moments' start at zero.
+        beta_1: b1, decay rate of the first moment.
+        beta_2: b2, decay rate of the second moment.
+        epsilon: Added to the square root; 1e-6 in the paper's experiments.
+        weight_decay: Factor of the weights in u.
+        bias_correction: Whether to correct for moments that start at zero.
         weight_decay_exclusions: Regular expressions searched in
-            `variable.path`; a match is not decayed.
+            `variable.path`; variables that match are not decayed.
         layer_adaptation_exclusions: The same for the trust ratio. None, the
-            default, takes those of the decay.
+            default, uses `weight_decay_exclusions`.
         learning_rate_factors: See `layer_wise_factors`.
-
-    The other arguments are those of every Keras optimizer.
+        **kwargs: Arguments of every Keras optimizer.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Lamb(keras.optimizers.Optimizer):
         self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta_2))
         m_factor, v_factor = self._corrections(dtype)
         update = m * m_factor / (ops.sqrt(v * v_factor) + self.epsilon)
-        # Some backends pass their own variable here, which has no path.
+        # Some backends pass a variable of theirs, which has no path.
         keras_variable = self._trainable_variables[index]
         if self.decays(keras_variable):
             update = update + self.weight_decay * variable
@@ -115,7 +115,7 @@ class Lamb(keras.optimizers.Optimizer):
         self.assign_sub(variable, lr * update)
 
     def _corrections(self, dtype):
-        """What m and v are multiplied by to make m' and v'."""
+        """Returns the factors that turn m and v into m' and v'."""
         if not self.bias_correction:
             return ops.ones((), dtype), ops.ones((), dtype)
         step = ops.cast(self.iterations + 1, dtype)
@@ -128,8 +128,7 @@ class Lamb(keras.optimizers.Optimizer):
             self.weight_decay_exclusions, variable
         ):
             return False
-        # What `exclude_from_weight_decay()` of every Keras optimizer was
-        # told counts as well.
+        # Respect `exclude_from_weight_decay()` of Keras optimizers.
         return self._use_weight_decay(variable)
 
     def adapts(self, variable):
@@ -140,24 +139,25 @@ class Lamb(keras.optimizers.Optimizer):
         return not _matches(exclusions, variable)
 
     def _apply_weight_decay(self, variables):
-        """Nothing: Keras would decay outside of the trust ratio."""
+        """Does nothing: Keras would decay outside the trust ratio."""
 
-    # === All variables at once, where there is a kernel for that ===
+    # === All variables at once, with a fused kernel ===
 
     def _clip_gradients(self, grads):
         if self.global_clipnorm and self.has_kernel():
-            return grads
+            return grads  # the kernel clips
         return super()._clip_gradients(grads)
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        if not self.has_kernel():
+        apply_lamb = self._kernel()
+        if apply_lamb is None:
             super()._backend_update_step(
                 grads, trainable_variables, learning_rate
             )
             return
         indices = [self._get_variable_index(v) for v in trainable_variables]
         variables = [self._trainable_variables[i] for i in indices]
-        kernels_for(training=False).apply_lamb(
+        apply_lamb(
             variables,
             [self._moments[i] for i in indices],
             [self._velocities[i] for i in indices],
@@ -179,11 +179,14 @@ class Lamb(keras.optimizers.Optimizer):
         )
 
     def has_kernel(self):
-        """Whether `kernels.fused_kernels` asks for the kernel, and it fits."""
-        return hasattr(kernels_for(training=False), "apply_lamb") and all(
-            variable.dtype == "float32"
-            for variable in self._trainable_variables
-        )
+        """Whether an update runs as one fused kernel, see `lamb_kernel`."""
+        return self._kernel() is not None
+
+    def _kernel(self):
+        """The fused kernel if this context and the variables allow it."""
+        if all(v.dtype == "float32" for v in self._trainable_variables):
+            return lamb_kernel()
+        return None
 
     def get_config(self):
         return {

@@ -1,4 +1,4 @@
-"""Lower learning rates for lower layers."""
+"""Layer-wise decay of the learning rate."""
 
 import re
 
@@ -7,24 +7,24 @@ from keras import ops
 
 
 def layer_wise_factors(num_groups, decay):
-    """What the learning rate of each part of ALBERT is multiplied by.
+    """Returns the factors of the learning rate for the parts of ALBERT.
 
     Layer-wise decay (Howard and Ruder 2018, arXiv:1801.06146, section 3.2)
-    lowers the rate with each layer below the head. ALBERT's layers share
-    their weights, so the steps are the groups: heads and pooler have 1, the
-    last group `decay`, the one below `decay` squared, and so on; the
-    embeddings come last.
+    multiplies the rate by `decay` with each layer below the head. ALBERT's
+    layers share weights, so here it is with each group: heads and pooler have
+    factor 1, the last group `decay`, the group below `decay` squared, and so
+    on down to the embeddings.
 
     Args:
-        num_groups: Of the `AlbertConfig`.
+        num_groups: `num_groups` of the `AlbertConfig`.
         decay: Above 0 and at most 1; 1 is no decay.
 
     Returns:
         Pairs of a regular expression, searched in `variable.path`, and a
-        factor; the first match counts, and what matches none has 1.
+        factor. The first match counts; variables without a match have 1.
 
     Raises:
-        ValueError: If the decay is out of range.
+        ValueError: If `decay` is out of range.
     """
     if not 0 < decay <= 1:
         raise ValueError(
@@ -40,7 +40,7 @@ def layer_wise_factors(num_groups, decay):
 
 
 def learning_rate_factor(factors, variable):
-    """The factor of a Keras variable, see `layer_wise_factors`."""
+    """Returns the factor of a Keras variable, see `layer_wise_factors`."""
     for pattern, factor in factors:
         if re.search(pattern, variable.path):
             return factor
@@ -52,9 +52,9 @@ class LayerWiseAdamW(keras.optimizers.AdamW):
     """Keras's AdamW with a learning rate for each part of the model.
 
     Args:
-        learning_rate_factors: See `layer_wise_factors`. They apply to the
-            weight decay too, which is times the learning rate.
-        **kwargs: Of `keras.optimizers.AdamW`.
+        learning_rate_factors: See `layer_wise_factors`. They also apply to
+            the weight decay, which is multiplied by the learning rate.
+        *args, **kwargs: Arguments of `keras.optimizers.AdamW`.
     """
 
     def __init__(self, *args, learning_rate_factors=(), **kwargs):
@@ -65,7 +65,7 @@ class LayerWiseAdamW(keras.optimizers.AdamW):
         )
 
     def update_step(self, gradient, variable, learning_rate):
-        # Some backends pass their own variable here, which has no path.
+        # Some backends pass a variable of theirs, which has no path.
         index = self._get_variable_index(variable)
         factor = learning_rate_factor(
             self.learning_rate_factors, self._trainable_variables[index]

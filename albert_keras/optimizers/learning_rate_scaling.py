@@ -1,4 +1,4 @@
-"""How the learning rate goes with the batch."""
+"""Scaling of the learning rate with the batch size."""
 
 import math
 
@@ -8,19 +8,20 @@ def square_root_scaling(
     reference_rate: float = 0.00176,
     reference_batch: int = 4096,
 ) -> float:
-    """LAMB's rule: the peak rate grows with the root of the batch.
+    """Scales the peak learning rate with the square root of the batch size.
+
+    The rule of LAMB (You et al. 2020, arXiv:1904.00962, section 4).
 
     Args:
-        global_batch: Rows of an update, on all ranks.
-        reference_rate, reference_batch: A pair that is known to work; the
-            default is ALBERT's.
+        global_batch: Rows of an update over all ranks.
+        reference_rate, reference_batch: A learning rate and a batch size that
+            work together; the defaults are ALBERT's.
 
     Returns:
-        reference_rate * sqrt(global_batch / reference_batch) (You et al.
-        2020, arXiv:1904.00962, section 4).
+        reference_rate * sqrt(global_batch / reference_batch).
 
     Raises:
-        ValueError: If the batch is not positive.
+        ValueError: If `global_batch` is not positive.
     """
     if global_batch < 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Linear warm-up, then polynomial decay."""
+"""The learning-rate schedule: linear warm-up, then polynomial decay."""
 
 from typing import Any
 
@@ -10,23 +10,25 @@ from keras import ops
 class WarmupPolynomialDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up from zero to a peak, then polynomial decay to an end.
 
-    With s the index of the update from 0, W `warmup_steps` and
-    N `total_steps`:
+    For update s = 0, 1, ..., with W `warmup_steps` and N `total_steps`:
 
         s <= W:  peak * s / W
         s >  W:  end + (peak - end) * ((N - s) / (N - W)) ** power
 
-    and `end_learning_rate` from N on. The first update has rate 0 if W > 0,
-    as in Google's release and in the AWS sample. Unlike Google's schedule,
-    whose decay counts from step 0, it does not drop where the warm-up ends.
+    and `end_learning_rate` from N on. If W > 0 the first update has rate 0, as
+    in Google's release and in the AWS sample. In Google's schedule the decay
+    counts from step 0, so that the rate drops at the end of the warm-up; here
+    it does not.
 
     Args:
-        peak_learning_rate: Rate at the end of the warm-up. The paper's
-            0.00176 is for LAMB and batches of 4096.
-        warmup_steps: Updates of warm-up, W (ALBERT: 3,125).
-        total_steps: Updates in all, N (ALBERT: 125,000).
-        end_learning_rate: Rate at N (Google: 0; AWS sample: 3e-5).
-        power: 1 is linear.
+        peak_learning_rate: Learning rate at the end of the warm-up. The
+            paper's 0.00176 is for LAMB and batches of 4096.
+        warmup_steps: W, number of warm-up updates (ALBERT: 3,125).
+        total_steps: N, total number of updates (ALBERT: 125,000).
+        end_learning_rate: Learning rate from N on (Google: 0; AWS sample:
+            3e-5).
+        power: Exponent of the decay; 1 is linear.
+        name: Name of the schedule.
 
     Raises:
         ValueError: If the steps or the rates are out of range.

@@ -1,4 +1,4 @@
-"""The operations in C++ are compiled once, or done without."""
+"""The C++ operations are compiled once; without a compiler there are none."""
 
 import logging
 
@@ -12,12 +12,12 @@ from albert_keras.kernels.tensorflow_cpu import compilation
 from tests.batches import Batches, make_batch
 
 if keras.config.backend() != "tensorflow":
-    pytest.skip("The operations are TensorFlow's.", allow_module_level=True)
+    pytest.skip("The operations need TensorFlow.", allow_module_level=True)
 
 
 @pytest.fixture
 def commands(monkeypatch):
-    """The compiler's commands, which are run as ever."""
+    """A list that records the commands of the compiler, which still run."""
     commands = []
     run = compilation._output
 
@@ -31,19 +31,19 @@ def commands(monkeypatch):
 
 def test_what_has_been_compiled_is_not_compiled_again(commands):
     if compilation.operations() is None:
-        pytest.skip("No C++ compiler is here.")
+        pytest.skip("There is no C++ compiler.")
     first = compilation._library()
     commands.clear()
     assert compilation._library() == first
-    (asked_for_macros,) = commands
-    assert "-dM" in asked_for_macros
+    (macros,) = commands
+    assert "-dM" in macros
 
 
 def test_another_compiler_or_processor_has_a_library_of_its_own(
     commands, monkeypatch, tmp_path
 ):
     if compilation.operations() is None:
-        pytest.skip("No C++ compiler is here.")
+        pytest.skip("There is no C++ compiler.")
     compiler = tmp_path / "compiler"
     compiler.write_text(
         """#!/bin/sh
@@ -84,8 +84,8 @@ def test_without_a_compiler_a_warning_says_so_and_training_is_plain(
         name = compilation.__name__
         (record,) = (r for r in caplog.records if r.name == name)
         message = record.getMessage()
-        assert "plain operations go on" in message and "g++" in message
-        said = "out of order" if fails == "broken" else str(compiler)
-        assert said in message
+        assert "reference kernels are used" in message and "g++" in message
+        reason = "out of order" if fails == "broken" else str(compiler)
+        assert reason in message
     finally:
         operations.cache_clear()

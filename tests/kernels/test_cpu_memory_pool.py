@@ -1,4 +1,4 @@
-"""TensorFlow's tensors on a CPU come from a pool, unless the user says no."""
+"""TensorFlow uses its memory pool on a CPU unless the user disables it."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ POOL, LIMIT = "TF_CPU_ALLOCATOR_USE_BFC", "TF_CPU_BFC_MEM_LIMIT_IN_MB"
 
 @pytest.mark.slow
 def test_the_weights_of_a_model_are_in_the_pool():
-    """TensorFlow counts only memory of the pool, not of malloc."""
+    """TensorFlow reports the memory of the pool, not of malloc."""
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Attention by a fused kernel, as far as a machine without a GPU can tell."""
+"""Flash attention, as far as a machine without a GPU can test it."""
 
 import keras
 import numpy as np

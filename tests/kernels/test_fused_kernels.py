@@ -1,4 +1,4 @@
-"""Fused kernels give what plain operations give, gradients included."""
+"""Fused kernels equal the reference kernels, gradients included."""
 
 import dataclasses
 
@@ -13,8 +13,8 @@ from albert_keras.kernels import (
     fused_kernels,
     kernels_for,
     kernels_for_classes,
-    plain,
     plain_kernels,
+    reference,
     tensorflow_cpu,
 )
 from albert_keras.kernels.tensorflow_cpu import compilation
@@ -37,14 +37,17 @@ def dtype(request):
 
 @pytest.fixture(params=["panels", "matrices"])
 def form(request, monkeypatch):
-    """What products read: by default it depends on the processor."""
+    """Runs products with packed panels and with plain matrices.
+
+    By default the processor decides.
+    """
     monkeypatch.setattr(
         compilation, "has_no_more_than_avx2", lambda: request.param == "panels"
     )
 
 
 def values_and_gradients(kernel, inputs, **arguments):
-    """Outputs of a kernel and the gradients of a weighted sum of these."""
+    """Returns a kernel's outputs, and gradients of a weighted sum of them."""
 
     @tf.function
     def run(*inputs):
@@ -65,12 +68,12 @@ def values_and_gradients(kernel, inputs, **arguments):
 
 
 def assert_kernels_agree(name, inputs, dtype, **arguments):
-    fused, expected = (getattr(m, name) for m in (tensorflow_cpu, plain))
+    fused, expected = (getattr(m, name) for m in (tensorflow_cpu, reference))
     assert_agree(fused, expected, inputs, dtype, **arguments)
 
 
 def assert_agree(fused, expected, inputs, dtype, **arguments):
-    """Plain operations take the same numbers in float32."""
+    """Compares with the reference on the same numbers in float32."""
     inputs = [tf.cast(tf.cast(t, dtype), t.dtype) for t in inputs]
     outputs, gradients = values_and_gradients(fused, inputs, **arguments)
     assert all(output.dtype == dtype for output in outputs)
@@ -89,8 +92,9 @@ def normal(rng, dtype, *shape):
     return tf.cast(rng.normal(size=shape), dtype)
 
 
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("activation", ["gelu_tanh", "gelu", "relu"])
-def test_feed_forward_agrees(rng, dtype, activation, form):
+def test_feed_forward_agrees(rng, dtype, activation):
     inputs = (
         normal(rng, dtype, B, T, H),
         normal(rng, "float32", H, WIDE),
@@ -100,13 +104,13 @@ def test_feed_forward_agrees(rng, dtype, activation, form):
 
     def run(kernels, dtype):
         def feed_forward(x, intermediate, bias, output):
-            (one,) = kernels.share_kernel(intermediate, 1, dtype)
-            (two,) = kernels.share_kernel(output, 1, dtype)
+            (one,) = kernels.matrix_views(intermediate, 1, dtype)
+            (two,) = kernels.matrix_views(output, 1, dtype)
             return kernels.feed_forward(x, one, bias, two, activation)
 
         return feed_forward
 
-    fused, expected = run(tensorflow_cpu, dtype), run(plain, "float32")
+    fused, expected = run(tensorflow_cpu, dtype), run(reference, "float32")
     assert_agree(fused, expected, inputs, dtype)
 
 
@@ -117,7 +121,7 @@ def test_feed_forward_agrees(rng, dtype, activation, form):
 )
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_products_with_panels_are_numpys(rng, dtype, rows, depth, columns):
-    """Sizes below and above what is computed at a time, and between."""
+    """Sizes below, between and above the block sizes."""
     x, w, dy = (
         normal(rng, dtype, *shape)
         for shape in ((rows, depth), (depth, columns), (rows, columns))
@@ -178,28 +182,30 @@ def test_residual_and_layer_normalization_agree(rng, dtype):
     assert_kernels_agree("add_layer_norm", inputs, dtype, epsilon=1e-12)
 
 
-def test_products_agree(rng, dtype, form):
+@pytest.mark.usefixtures("form")
+def test_products_agree(rng, dtype):
     inputs = normal(rng, dtype, B, T, H), normal(rng, "float32", H, WIDE)
 
     def run(kernels, dtype):
         def project(x, matrix):
-            (kernel,) = kernels.share_kernel(matrix, 1, dtype)
+            (kernel,) = kernels.matrix_views(matrix, 1, dtype)
             return kernels.project(x, kernel)
 
         return project
 
-    fused, expected = run(tensorflow_cpu, dtype), run(plain, "float32")
+    fused, expected = run(tensorflow_cpu, dtype), run(reference, "float32")
     assert_agree(fused, expected, inputs, dtype)
 
 
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize(
     "length, queries, head_dim",
     [(5, None, 4), (5, 3, 4), (150, None, 64), (150, 70, 64)],
     ids=str,
 )
 @pytest.mark.parametrize("padding", [False, True])
-def test_attention_agrees(rng, dtype, length, queries, head_dim, padding, form):
-    """Lengths below and above the blocks that are computed at a time."""
+def test_attention_agrees(rng, dtype, length, queries, head_dim, padding):
+    """Lengths below and above the block size."""
     width = N * head_dim
     scales = np.repeat([head_dim**-0.5, 1.0, 1.0], width) / width**0.5
     inputs = [
@@ -216,14 +222,14 @@ def test_attention_agrees(rng, dtype, length, queries, head_dim, padding, form):
 
     def run(kernels, dtype):
         def attention(x, matrix, bias, queries=None):
-            (kernel,) = kernels.share_kernel(matrix, 1, dtype)
+            (kernel,) = kernels.matrix_views(matrix, 1, dtype)
             return kernels.self_attention(
                 x, kernel, bias, N, attention_bias, queries
             )
 
         return attention
 
-    fused, expected = run(tensorflow_cpu, dtype), run(plain, "float32")
+    fused, expected = run(tensorflow_cpu, dtype), run(reference, "float32")
     assert_agree(fused, expected, inputs, dtype)
 
 
@@ -245,7 +251,7 @@ def test_cross_entropy_of_a_vocabulary_agrees(rng, dtype):
 
     got, expected = (
         values_and_gradients(loss(kernels), (logits,))
-        for kernels in (tensorflow_cpu, plain)
+        for kernels in (tensorflow_cpu, reference)
     )
     for one, other in zip(
         tf.nest.flatten(got), tf.nest.flatten(expected), strict=True
@@ -263,7 +269,7 @@ def test_accuracy_takes_the_first_of_equal_scores_as_argmax_does():
     logits[0, 0, [7, 9]] = 1.0
     logits[0, 1, 9] = 1.0
     labels = np.array([[7, 7, 0]], "int32")
-    for kernels in (plain, tensorflow_cpu):
+    for kernels in (reference, tensorflow_cpu):
         accuracy = kernels.sparse_accuracy(
             tf.constant(labels), tf.constant(logits)
         )
@@ -272,13 +278,13 @@ def test_accuracy_takes_the_first_of_equal_scores_as_argmax_does():
 
 def test_training_is_fused_and_inference_where_it_is_asked_for():
     assert kernels_for(training=True) is tensorflow_cpu
-    assert kernels_for(training=False) is plain
+    assert kernels_for(training=False) is reference
     with fused_kernels():
         assert kernels_for(training=False) is tensorflow_cpu
-        assert kernels_for_classes(2) is plain
+        assert kernels_for_classes(2) is reference
     with plain_kernels(), fused_kernels():
-        assert kernels_for(training=True) is plain
-        assert kernels_for(training=False) is plain
+        assert kernels_for(training=True) is reference
+        assert kernels_for(training=False) is reference
     assert kernels_for(training=True) is tensorflow_cpu
 
 
@@ -350,7 +356,7 @@ def test_a_fused_update_is_the_plain_one(tiny_config, changes):
 def test_the_last_layer_where_it_is_read_is_the_last_layer(
     tiny_config, rng, pre_layer_norm
 ):
-    """Outputs and gradients, positions that occur twice included."""
+    """Outputs and gradients, with positions that occur twice."""
     config = dataclasses.replace(tiny_config, pre_layer_norm=pre_layer_norm)
     backbone = AlbertBackbone.from_config(config)
     inputs, _, _ = make_batch(rng, config)

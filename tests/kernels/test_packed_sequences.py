@@ -1,4 +1,4 @@
-"""Fused kernels leave padding out, and nothing else changes."""
+"""Fused kernels skip padding, and nothing else changes."""
 
 import dataclasses
 
@@ -28,7 +28,15 @@ def mask(request):
 
 
 def outputs_and_gradients(backbone, inputs, reads):
-    """What is read of the outputs, and the weights' gradients of its sum."""
+    """Returns outputs and the gradients of a loss on some positions.
+
+    Args:
+        reads: `(B, T)` or `(B, P)`: 1 for positions that the loss reads.
+
+    Returns:
+        The sequence output, and a list of the outputs that are read and the
+        gradients of all weights.
+    """
     with tf.GradientTape() as tape:
         outputs = backbone(inputs, training=True)
         x, pooled = outputs["sequence_output"], outputs["pooled_output"]
@@ -40,7 +48,7 @@ def outputs_and_gradients(backbone, inputs, reads):
 
 
 def assert_as_with_padding(backbone, inputs, reads):
-    """Plain operations give the same; returns all of the fused output."""
+    """Compares with the reference; returns the fused sequence output."""
     whole, fused = outputs_and_gradients(backbone, inputs, reads)
     with plain_kernels():
         _, expected = outputs_and_gradients(backbone, inputs, reads)
@@ -92,42 +100,43 @@ def test_what_enters_is_what_is_not_padding_and_leaves_in_its_place(
 ):
     x = tf.cast(rng.normal(size=(*mask.shape, 4)), dtype)
     mask[:, 0] = 1
-    sequences = tensorflow_cpu.sequences_of(x, mask)
+    layout = tensorflow_cpu.sequence_layout(x, mask)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
-        entered = sequences.enter(x)
-        left = sequences.leave(entered)
-    np.testing.assert_array_equal(entered[0], x.numpy()[mask == 1])
-    np.testing.assert_array_equal(left, np.where(mask[..., None], x, 0))
+        packed = layout.pack(x)
+        unpacked = layout.unpack(packed)
+    np.testing.assert_array_equal(packed[0], x.numpy()[mask == 1])
+    np.testing.assert_array_equal(unpacked, np.where(mask[..., None], x, 0))
     weights = tf.cast(rng.normal(size=x.shape), dtype)
     np.testing.assert_array_equal(
-        tape.gradient(left, x, weights), np.where(mask[..., None], weights, 0)
+        tape.gradient(unpacked, x, weights),
+        np.where(mask[..., None], weights, 0),
     )
     np.testing.assert_array_equal(
-        tape.gradient(left, entered, weights)[0], weights.numpy()[mask == 1]
+        tape.gradient(unpacked, packed, weights)[0], weights.numpy()[mask == 1]
     )
 
 
 def attention(queries, keys, values):
-    """Of one sequence and head, in NumPy."""
+    """Attention of one sequence and head, in NumPy."""
     scores = queries @ keys.T
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     return weights / weights.sum(-1, keepdims=True) @ values
 
 
-@pytest.mark.parametrize("apart", [False, True])
-def test_sequences_end_to_end_attend_each_to_itself(rng, apart):
-    """Lengths below and above the blocks that are computed at a time."""
+@pytest.mark.parametrize("has_queries", [False, True])
+def test_sequences_end_to_end_attend_each_to_itself(rng, has_queries):
+    """Lengths below and above the block size."""
     lengths, width, heads = [3, 300, 1, 70], 16, 2
     splits = np.cumsum([0, *lengths])
     q, k, v = rng.normal(size=(3, splits[-1], width)).astype("float32")
     ends = splits
-    if apart:  # two queries of each
+    if has_queries:  # two for each sequence
         q, ends = q[: 2 * len(lengths)], 2 * np.arange(len(lengths) + 1)
-    parts = [k, v] if apart else [q, k, v]
+    parts = [k, v] if has_queries else [q, k, v]
     none = np.zeros((0, 0, 0), "float32")
     context, _ = operations().albert_attention(
-        q.reshape(len(lengths), 2, width) if apart else none,
+        q.reshape(len(lengths), 2, width) if has_queries else none,
         np.concatenate(parts, axis=1)[None],
         np.zeros(3 * width),
         splits,

@@ -1,4 +1,4 @@
-"""Weights shared by layers: one cast, and gradients that do not pile up."""
+"""Weights shared by layers: gradients are summed in chunks and in float32."""
 
 import dataclasses
 
@@ -16,20 +16,20 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("waiting", [2**25, 20])
-def test_gradients_of_a_shared_weight_add_up_in_float32(monkeypatch, waiting):
-    """1 and 600 times 1/512: bfloat16 would lose each of the small ones."""
-    monkeypatch.setattr(matmul, "_WAITING", waiting)
+@pytest.mark.parametrize("pending", [2**25, 20])
+def test_gradients_of_a_shared_weight_add_up_in_float32(monkeypatch, pending):
+    """1 + 600 / 512: bfloat16 would lose each of the 600 small terms."""
+    monkeypatch.setattr(matmul, "_MAX_PENDING_BYTES", pending)
     uses = 601
     weight = tf.constant([1.0])
     with tf.GradientTape() as tape:
         tape.watch(weight)
-        copies = tensorflow_cpu.share(weight, uses, "bfloat16")
+        views = tensorflow_cpu.weight_views(weight, uses, "bfloat16")
         factors = [1.0] + [1 / 512] * (uses - 1)
         total = tf.add_n(
             [
-                tf.cast(copy, tf.float32) * factor
-                for copy, factor in zip(copies, factors, strict=True)
+                tf.cast(view, tf.float32) * factor
+                for view, factor in zip(views, factors, strict=True)
             ]
         )
     gradient = tape.gradient(total, weight)
@@ -39,9 +39,10 @@ def test_gradients_of_a_shared_weight_add_up_in_float32(monkeypatch, waiting):
 
 @pytest.mark.parametrize("remat", [False, True])
 def test_no_sums_of_weights_are_tensorflows(tiny_config, monkeypatch, remat):
-    """It joins its own into one, for which every layer's gradient waits, and
-    `keras.remat` adds a zero to each weight for each layer."""
-    monkeypatch.setattr(matmul, "_WAITING", 1)
+    """TensorFlow would fuse its adds into one at the end and keep every
+    layer's gradient until then; `keras.remat` adds a zero to each weight for
+    each layer."""
+    monkeypatch.setattr(matmul, "_MAX_PENDING_BYTES", 1)
     config = dataclasses.replace(tiny_config, num_layers=6)
     backbone = AlbertBackbone.from_config(config)
     backbone.remat = remat

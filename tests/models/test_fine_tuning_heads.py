@@ -1,4 +1,4 @@
-"""The models for fine-tuning: what they compute, learn and keep."""
+"""The models for fine-tuning: outputs, training and saving."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def make_inputs(rng, shape=(ROWS, LENGTH)):
 
 
 def encoded(model, inputs):
-    """Encoder outputs by NumPy."""
+    """Encoder outputs of the NumPy reference."""
     pretraining = ak.AlbertForPretraining(model.backbone)
     weights = pretraining.to_parts().weights
     masked = np.zeros((len(inputs["token_ids"]), 1), "int32")
@@ -78,7 +78,7 @@ def test_multiple_choice_scores_each_choice_by_itself(backbone, rng):
 
 
 def tasks(backbone, inputs):
-    """Each model with labels that its input tells."""
+    """Yields each model with inputs, learnable labels and sample weights."""
     first = inputs["token_ids"][:, 1] % 2
     tokens = inputs["token_ids"] % 2
     yield (

@@ -1,4 +1,4 @@
-"""The forward pass equals a NumPy reference and treats bad input clearly."""
+"""The forward pass equals a NumPy reference and refuses invalid input."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from tests.references import albert
 
 
 def randomize(model, rng):
-    """Random values everywhere, so that no bias or scale hides."""
+    """Makes every weight random, so that every bias and scale matters."""
     for variable in model.weights:
         variable.assign(variable + rng.normal(size=variable.shape) * 0.1)
 

@@ -1,4 +1,4 @@
-"""Parameter counts, Keras's own saving, and pretrained directories."""
+"""Parameter counts, saving with Keras, and pretrained directories."""
 
 import io
 import json
@@ -17,8 +17,8 @@ from albert_keras.conversion.keras_format import CONFIG_FILE, WEIGHTS_FILE
 from albert_keras.optimizers import Lamb
 from tests.batches import make_batch
 
-# shared block, encoder without pooler, with pooler, with both heads: counted
-# in the released checkpoints.
+# Counted in the released checkpoints: shared block, encoder without pooler,
+# with pooler, with both heads.
 RELEASED = {
     "base": (7_087_872, 11_092_992, 11_683_584, 11_813_810),
     "large": (12_596_224, 16_634_368, 17_683_968, 17_847_474),
@@ -32,7 +32,7 @@ RELEASED = {
 def test_parameter_counts_equal_those_of_the_released_models(
     size, version, monkeypatch
 ):
-    # Zeros are quicker to make than two hundred million random numbers.
+    # Zeros are faster than two hundred million random numbers.
     monkeypatch.setattr(
         keras.initializers.TruncatedNormal,
         "__call__",
@@ -98,7 +98,8 @@ def test_a_saved_keras_file_gives_back_model_and_optimizer(
     pretraining_model, rng, tmp_path
 ):
     inputs, labels, weights = make_batch(rng, pretraining_model.config)
-    weights["sop"] = np.ones(8, "float32")  # Keras wants one for each label
+    # Keras expects sample weights for every label.
+    weights["sop"] = np.ones(8, "float32")
     pretraining_model.compile(Lamb(0.01), gradient_accumulation_steps=2)
     data = dict(x=inputs, y=labels, sample_weight=weights, verbose=0)
     pretraining_model.fit(**data, batch_size=8)
@@ -133,12 +134,12 @@ def test_a_pretrained_directory_gives_every_model_what_it_has(
         backbone(inputs)["pooled_output"],
         pretraining_model.backbone(inputs)["pooled_output"],
     )
-    # Each load says once what the model has no use for, and no more.
+    # Each load warns once of weights that the model does not use.
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 2
     assert "not used: sop_head/kernel, sop_head/bias." in messages[0]
     assert "mlm_head/output_bias" in messages[1]
-    assert "random start" not in caplog.text
+    assert "randomly initialized" not in caplog.text
 
     backbone.save_pretrained(tmp_path / "backbone")
     AlbertForMaskedLM.from_pretrained(tmp_path / "backbone")

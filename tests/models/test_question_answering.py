@@ -1,4 +1,4 @@
-"""Spans, the answerability head, and batches of different lengths."""
+"""Span prediction, the answerability head, and batches of several lengths."""
 
 import keras
 import numpy as np
@@ -121,7 +121,7 @@ def test_missing_labels_are_named(backbone, inputs):
 
 
 class Rows(Examples):
-    """Rows of two lengths in turn, to be told apart by their second id."""
+    """Rows of three lengths; the class of a row depends on its second id."""
 
     sequence_length = 16
 
@@ -144,7 +144,7 @@ class Rows(Examples):
 def test_lengths_that_differ_from_batch_to_batch_train_the_same(
     tiny_config, multiple
 ):
-    """Padding to the longest of a batch, or all to one length."""
+    """Pads to the longest row of a batch, or all rows to one length."""
     ends = []
     for padding_multiple in (multiple, 5):
         keras.utils.set_random_seed(1)
@@ -166,10 +166,10 @@ def test_lengths_that_differ_from_batch_to_batch_train_the_same(
 
 
 def test_a_clone_has_weights_of_its_own_and_another_dropout(backbone, inputs):
-    twin = backbone.clone(hidden_dropout=0.5)
-    assert twin.config.hidden_dropout == 0.5
+    copy = backbone.clone(hidden_dropout=0.5)
+    assert copy.config.hidden_dropout == 0.5
     np.testing.assert_array_equal(
-        twin(inputs)["pooled_output"], backbone(inputs)["pooled_output"]
+        copy(inputs)["pooled_output"], backbone(inputs)["pooled_output"]
     )
-    twin.token_table.assign(0 * twin.token_table)
+    copy.token_table.assign(0 * copy.token_table)
     assert np.abs(backbone.token_table).max() > 0

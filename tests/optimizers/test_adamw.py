@@ -1,4 +1,4 @@
-"""AdamW decays matrices and nothing else."""
+"""AdamW decays only matrices."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""LAMB equals the formula, TensorFlow Addons, and survives what users do."""
+"""LAMB equals its formula and TensorFlow Addons, and works in Keras."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.references.lamb import ReferenceLamb
 RECORD = json.loads(
     (Path(__file__).parents[1] / "references" / "tfa_lamb.json").read_text()
 )
-# TensorFlow Addons' argument names, and ours.
+# Argument names of TensorFlow Addons, and of `Lamb`.
 ARGUMENTS = {
     "exclude_from_weight_decay": "weight_decay_exclusions",
     "exclude_from_layer_adaptation": "layer_adaptation_exclusions",
@@ -23,7 +23,7 @@ ARGUMENTS = {
 
 
 class Named(keras.layers.Layer):
-    """Variables whose paths end in the given names."""
+    """A layer with variables whose paths end in the given names."""
 
     def __init__(self, values):
         super().__init__(name="model")
@@ -37,8 +37,7 @@ class Named(keras.layers.Layer):
 
 @pytest.fixture(params=["plain", "fused"])
 def kernels(request):
-    """The update in operations of Keras, and as the training step asks for
-    it: one operation, where there is one."""
+    """Runs the update in operations of Keras, and as the fused kernel."""
     if request.param == "fused" and not can_fuse():
         pytest.skip("LAMB's kernel needs TensorFlow on a CPU and a compiler.")
     chosen = {"plain": plain_kernels, "fused": fused_kernels}
@@ -54,7 +53,7 @@ def apply(optimizer, variables, gradients):
 
 
 def assert_follows(references, weights, optimizer, variables, rng, steps, rtol):
-    """Variables are what the references make of the weights, at each step."""
+    """Compares variables with the references after each of several steps."""
     for _ in range(steps):
         gradients = {k: rng.normal(size=v.shape) for k, v in weights.items()}
         apply(optimizer, variables, gradients)
@@ -120,7 +119,7 @@ def test_the_update_equals_the_numpy_reference(
 
 
 def test_variables_of_any_size_equal_the_numpy_reference(rng, kernels):
-    """Those of several chunks, of none that is full, of one number."""
+    """Several chunks, one full chunk, a scalar, and no elements."""
     start = {
         f"{name}/kernel": rng.normal(size=shape)
         for name, shape in dict(a=(90, 301), b=(8192,), c=(), d=(0,)).items()

@@ -1,4 +1,4 @@
-"""Lower layers may have lower learning rates."""
+"""Layer-wise decay lowers the learning rate of lower layers."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ def model(tiny_config):
 
 
 def expected_factor(path):
-    """By the rule, for decay 0.5 and two groups."""
+    """The factor for decay 0.5 and two groups."""
     if "embeddings/" in path:
         return 0.125
     if "group_0" in path:
@@ -26,7 +26,7 @@ def expected_factor(path):
 
 
 def moves(model, start, optimizer):
-    """How far each variable goes in one update with given gradients."""
+    """Returns the change of each variable in one update, by path."""
     model.set_weights(start)
     variables = model.trainable_variables
     optimizer.build(variables)

@@ -1,4 +1,4 @@
-"""LAMB's rule of the square root."""
+"""The learning rate scales with the square root of the batch size."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The learning-rate schedule follows its formula."""
+"""The learning-rate schedule equals its formula."""
 
 import keras
 import pytest
@@ -7,7 +7,7 @@ from albert_keras.optimizers import WarmupPolynomialDecay
 
 
 def formula(step, peak, warmup, total, end, power):
-    """The AWS sample's schedule, held at its end."""
+    """The AWS sample's schedule, constant after its end."""
     if step <= warmup and warmup:
         return peak * step / warmup
     left = max(total - step, 0) / (total - warmup)

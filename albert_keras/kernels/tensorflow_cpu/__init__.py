@@ -1,9 +1,9 @@
-"""The kernels for TensorFlow on a CPU, see `plain`.
+"""Fused kernels for TensorFlow on a CPU, equal to those of `reference`.
 
-Each is one operation of our own forward and one backward (`source/`, compiled
-by `library`), with the large products left to oneDNN but where ours are faster
-(`products`). Gradients are written out, and read no more than was kept; what
-is wide and cheap is computed again.
+Each is one custom operation forward and one backward (`csrc/`, compiled by
+`compilation`). Large matrix products use oneDNN, except where the operations
+of `csrc/` are faster (`matmul`). Gradients are written by hand: they store
+little, and recompute wide tensors that are cheap to compute.
 """
 
 from albert_keras.kernels.tensorflow_cpu.attention import self_attention
@@ -13,29 +13,29 @@ from albert_keras.kernels.tensorflow_cpu.cross_entropy import (
     vocabulary_logits,
 )
 from albert_keras.kernels.tensorflow_cpu.feed_forward import feed_forward
-from albert_keras.kernels.tensorflow_cpu.lamb import apply_lamb
 from albert_keras.kernels.tensorflow_cpu.matmul import (
+    matrix_views,
     project,
-    share,
-    share_kernel,
+    weight_views,
 )
 from albert_keras.kernels.tensorflow_cpu.normalization import add_layer_norm
-from albert_keras.kernels.tensorflow_cpu.packed_sequences import sequences_of
+from albert_keras.kernels.tensorflow_cpu.packed_sequences import (
+    sequence_layout,
+)
 from albert_keras.kernels.tensorflow_cpu.rematerialization import (
     rematerialize,
 )
 
 __all__ = [
     "add_layer_norm",
-    "apply_lamb",
     "feed_forward",
+    "matrix_views",
     "project",
     "rematerialize",
     "self_attention",
-    "sequences_of",
-    "share",
-    "share_kernel",
+    "sequence_layout",
     "sparse_accuracy",
     "sparse_cross_entropy",
     "vocabulary_logits",
+    "weight_views",
 ]

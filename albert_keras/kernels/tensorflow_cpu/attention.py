@@ -1,4 +1,4 @@
-"""Queries, keys and values, and what they gather."""
+"""Multi-head attention as one operation that never stores the scores."""
 
 import tensorflow as tf
 
@@ -9,27 +9,28 @@ from albert_keras.kernels.tensorflow_cpu.matmul import (
     product_gradients,
     project,
 )
-from albert_keras.kernels.tensorflow_cpu.packed_sequences import keys_of
+from albert_keras.kernels.tensorflow_cpu.packed_sequences import packed_keys
 
 
 def self_attention(
-    x, kernel, bias, num_heads, attention_bias, queries=None, drop=None
+    x, matrix, bias, num_heads, attention_bias, queries=None, drop=None
 ):
     if drop is not None:
         return reference.self_attention(
-            x, kernel.matrix, bias, num_heads, attention_bias, queries, drop
+            x, matrix.weight, bias, num_heads, attention_bias, queries, drop
         )
-    splits, mask = keys_of(x, attention_bias)
+    splits, mask = packed_keys(x, attention_bias)
     if queries is None:
-        projected = (project(x, kernel),)
+        projected = (project(x, matrix),)
     else:
-        projected = _project_apart(queries, x, kernel)
+        projected = _project_separately(queries, x, matrix)
 
     @tf.custom_gradient
     def run(*inputs):
         *queries, keys, bias = inputs
-        apart = queries[0] if queries else tf.zeros((0, 0, 0), keys.dtype)
-        inputs = apart, keys, bias, splits, mask
+        # Without separate queries, `keys` holds queries, keys and values.
+        separate = queries[0] if queries else tf.zeros((0, 0, 0), keys.dtype)
+        inputs = separate, keys, bias, splits, mask
         context, log_sums = operations().albert_attention(
             *inputs, num_heads=num_heads
         )
@@ -45,19 +46,23 @@ def self_attention(
     return run(*projected, bias)
 
 
-def _project_apart(queries, x, kernel):
-    """Queries `(B, Q, H)`, and the keys and values `(B, T, 2 H)` of x."""
+def _project_separately(queries, x, matrix):
+    """Projects queries from their own rows, keys and values from x.
+
+    Returns:
+        `(B, Q, H)` and `(B, T, 2 H)`.
+    """
     width = x.shape[-1]
-    own = kernel.columns(0, width)
-    others = kernel.columns(width, 3 * width)
+    of_queries = matrix.columns(0, width)
+    of_keys = matrix.columns(width, 3 * width)
 
     @tf.custom_gradient
-    def run(queries, x, _):
+    def run(queries, x, _weight):  # the weight only receives its gradient
         def gradient(dq, dk):
-            dqueries, one = product_gradients(queries, own, dq)
-            dx, other = product_gradients(x, others, dk)
-            return dqueries, dx, tf.concat([one, other], axis=1)
+            dqueries, dweight_q = product_gradients(queries, of_queries, dq)
+            dx, dweight_k = product_gradients(x, of_keys, dk)
+            return dqueries, dx, tf.concat([dweight_q, dweight_k], axis=1)
 
-        return (product(queries, own), product(x, others)), gradient
+        return (product(queries, of_queries), product(x, of_keys)), gradient
 
-    return run(queries, x, kernel.matrix)
+    return run(queries, x, matrix.weight)

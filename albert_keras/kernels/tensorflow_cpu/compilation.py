@@ -1,4 +1,4 @@
-"""The operations of `source/`, compiled once for a machine and kept."""
+"""Compiles the operations of `csrc/` once per machine and caches them."""
 
 import functools
 import hashlib
@@ -26,29 +26,29 @@ _FLAGS = [
     "-shared",
 ]
 if platform.machine() in ("x86_64", "AMD64"):
-    # GCC 12 cannot compile what TensorFlow 2.21's headers have for float16.
+    # GCC 12 cannot compile the float16 code of TensorFlow 2.21's headers.
     _FLAGS += ["-mprefer-vector-width=512", "-U__AVX512FP16__"]
 
 
 @functools.cache
 def operations():
-    """The module of operations, or None where they cannot be compiled.
+    """Returns the module of operations, or None if they cannot be compiled.
 
     A C++ compiler, `CXX` in the environment or `c++`, compiles them in about
-    20 seconds the first time. What it made is kept in `albert_keras` in the
-    user's cache (`XDG_CACHE_HOME`, else `~/.cache`), for this processor,
-    compiler and TensorFlow.
+    20 seconds the first time. The library is cached in `albert_keras` in the
+    user's cache directory (`XDG_CACHE_HOME`, else `~/.cache`), separately for
+    each processor, compiler and version of TensorFlow.
     """
     try:
         return tf.load_op_library(str(_library()))
     except (OSError, subprocess.CalledProcessError, tf.errors.OpError) as e:
-        said = getattr(e, "stderr", None) or str(e)
+        reason = getattr(e, "stderr", None) or str(e)
         _logger.warning(
-            "The kernels for this processor cannot be compiled: plain "
-            "operations go on, about half as fast. A C++ compiler (g++ 9 or "
-            "later, or clang) named by CXX or `c++` makes them. The reason: "
-            "%s",
-            said.strip()[-2000:],
+            "The fused kernels could not be compiled for this processor, so "
+            "the reference kernels are used, which are about half as fast. "
+            "Install a C++ compiler (g++ 9 or later, or clang) as `c++`, or "
+            "name one in the environment variable CXX. Reason: %s",
+            reason.strip()[-2000:],
         )
         return None
 
@@ -61,7 +61,10 @@ def has_no_more_than_avx2():
 
 
 def _macros():
-    """The compiler's: its version, and the features of the processor."""
+    """Returns the compiler's predefined macros.
+
+    They name its version and the features of the processor.
+    """
     return _output(
         [*_compiler(), "-march=native", "-dM", "-E", "-x", "c++", "-"]
     )
@@ -72,7 +75,7 @@ def _compiler():
 
 
 def _library():
-    """Path of the compiled library, which it compiles if it is missing."""
+    """Compiles the library unless it is cached, and returns its path."""
     compiler = _compiler()
     flags = [*_FLAGS, *tf.sysconfig.get_compile_flags()]
     links = tf.sysconfig.get_link_flags()
@@ -81,11 +84,12 @@ def _library():
     for file in sorted(_SOURCE.iterdir()):
         digest.update(file.read_bytes())
     library = _directory() / f"kernels-{digest.hexdigest()[:16]}.so"
-    with filelock.FileLock(library.with_suffix(".lock")):  # of other ranks
+    # Ranks on one machine share the cache: one compiles, the others wait.
+    with filelock.FileLock(library.with_suffix(".lock")):
         if not library.exists():
             _logger.warning(
-                "Compiling kernels for this processor, once, in about 20 "
-                "seconds: %s",
+                "Compiling kernels for this processor, once; it takes about "
+                "20 seconds: %s",
                 library,
             )
             part = library.with_suffix(".part")

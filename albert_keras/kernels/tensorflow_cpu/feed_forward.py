@@ -1,4 +1,4 @@
-"""Two products with an activation between them."""
+"""The feed-forward layer: two products with an activation between them."""
 
 import tensorflow as tf
 
@@ -14,35 +14,36 @@ from albert_keras.kernels.tensorflow_cpu.matmul import (
 
 def feed_forward(x, intermediate, bias, output, activation):
     @tf.custom_gradient
-    def run(x, _, bias, __):
-        z, activated = _activated(x, intermediate, bias, activation)
+    def run(x, _w, bias, _w2):  # the weights only receive their gradients
+        z, activated = _activate(x, intermediate, bias, activation)
 
         def gradient(dy):
-            again, dz, dbias = _activated_gradient(
+            # Recomputed, since it is the widest tensor of a layer.
+            activated, dz, dbias = _activation_gradient(
                 dy, output, z, bias, activation
             )
-            dx, dmatrix = product_gradients(x, intermediate, dz)
-            return dx, dmatrix, dbias, outer_product(again, dy)
+            dx, dw = product_gradients(x, intermediate, dz)
+            return dx, dw, dbias, outer_product(activated, dy)
 
         return product(activated, output), gradient
 
-    return run(x, intermediate.matrix, bias, output.matrix)
+    return run(x, intermediate.weight, bias, output.weight)
 
 
-def _activated(x, kernel, bias, activation):
-    """z = x W, and activation(z + bias)."""
+def _activate(x, matrix, bias, activation):
+    """Returns z = x W, and activation(z + bias)."""
     if compilation.has_no_more_than_avx2():
         return operations().albert_product_activation(
-            x, kernel.forward, bias, activation=activation
+            x, matrix.forward, bias, activation=activation
         )
-    z = product(x, kernel)
+    z = product(x, matrix)
     return z, operations().albert_bias_activation(
         z, bias, activation=activation
     )
 
 
-def _activated_gradient(dy, output, z, bias, activation):
-    """The activations again, and the gradients of z and of the bias."""
+def _activation_gradient(dy, output, z, bias, activation):
+    """Returns activation(z + bias) and the gradients of z and of the bias."""
     if compilation.has_no_more_than_avx2():
         return operations().albert_product_activation_grad(
             dy, output.backward, z, bias, activation=activation

@@ -12,19 +12,20 @@ def apply_lamb(
     gradients,
     learning_rate,
     corrections,
-    **fixed,
+    **attributes,
 ):
     """Updates variables, moments and velocities in place.
 
-    Each is read twice and written once, where operations of Keras pass over
-    memory a dozen times.
+    Reads each twice and writes it once; in operations of Keras the update
+    passes over memory a dozen times.
 
     Args:
-        variables, moments, velocities: Keras variables of float32.
-        gradients: Tensors of float32, not clipped.
-        learning_rate: A scalar.
-        corrections: What moments and velocities are multiplied by.
-        **fixed: The attributes of the operation.
+        variables, moments, velocities: Lists of float32 Keras variables.
+        gradients: List of float32 tensors, not clipped.
+        learning_rate: Scalar.
+        corrections: Factors of the bias correction, for moments and for
+            velocities.
+        **attributes: Attributes of the operation (`csrc/lamb.h`).
     """
     operations().albert_lamb(
         variables=_handles(variables),
@@ -33,7 +34,7 @@ def apply_lamb(
         gradients=gradients,
         learning_rate=learning_rate,
         corrections=tf.stack(corrections),
-        **fixed,
+        **attributes,
     )
 
 

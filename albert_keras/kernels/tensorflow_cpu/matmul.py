@@ -1,9 +1,10 @@
-"""Shared weights, and products with them.
+"""Weights shared by layers, and matrix products with them.
 
-Each weight is laid out for x W and for dy W' once, for all layers. With AVX-512
-and with AMX oneDNN computes the products: it is faster with the right-hand side
-as it lies in float32, and with it transposed in bfloat16 (docs/design.md). With
-AVX2 and nothing wider operations of our own are faster, which read panels.
+Each weight is laid out once for all layers: for x W and for dy W'. With AVX-512
+or AMX, oneDNN computes the products; it is faster with a right-hand operand
+that is not transposed in float32, and transposed in bfloat16 (docs/design.md).
+With AVX2 and nothing wider the operations of `csrc/` are faster; they read
+packed panels.
 """
 
 import math
@@ -14,103 +15,116 @@ import tensorflow as tf
 from albert_keras.kernels.tensorflow_cpu import compilation
 from albert_keras.kernels.tensorflow_cpu.compilation import operations
 
-# Bytes of a weight's gradients that wait to be added up.
-_WAITING = 2**25
+# Most bytes of one weight's gradients that are kept until they are summed.
+_MAX_PENDING_BYTES = 2**25
 
 
-def share(weight, uses, dtype):
-    """The last uses come first backward, and of a large weight (xlarge) some
-    gradients are added up before more come: else one for each layer waits."""
+def weight_views(weight, uses, dtype):
+    """As in `reference`, with gradients that are summed in chunks.
+
+    Memory of the backward pass then does not grow with the number of layers:
+    for a large weight (`xlarge`) few gradients are pending at a time. The
+    views are chained, because the backward pass reaches the last use first.
+    """
     weight = tf.convert_to_tensor(weight)
     cast = tf.cast(tf.stop_gradient(weight), dtype)
-    at_once = max(2, _WAITING // (math.prod(weight.shape) * cast.dtype.size))
-    copies = []
-    while len(copies) < uses:
-        number = min(at_once, uses - len(copies))
-        is_last = len(copies) + number == uses
-        *taken, weight = _take(weight, cast, number, is_last)
-        copies += [*taken, weight] if is_last else taken
-    return copies
+    size = math.prod(weight.shape) * cast.dtype.size
+    chunk = max(2, _MAX_PENDING_BYTES // size)
+    views = []
+    while len(views) < uses:
+        number = min(chunk, uses - len(views))
+        is_last = len(views) + number == uses
+        taken = _take_views(weight, cast, number, is_last)
+        if not is_last:
+            *taken, weight = taken
+        views += taken
+    return views
 
 
-def _take(weight, cast, number, is_last):
-    """Copies of what a weight was cast to, and it itself for later uses."""
+def _take_views(weight, cast, number, is_last):
+    """Returns `number` views and, unless they are the last, the weight.
+
+    The weight is for the next chunks: the sum of their gradients is its
+    gradient, and joins the sum of this chunk.
+    """
 
     @tf.custom_gradient
     def run(weight):
-        copies = [tf.identity(cast) for _ in range(number)]
+        views = [tf.identity(cast) for _ in range(number)]
         if not is_last:
-            copies.append(tf.identity(weight))
+            views.append(tf.identity(weight))
 
         def gradient(*gradients):
             return operations().albert_add_up(
                 parts=gradients[:number], sums=gradients[number:]
             )
 
-        return copies, gradient
+        return views, gradient
 
     return run(weight)
 
 
-class Kernel(NamedTuple):
-    """A matrix W `(I, O)`, which takes the gradient, as products read it."""
+class MatmulWeight(NamedTuple):
+    """A weight matrix W `(I, O)` and its layouts for matrix products."""
 
-    matrix: Any
+    weight: Any  # W itself, which receives the gradient
     forward: Any  # laid out for x W
     backward: Any  # laid out for dy W'
 
     def columns(self, first, last):
-        return _laid_out(self.matrix[:, first:last])
+        """The `MatmulWeight` of a range of columns."""
+        return _lay_out(self.weight[:, first:last])
 
 
-def share_kernel(kernel, uses, dtype):
-    first, *others = share(kernel, uses, dtype)
-    first = _laid_out(first)
-    return [first, *(first._replace(matrix=other) for other in others)]
+def matrix_views(matrix, uses, dtype):
+    """As in `reference`; the views share their layouts."""
+    first, *others = weight_views(matrix, uses, dtype)
+    first = _lay_out(first)
+    return [first, *(first._replace(weight=other) for other in others)]
 
 
-def _laid_out(matrix):
-    fixed = tf.stop_gradient(matrix)
+def _lay_out(weight):
+    fixed = tf.stop_gradient(weight)
     if compilation.has_no_more_than_avx2():
         pack = operations().albert_pack
         panels = (pack(fixed, transposed=t) for t in (False, True))
-        return Kernel(matrix, *panels)
-    sides = fixed, operations().albert_transpose(fixed)
-    if matrix.dtype != tf.float32:
-        sides = reversed(sides)
-    return Kernel(matrix, *sides)
+        return MatmulWeight(weight, *panels)
+    layouts = fixed, operations().albert_transpose(fixed)
+    if weight.dtype != tf.float32:
+        layouts = reversed(layouts)
+    return MatmulWeight(weight, *layouts)
 
 
-def project(x, kernel):
+def project(x, matrix):
     @tf.custom_gradient
-    def run(x, _):
+    def run(x, _weight):  # the weight only receives its gradient
         def gradient(dy):
-            return product_gradients(x, kernel, dy)
+            return product_gradients(x, matrix, dy)
 
-        return product(x, kernel), gradient
+        return product(x, matrix), gradient
 
-    return run(x, kernel.matrix)
+    return run(x, matrix.weight)
 
 
-def product(x, kernel):
+def product(x, matrix):
     """x W `(..., O)` for x `(..., I)`."""
-    return _product(x, kernel.forward, kernel.matrix.shape[1])
+    return _product(x, matrix.forward, matrix.weight.shape[1])
 
 
-def product_gradients(x, kernel, dy):
-    """Of x W for x and for W."""
-    return transposed_product(dy, kernel), outer_product(x, dy)
+def product_gradients(x, matrix, dy):
+    """The gradients of x W with respect to x and to W."""
+    return transposed_product(dy, matrix), outer_product(x, dy)
 
 
-def transposed_product(dy, kernel):
+def transposed_product(dy, matrix):
     """dy W' `(..., I)` for dy `(..., O)`."""
-    return _product(dy, kernel.backward, kernel.matrix.shape[0])
+    return _product(dy, matrix.backward, matrix.weight.shape[0])
 
 
-def _product(x, side, columns):
+def _product(x, layout, columns):
     if compilation.has_no_more_than_avx2():
-        return operations().albert_product(x, side, columns=columns)
-    rows = tf.matmul(rows_of(x), side, transpose_b=x.dtype != tf.float32)
+        return operations().albert_product(x, layout, columns=columns)
+    rows = tf.matmul(rows_of(x), layout, transpose_b=x.dtype != tf.float32)
     return tf.reshape(rows, tf.concat([tf.shape(x)[:-1], [columns]], 0))
 
 
@@ -122,5 +136,5 @@ def outer_product(x, y):
 
 
 def rows_of(x):
-    """`(..., W)` as a matrix `(R, W)`."""
+    """Reshapes `(..., W)` to a matrix `(R, W)`."""
     return tf.reshape(x, (-1, x.shape[-1]))

@@ -1,4 +1,4 @@
-"""Residual and layer normalization."""
+"""Layer normalization, with the bias and the residual added first."""
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ def add_layer_norm(x, bias, residual, gamma, beta, epsilon):
             dx, dbias, dgamma, dbeta = operations().albert_add_layer_norm_grad(
                 x, bias, residual, gamma, statistics, dy
             )
-            return dx, dbias, dx, dgamma, dbeta
+            return dx, dbias, dx, dgamma, dbeta  # residual's is that of x
 
         return y, gradient
 

@@ -1,28 +1,32 @@
-"""Functions of x and weights that are computed again for their gradient."""
+"""Rematerialization that adds nothing to the gradients of shared weights."""
 
 import tensorflow as tf
 
 
 def rematerialize(function):
-    """As `keras.remat`, which would add a zero to each weight for each call."""
+    """Rematerializes a function of x and weights.
+
+    `keras.remat` would add a zero to the gradient of each weight in each call.
+    """
 
     def run(x, weights):
-        def value(x, flat):
+        def compute(x, flat):
             return function(x, tf.nest.pack_sequence_as(weights, flat))
 
         @tf.custom_gradient
-        def compute(x, *flat):
+        def rematerialized(x, *flat):
             def gradient(dy):
-                # Else the graph would compute it right after the first time.
+                # Without this dependency the graph would recompute at once,
+                # and keep everything until the backward pass.
                 with tf.control_dependencies([dy]):
-                    again = tf.identity(x)
+                    x_again = tf.identity(x)
                 with tf.GradientTape() as tape:
-                    tape.watch([again, *flat])
-                    y = value(again, flat)
-                return tape.gradient(y, [again, *flat], dy)
+                    tape.watch([x_again, *flat])
+                    y = compute(x_again, flat)
+                return tape.gradient(y, [x_again, *flat], dy)
 
-            return value(x, flat), gradient
+            return compute(x, flat), gradient
 
-        return compute(x, *tf.nest.flatten(weights))
+        return rematerialized(x, *tf.nest.flatten(weights))
 
     return run
