@@ -1,13 +1,13 @@
-# make test          set-up, style, types, then the whole test suite
-# make check         set-up, style and types, in seconds
-# make coverage      the test suite, and which lines it runs
-# make demo          set-up, then a pretraining on text that every Python carries
-# make test-parity   set-up of PyTorch and transformers, then a live comparison
-# make test-image    the Python lines of docker/ in an environment like NVIDIA's
-# make docs          the documents as a site, in site/
-# make audit         known vulnerabilities of what .venv holds
-# make mpi           OpenMPI and sshd, for MPI and the tests of SageMaker's driver
-# make browser       Chromium, for the test that looks at the report
+# make test          sets up, checks style and types, runs the whole test suite
+# make check         sets up, checks style and types, in seconds
+# make coverage      runs the test suite and lists the lines it does not run
+# make demo          sets up, pretrains on text that every Python contains
+# make test-parity   sets up PyTorch and transformers, compares with them
+# make test-image    runs the Python lines of docker/ in a copy of its environment
+# make docs          builds the site in site/
+# make audit         lists known vulnerabilities of the packages in .venv
+# make mpi           installs Open MPI and sshd, for MPI and SageMaker's driver
+# make browser       installs Chromium, for the test that opens the report
 #
 # Needs Python 3.10 to 3.12 (PYTHON=... names one) and g++.
 
@@ -21,16 +21,16 @@ BIN := $(VENV)/bin
 DEMO := demo
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-# The CPU build is half the size, where there is one.
+# The CPU build, which is half the size, exists for Linux on x86_64 only.
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' '-')),\
 	tensorflow-cpu,tensorflow)
 # On a machine without a GPU, TORCH may name the file of a CPU build.
 TORCH ?= torch==2.13.0
 INSTALL = -m pip install --quiet --constraint constraints.txt
 
-# Makes a virtual environment in the folder of the target. KerasHub comes
-# without what it asks for: tensorflow-text would bring a second TensorFlow,
-# and its sentencepiece crashes when loaded after TensorFlow.
+# Creates a virtual environment in the folder of the target. KerasHub is
+# installed without its dependencies: tensorflow-text would install a second
+# TensorFlow, and its sentencepiece crashes when loaded after TensorFlow.
 define make_environment
 	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.12 was found." \
 		"Install one, or pass PYTHON=/path/to/python."; exit 1; }
@@ -41,8 +41,8 @@ define make_environment
 		'keras-nlp; python_version >= "3.11"' \
 		'keras-hub; python_version >= "3.11"'
 endef
-# Horovod is built from source against TensorFlow, for two minutes, and kept as
-# a wheel. Gloo needs nothing beside g++; MPI is built in where it is.
+# Horovod is built from source against TensorFlow, which takes two minutes, and
+# cached as a wheel. Gloo needs only g++; MPI is included if it is installed.
 HOROVOD := horovod==0.28.1
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/albert_keras
 MPI := $(if $(shell command -v mpicxx),MPI,)
@@ -82,7 +82,7 @@ $(PARITY_VENV)/ready: $(SETUP_FILES)
 	$(@D)/bin/python $(INSTALL) "$(TORCH)" transformers
 	touch $@
 
-# What .pre-commit-config.yaml checks, without git.
+# The checks of .pre-commit-config.yaml, without git.
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -93,7 +93,7 @@ test: check
 	ALBERT_KERAS_REQUIRE_HOROVOD=1 $(BIN)/python -m pytest \
 		--numprocesses 2 --dist loadfile
 
-# The processes that tests start are measured, too.
+# Includes the processes that tests start.
 coverage: setup
 	ALBERT_KERAS_REQUIRE_HOROVOD=1 $(BIN)/python -m pytest \
 		--numprocesses 2 --dist loadfile --cov --cov-report=term
@@ -107,7 +107,7 @@ test-image: setup
 	ALBERT_KERAS_IMAGE_PYTHON="$(IMAGE_PYTHON)" $(BIN)/python -m pytest \
 		tests/launching/test_image_environment.py
 
-# Debian's; Horovod is then built with MPI, too.
+# Debian's packages; a later build of Horovod includes MPI.
 mpi:
 	apt-get update --quiet
 	apt-get install --yes --quiet --no-install-recommends \
@@ -117,19 +117,19 @@ browser:
 	apt-get update --quiet
 	apt-get install --yes --quiet --no-install-recommends chromium
 
-# Asks a service about known vulnerabilities: needs the network.
+# Asks a service about known vulnerabilities, so it needs the network.
 audit: setup
 	$(BIN)/pip-audit --progress-spinner off --skip-editable
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-# Mends the style.
+# Fixes the style.
 lint: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Every step says what it does; see recipes/demo.yaml for the settings.
+# Every step prints what it does; the settings are in recipes/demo.yaml.
 demo: setup
 	rm -rf $(DEMO)
 	$(BIN)/python recipes/collect_python_docs.py \

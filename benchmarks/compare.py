@@ -1,11 +1,11 @@
-"""Two runs of a benchmark: what has become slower, and what faster.
+"""Compares the speeds of two runs of a benchmark.
 
     python benchmarks/compare.py before.json after.json
 
-Takes the JSON of pretraining_step.py and inference.py. Ends with status 1 if
-a contestant has lost more than `--tolerance` of its speed. Compare runs of one
-machine, and look at the other contestants first: where these have lost as
-much, it was the machine.
+Reads the JSON of pretraining_step.py and inference.py. Exits with status 1 if
+a contestant has lost more than `--tolerance` of its speed. Compare runs on
+the same machine, and look at the other contestants first: if they have lost
+as much, the machine was slower.
 """
 
 import argparse
@@ -29,20 +29,20 @@ def main(argv=None):
             f"{options.before} and {options.after} have no measurement in "
             "common."
         )
-    lost = False
+    has_regression = False
     for key in shared:
         ratio = after[key] / before[key]
         is_slower = ratio < 1 - options.tolerance
-        lost = lost or is_slower
+        has_regression = has_regression or is_slower
         print(
             f"{', '.join(key):56}{before[key]:10,.0f} ->{after[key]:10,.0f} "
             f"tokens/s{ratio:7.2f}{'  SLOWER' if is_slower else ''}"
         )
-    return int(lost)
+    return int(has_regression)
 
 
 def read(path):
-    """Tokens a second by contestant, size, precision and shape."""
+    """Reads tokens per second by contestant, size, precision and shape."""
     try:
         results = json.loads(path.read_text())["results"]
         return {

@@ -1,18 +1,18 @@
-"""How fast text becomes a store, and a store batches, on this machine.
+"""Measures how fast text becomes a token store, and a store batches.
 
     python benchmarks/data.py --text some.txt --vocabulary 30k-clean.model \
         --json data.json
 
-Makes `--megabytes` of text by repeating `--text` with some words changed.
-Then by turns, several rounds: as many processes as `--processes` that do
-nothing but `SentencePieceProcessor.encode` on their share of its lines, the
-text in memory and in lower case; and `prepare_corpus` with as many workers,
-from the file to the finished store, start and end of its processes included.
-Prints tokens a second, the ratio, memory and disk; preparing a quarter of the
-text shows whether memory grows. Then batches of 512 pieces from one process,
-by turns with the files in the page cache and dropped from it.
+Makes `--megabytes` of text by repeating `--text` with some words replaced.
+Each round then measures two things: `--processes` processes that only run
+`SentencePieceProcessor.encode` on their share of the lines, lowercased and in
+memory; and `prepare_corpus` with as many workers, from the file to the
+finished store, including the start and end of its processes. Prints tokens
+per second, their ratio, memory and disk space; preparing a quarter of the text
+shows whether memory grows. Further rounds make batches of 512 tokens in one
+process, with the files in the page cache and dropped from it.
 
-For comparison: Google's `create_pretraining_data.py` made 70,000 tokens a
+For comparison: Google's `create_pretraining_data.py` made 70,000 tokens per
 second on one core of such a machine, and writes every text ten times or more.
 """
 
@@ -28,7 +28,7 @@ import tempfile
 import time
 from pathlib import Path
 
-GOOGLE = 70_000  # tokens a second on a core, measured apart from this
+GOOGLE = 70_000  # tokens per second on one core, measured separately
 ROOT = Path(__file__).parents[1]
 
 
@@ -67,7 +67,7 @@ def measure(options, directory):
 
 
 def write_text(source, target, size):
-    """Repeats a text, every tenth word in small letters another's."""
+    """Repeats a text and replaces every tenth lowercase word by another."""
     rng = random.Random(0)
     lines = source.read_text(encoding="utf-8").split("\n")
     words = [w for line in lines for w in line.split(" ") if w.islower()]
@@ -110,7 +110,7 @@ PREPARE = """
 import json, resource, sys, time
 from albert_keras.data.corpus.prepare import prepare_corpus
 path, directory, vocabulary, workers = sys.argv[1:]
-def peak():  # ru_maxrss would count what started this process
+def peak():  # ru_maxrss would include the parent process
     with open("/proc/self/status") as status:
         return next(int(l.split()[1]) for l in status if l.startswith("VmHWM"))
 def main():
@@ -132,7 +132,7 @@ def main():
 
 
 def bare(options, text):
-    """SentencePiece alone, the clock started when all have their text."""
+    """Runs SentencePiece alone; timing starts when all have their text."""
     jobs = [
         subprocess.Popen(
             [sys.executable, "-c", BARE, str(text), str(options.vocabulary)]
@@ -161,7 +161,7 @@ def bare(options, text):
 
 
 def prepare(options, text, store):
-    """`prepare_corpus`, in a process that has not loaded Keras."""
+    """Runs `prepare_corpus` in a process that has not loaded Keras."""
     from albert_keras.data.corpus.workers import light_command
 
     with tempfile.TemporaryDirectory() as directory:
@@ -188,7 +188,7 @@ def bytes_a_token(store):
 
 
 def batches(options, store, drop):
-    """A pass over the store in one process, as many batches as it has."""
+    """Makes the batches of a pass over the store, at most 500, in a process."""
     from albert_keras.data import PretrainingDataset
 
     if drop:
@@ -233,7 +233,7 @@ def report(options, results):
 
 
 def summary(results):
-    """Medians, and our speed by SentencePiece's in each round."""
+    """Median speeds, and `prepare_corpus` / SentencePiece for each round."""
     speed = {
         name: statistics.median(
             round_["tokens"] / round_["seconds"] for round_ in results[name]
@@ -270,14 +270,14 @@ def show(options, results, figures):
         f"SentencePiece alone   {speed['bare']:>12,.0f} tokens/s\n"
         f"text to store         {speed['prepare']:>12,.0f} tokens/s, ratio "
         f"{statistics.median(by_wall):.2f}, rounds {two_digits(by_wall)}\n"
-        f"  by seconds of a core, which other work on the machine stretches "
-        f"less: ratio {statistics.median(by_core):.2f}, rounds "
-        f"{two_digits(by_core)}\n"
+        f"  in core seconds, which depend less on the machine's load: ratio "
+        f"{statistics.median(by_core):.2f}, rounds {two_digits(by_core)}\n"
         f"                      {per_core / GOOGLE:>12.0f} times Google's "
-        f"{GOOGLE:,} a core\n"
+        f"{GOOGLE:,} per core\n"
         f"memory of all         {memory:>12,.0f} MB; for a quarter of the text "
         f"{results['quarter']['megabytes_of_memory']:,.0f} MB\n"
-        f"disk                  {results['bytes_a_token']:>12.3f} bytes a token"
+        f"disk                  {results['bytes_a_token']:>12.3f} bytes per "
+        "token"
     )
     for name in ("cold", "warm"):
         rounds = [
@@ -287,8 +287,8 @@ def show(options, results, figures):
         ]
         print(
             f"batches, {name} files   {speed[name]:>12,.0f} tokens/s at "
-            f"{options.length}; millions by round, in brackets a second of a "
-            f"core: {', '.join(rounds)}"
+            f"{options.length}; millions by round, in brackets per core "
+            f"second: {', '.join(rounds)}"
         )
 
 

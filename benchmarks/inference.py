@@ -1,17 +1,17 @@
-"""Question answering's forward pass at SQuAD's own lengths, beside others.
+"""Compares the inference speed of question answering at SQuAD's lengths.
 
     python benchmarks/inference.py --data_file dev-v2.0.json \
         --vocabulary 30k-clean.model \
         --peer_python .venv-parity/bin/python --json inference.json
 
-The lengths are those of the windows of the file's first questions, at most
-`--max_seq_length` pieces. Every contestant computes all windows, in batches
-of `--batch_size`, to NumPy arrays. This package groups windows of like length,
-as its recipes do; the others take them in the file's order, and pad them as
-`--peer_padding` has it: to the longest of a batch, or all to the maximum, which
-is what Hugging Face's run_qa.py does unless told otherwise, and what KerasHub's
-preprocessors always do. They run by turns; figures are medians of rounds after
-a first one, which compiles.
+The lengths are those of windows spread over the file, at most
+`--max_seq_length` tokens. Every contestant computes NumPy arrays for all
+windows, in batches of `--batch_size`. This package groups windows of similar
+length, as its recipes do; the others take them in the file's order and pad
+them by `--peer_padding`: to the longest of a batch, or all to the maximum,
+which is the default of Hugging Face's run_qa.py and the only way of KerasHub's
+preprocessors. Contestants take turns; results are medians of the rounds after
+a first run, which compiles.
 """
 
 import argparse
@@ -50,24 +50,26 @@ def parse(argv):
         "--peer_padding",
         choices=["longest", "max_length"],
         default="longest",
-        help="what the others pad a batch to (default: %(default)s)",
+        help="length to which the others pad a batch (default: %(default)s)",
     )
     parser.add_argument(
         "--precisions", nargs="+", default=["float32", "bfloat16"]
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peer_python", help="an environment with PyTorch")
+    parser.add_argument(
+        "--peer_python", help="Python of an environment with PyTorch"
+    )
     parser.add_argument("--only", nargs="+", help="contestants to run")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="file for the results")
     return parser.parse_args(argv)
 
 
 def window_lengths(options):
-    """Of windows spread evenly over the file."""
+    """Lengths of windows spread evenly over the file."""
     windows = SquadWindows(
         read_squad(options.data_file),
         ak.AlbertTokenizer(options.vocabulary),
-        max_seq_length=options.max_seq_length,
+        sequence_length=options.max_seq_length,
     )
     step = max(1, len(windows) // options.windows)
     return [int(n) for n in windows.lengths[::step][: options.windows]]
@@ -89,7 +91,7 @@ def measure(options, precision, lengths):
     results = by_turns(contestants, options.rounds, 1)
     print(
         f"\n{options.size}, {precision}: {len(lengths)} windows, "
-        f"{sum(lengths) / len(lengths):.0f} pieces on average"
+        f"{sum(lengths) / len(lengths):.0f} tokens on average"
     )
     first = results[0]
     for result in results:

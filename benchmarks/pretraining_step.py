@@ -1,22 +1,23 @@
-"""Pretraining's full update, beside KerasHub and Hugging Face, by turns.
+"""Compares a full pretraining update with KerasHub and Hugging Face.
 
     python benchmarks/pretraining_step.py \
         --peer_python .venv-parity/bin/python --sizes base --json step.json
 
 Forward pass, losses, backward pass, clipping and optimizer, on batches without
-padding. Each contestant is a process in its own environment: this package and
-KerasHub in that which runs this script, Hugging Face in `--peer_python`'s
-(`make test-parity` makes one). They run by turns, several rounds; figures are
-medians. The ceiling is what the large products of an update take by
-themselves, in the same rounds, in TensorFlow outside of XLA. FLOPs are those
-of the model (docs/performance.md), so work that a contestant saves counts as
-done.
+padding. Each contestant is a process: this package and KerasHub in the
+environment that runs this script, Hugging Face in that of `--peer_python`
+(`make test-parity` creates one). Contestants take turns for several rounds;
+results are medians. The ceiling is the speed of the update's large matrix
+products alone, measured in the same rounds in TensorFlow without XLA. FLOPs
+are those of the model (docs/performance.md): work that a contestant avoids
+counts as done.
 
-Hugging Face updates by fused AdamW, the others by LAMB, and KerasHub has no
-sentence order. Hugging Face computes its masked-LM head at every position.
+Hugging Face updates with fused AdamW, the others with LAMB. KerasHub has no
+sentence-order objective. Hugging Face computes its masked-LM head at every
+position.
 
-`--only` runs some of the contestants. It knows one more, this package with
-rematerialisation:
+`--only` selects contestants. It offers one more, this package with
+rematerialization:
 
     python benchmarks/pretraining_step.py --sizes xlarge --rounds 1 --steps 1 \
         --only albert_keras "albert_keras, remat"
@@ -53,14 +54,16 @@ def parse(argv):
     parser.add_argument("--shapes", nargs="+", default=SHAPES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--peer_python", help="an environment with PyTorch")
+    parser.add_argument(
+        "--peer_python", help="Python of an environment with PyTorch"
+    )
     parser.add_argument("--only", nargs="+", help="contestants to run")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="file for the results")
     return parser.parse_args(argv)
 
 
 def measure(options, size, precision, shape):
-    """Figures of every contestant for one size, precision and shape."""
+    """Measures every contestant for one size, precision and shape."""
     config = AlbertConfig.from_size(size)
     rows, length = map(int, shape.split("x"))
     task = {
@@ -108,19 +111,19 @@ def print_ratio(results):
         leanest = min(peer["peak_gigabytes"] for peer in peers)
         print(
             f"{ratio:.2f} times {best['contestant']}; "
-            f"{ours['peak_gigabytes'] / leanest:.2f} times the leanest peer's "
-            "memory"
+            f"{ours['peak_gigabytes'] / leanest:.2f} times the memory of the "
+            "leanest peer"
         )
 
 
 def product_flops(config, tokens):
-    """Of the contestant `products`: one layer, forward and backward."""
+    """FLOPs of the contestant `products`: one layer, forward and backward."""
     hidden, inner = config.hidden_dim, config.intermediate_dim
     return 3 * 2 * tokens * (4 * hidden**2 + 2 * hidden * inner)
 
 
 def training_flops(config, length, predictions):
-    """Of a token: matrix products alone, three times the forward pass."""
+    """FLOPs per token: matrix products only, three times the forward pass."""
     hidden, inner = config.hidden_dim, config.intermediate_dim
     block = 8 * hidden**2 + 4 * hidden * inner + 4 * length * hidden
     heads = predictions * 2 * EMBEDDING * (hidden + VOCABULARY)

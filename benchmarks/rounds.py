@@ -1,4 +1,4 @@
-"""Contestants in processes of their own, run by turns."""
+"""Runs contestants in separate processes that take turns."""
 
 import json
 import platform
@@ -12,14 +12,14 @@ REMAT = "albert_keras, remat"
 
 
 class Contestant:
-    """A process that does a task whenever it is asked to.
+    """A process that runs a task on request.
 
     Args:
-        name: What the tables call it.
-        python: The interpreter, whose environment has its library.
-        module: Its file in `contestants`.
+        name: Name in the tables.
+        python: Interpreter of an environment with the contestant's library.
+        module: Its module in `contestants`.
         task: `pretraining`, `inference` or `products`.
-        options: Handed to the task.
+        options: Options of the task.
     """
 
     def __init__(self, name, python, module, task, options):
@@ -47,7 +47,7 @@ class Contestant:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(
-                f"{self.name} ended with status {self.process.wait()}. To "
+                f"{self.name} exited with status {self.process.wait()}. To "
                 "see why, run it by hand: "
                 + " ".join(map(str, self.process.args))
             )
@@ -64,24 +64,25 @@ class Contestant:
         }
 
     def stop(self):
-        self.process.communicate()  # closes its input, at which it ends
+        self.process.communicate()  # closes its input, which ends it
 
 
 def start(task, options, peer_python, only=None):
-    """This package, KerasHub and Hugging Face, in processes that are ready.
+    """Starts this package, KerasHub and Hugging Face in separate processes.
 
     Args:
         task: `pretraining` or `inference`.
-        options: Handed to the task.
-        peer_python: Interpreter with PyTorch; without it Hugging Face is out.
-        only: Names of the contestants to start; None starts all but that
-            with rematerialisation.
+        options: Options of the task.
+        peer_python: Interpreter with PyTorch; without it Hugging Face is
+            left out.
+        only: Names of the contestants to start; None starts all but the one
+            with rematerialization.
     """
-    here = sys.executable
+    python = sys.executable
     known = [
-        ("albert_keras", here, "ours", {}),
-        (REMAT, here, "ours", {"remat": True}),
-        ("KerasHub", here, "kerashub", {}),
+        ("albert_keras", python, "ours", {}),
+        (REMAT, python, "ours", {"remat": True}),
+        ("KerasHub", python, "kerashub", {}),
         ("Hugging Face", peer_python, "huggingface", {}),
         (
             "Hugging Face, torch.compile",
@@ -98,7 +99,7 @@ def start(task, options, peer_python, only=None):
 
 
 def by_turns(contestants, rounds, times):
-    """Results of contestants that each run `times`, in every round."""
+    """Runs each contestant `times` per round and returns the results."""
     try:
         for _ in range(rounds):
             for contestant in contestants:
@@ -110,7 +111,7 @@ def by_turns(contestants, rounds, times):
 
 
 def record_of(results, path, **fields):
-    """Results with the machine and further fields, written where asked for."""
+    """Adds machine and fields to results; writes them if a path is given."""
     record = {"machine": machine(), **fields, "results": results}
     if path:
         path.write_text(json.dumps(record, indent=2) + "\n")

@@ -1,14 +1,13 @@
-"""How much of twice the speed two ranks reach, on this machine.
+"""Measures how training scales with the number of ranks on this machine.
 
     python benchmarks/scaling.py --json scaling.json
 
-By turns, several rounds: one rank on one core; as many processes as `--ranks`
-side by side that know nothing of one another, a core each, which is what the
-machine has to give; and `--ranks` ranks, a core each. The same model, the same
-rows for each process and update, one thread each. Prints the medians, the
-efficiency (speed of all ranks / ranks / speed of one), the same for the
-independent processes, and the share of the time in the all-reduce, in which
-the faster rank waits for the slower.
+Each round measures one rank on one core; `--ranks` independent processes, one
+core each, which shows what the machine can reach; and `--ranks` ranks, one
+core each. All have the same model, the same rows per process and update, and
+one thread. Prints the medians, the efficiency (speed of all ranks / ranks /
+speed of one), the same for the independent processes, and the share of the
+time in the all-reduce, which includes waiting for the slower rank.
 """
 
 import argparse
@@ -47,10 +46,10 @@ def main():
     results = {"one": [], "independent": [], "ranks": []}
     for _ in range(options.rounds):
         results["one"].append(launch(1, options)[0])
-        alone = launch(1, options, copies=options.ranks)
+        copies = launch(1, options, copies=options.ranks)
         results["independent"].append(
             {
-                key: sum(result[key] for result in alone)
+                key: sum(result[key] for result in copies)
                 for key in ("tokens_per_second",)
             }
         )
@@ -59,7 +58,7 @@ def main():
 
 
 def launch(ranks, options, copies=1):
-    """Figures of one job, or of several beside one another."""
+    """Runs one job, or several at the same time, and returns the results."""
     flags = [str(a) for a in sys.argv[1:] if a != "--worker"]
     command = [sys.executable, str(PROGRAM), *flags, "--worker"]
     if ranks > 1:
@@ -85,7 +84,7 @@ def launch(ranks, options, copies=1):
 
 
 def work(options):
-    """One rank: some updates of random rows, timed after the first two."""
+    """Runs a rank: updates on random rows, timed after the first two."""
     rank = int(os.environ.get("HOROVOD_RANK", 0))
     core = rank + int(os.environ.get("FIRST_CORE", 0))
     os.sched_setaffinity(0, {core % os.cpu_count()})
@@ -136,7 +135,7 @@ def work(options):
 
 
 def random_rows(seed, rows, length):
-    """Inputs, labels and weights of a batch, 15% of the pieces masked."""
+    """Makes a batch: inputs, labels and weights, 15% of the tokens masked."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
@@ -159,7 +158,7 @@ def random_rows(seed, rows, length):
 
 
 def make_clock():
-    """A callback that notes when each update ended, and what it waited."""
+    """Makes a callback that records updates' ends and communication times."""
     import time
 
     import keras

@@ -1,14 +1,14 @@
-"""SQuAD's cost: features beside the model's passes, and what padding costs.
+"""Measures the time of SQuAD's features, evaluation and training.
 
     python benchmarks/squad.py --data_file dev-v2.0.json \
         --vocabulary 30k-clean.model --size base --questions 1000
 
-Prints the seconds that making the features takes (read, encoded, cut into
-windows, nothing from a cache), those of an evaluation with decoding and
-scoring, with batches padded to their longest row and with all rows padded to
-the full length, and those of a training pass; and the peak of the process's
-memory after each. The first batches of each kind are run once before, to
-compile. Weights are random: the times do not depend on them.
+Prints the seconds for making the features (reading, encoding and cutting into
+windows, without a cache); for an evaluation with decoding and scoring, with
+batches padded to their longest row and with all rows padded to the full
+length; and for a training pass; and the process's peak memory after each. The
+first batches of each kind run once before, to compile. Weights are random: the
+times do not depend on them.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main(argv=None):
     print(
         f"{options.size}, {options.precision}: {len(windows.squad.questions)} "
         f"questions, {len(windows)} windows of up to "
-        f"{options.max_seq_length} pieces, {windows.lengths.mean():.0f} on "
+        f"{options.max_seq_length} tokens, {windows.lengths.mean():.0f} on "
         "average."
     )
     kinds = {
@@ -68,12 +68,12 @@ def parse(argv):
     parser.add_argument("--max_seq_length", type=int, default=384)
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--json", help="write the figures here")
+    parser.add_argument("--json", help="file for the results")
     return parser.parse_args(argv)
 
 
 def make_windows(options, tokenizer):
-    """Windows of the first questions of the file."""
+    """Makes the windows of the file's first questions."""
     squad = read_squad(options.data_file)
     questions = squad.questions[: options.questions]
     last = questions[-1].paragraph
@@ -84,7 +84,7 @@ def make_windows(options, tokenizer):
 
 
 def warm_up(model, windows, options):
-    """Compiles: after two shapes, for batches of any size and length."""
+    """Compiles for any batch shape, as TensorFlow does after two shapes."""
     for rows in (1, 2):
         width = options.max_seq_length - rows
         shortest = windows.lengths.argsort()[:rows]
@@ -92,7 +92,7 @@ def warm_up(model, windows, options):
 
 
 def training_pass(options, model, windows):
-    """A function that trains on every window once."""
+    """Makes a function that trains on every window once."""
     model.compile(adamw(model.trainable_variables, 1e-5))
     batches = TrainingBatches(windows, options.batch_size, group_by_length=True)
 
@@ -104,11 +104,11 @@ def training_pass(options, model, windows):
 
 
 def measure(results, name, function):
-    began = time.perf_counter()
+    start = time.perf_counter()
     value = function()
     row = {
         "what": name,
-        "seconds": time.perf_counter() - began,
+        "seconds": time.perf_counter() - start,
         "peak_megabytes": peak_megabytes(),
     }
     results.append(row)

@@ -1,13 +1,13 @@
-"""What share of a pretraining run could be spent waiting for its data.
+"""Measures which share of pretraining could be spent waiting for data.
 
     python benchmarks/waiting.py --data_dir corpus --size base --json w.json
 
-Trains through `model.fit` on a store of `recipes/prepare_corpus.py`, and
-counts the seconds that the dataset takes to make batches: its share of all
-seconds is the most that training can have waited, since what TensorFlow and
-JAX make ahead overlaps with the updates. The first updates, which compile, are
-left out. More compute for an update makes the share larger: `--seconds` says
-what it would be at so many seconds an update, on a faster machine.
+Trains with `model.fit` on a store of `recipes/prepare_corpus.py` and counts the
+seconds that the dataset takes to make batches. Their share of the time is an
+upper bound of the waiting, because TensorFlow and JAX make batches ahead while
+updates run. The first updates, which compile, are excluded. The faster an
+update, the larger the share: `--seconds` computes it for another machine's
+seconds per update.
 """
 
 import argparse
@@ -49,18 +49,20 @@ def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data_dir", required=True, help="a prepared corpus")
     parser.add_argument("--size", default="base")
-    parser.add_argument("--policy", default="float32", help="Keras's name")
+    parser.add_argument("--policy", default="float32", help="dtype policy")
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--rows", type=int, default=8)
     parser.add_argument("--updates", type=int, default=20)
     parser.add_argument("--warm_up", type=int, default=3)
-    parser.add_argument("--seconds", type=float, help="of an update elsewhere")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument(
+        "--seconds", type=float, help="seconds per update on another machine"
+    )
+    parser.add_argument("--json", type=Path, help="file for the results")
     return parser.parse_args(argv)
 
 
 class TimedDataset(ak.data.PretrainingDataset):
-    """Counts batches and the seconds that they take to make."""
+    """Counts batches and the seconds spent making them."""
 
     seconds, batches = 0.0, 0
 
@@ -73,7 +75,7 @@ class TimedDataset(ak.data.PretrainingDataset):
 
 
 class Clock(keras.callbacks.Callback):
-    """Notes when the updates after the first ones start and end."""
+    """Records when the updates after the first ones start and end."""
 
     def __init__(self, dataset, warm_up):
         super().__init__()
@@ -102,14 +104,14 @@ def report(options, clock):
     tokens = options.rows * options.length
     print(
         f"{options.size}, {options.policy}, {options.rows} x {options.length}: "
-        f"{update:.3f} s an update, {batch * 1000:.2f} ms a batch "
-        f"({tokens / batch:,.0f} tokens/s): waiting is at most "
+        f"{update:.3f} s per update, {batch * 1000:.2f} ms per batch "
+        f"({tokens / batch:,.0f} tokens/s): waiting takes at most "
         f"{batch / update:.2%}"
     )
     if options.seconds:
         results["share_elsewhere"] = batch / options.seconds
         print(
-            f"At {options.seconds} s an update: {batch / options.seconds:.2%}"
+            f"At {options.seconds} s per update: {batch / options.seconds:.2%}"
         )
     names = ("size", "policy", "length", "rows", "updates")
     fields = {name: getattr(options, name) for name in names}

@@ -4,8 +4,8 @@
 #     docker/build_and_push.sh --account 123456789012 --region us-east-1
 #     docker/build_and_push.sh --account 123456789012 --region us-east-1 --yes
 #
-# The first says what it would do; the second does it. --image ngc (for GPUs,
-# the default) or cpu; --repository NAME (albert-keras by default).
+# The first command only prints the steps; the second runs them. --image is ngc
+# (for GPUs, the default) or cpu; --repository NAME is albert-keras by default.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -57,7 +57,7 @@ make_repository() {
     local command=(aws ecr create-repository --region "$region"
         --repository-name "$repository"
         --image-scanning-configuration scanOnPush=true)
-    echo "    ${command[*]}    # unless it is there"
+    echo "    ${command[*]}    # unless it exists"
     [ -z "$really" ] ||
         aws ecr describe-repositories --region "$region" \
             --repository-names "$repository" >/dev/null 2>&1 ||

@@ -1,11 +1,11 @@
-# For trying things anywhere, without GPUs.
+# An image for machines without GPUs, to try the package.
 #
 #     docker build --file docker/cpu.Dockerfile --tag albert-keras:cpu .
 #     docker run --rm albert-keras:cpu \
 #         python /opt/albert_keras/recipes/pretrain.py --help
 #
-# and, with `--target sagemaker`, on SageMaker's instances without GPUs.
-# Debian 12 has Python 3.11 and the Open MPI 4 that SageMaker's driver is for.
+# With `--target sagemaker` it runs on SageMaker's instances without GPUs.
+# Debian 12 has Python 3.11 and Open MPI 4, which SageMaker's driver requires.
 FROM python:3.11.13-slim-bookworm AS wheels
 
 RUN apt-get update \
@@ -14,8 +14,8 @@ RUN apt-get update \
         libopenmpi-dev=4.1.4-* \
         make=4.3-* \
     && rm -rf /var/lib/apt/lists/*
-# 2.18 is the newest TensorFlow that Horovod 0.28.1, the last Horovod, builds
-# with; CMake 4 and newer setuptools do not build it either.
+# 2.18 is the newest TensorFlow with which Horovod 0.28.1, the last Horovod,
+# builds; CMake 4 and newer setuptools cannot build it either.
 RUN pip install --no-cache-dir tensorflow-cpu==2.18.1 cmake==3.31.6 \
         setuptools==80.9.0 wheel==0.45.1 packaging==25.0 cloudpickle==3.1.1 \
         psutil==7.0.0 pyyaml==6.0.3
@@ -43,7 +43,7 @@ COPY . .
 RUN pip install --no-cache-dir --no-deps .
 ENV TF_CPP_MIN_LOG_LEVEL=2
 
-# The user is root, as SageMaker's driver wants it: see ngc_sagemaker.
+# The user is root, which SageMaker's driver requires: see ngc_sagemaker.
 FROM base AS sagemaker
 
 RUN apt-get update \

@@ -23,7 +23,7 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from albert_keras.data.reading.documents import cut_into_stretches
+from albert_keras.data.reading.documents import split_into_chunks
 from albert_keras.files.atomic_write import atomic_file
 from albert_keras.files.safe_path import inside_directory
 from albert_keras.workflows.parse_settings import run_recipe
@@ -189,7 +189,7 @@ def check(file, path):
             f"{file.size:,} with {file.sha256}. It was removed: run the same "
             "command again."
         )
-    cut_into_stretches(path, None)  # raises where it has no `text`
+    split_into_chunks(path, None)  # raises where it has no `text`
 
 
 # === The hub ===

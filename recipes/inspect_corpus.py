@@ -18,7 +18,7 @@ import numpy as np
 from albert_keras.data import PretrainingDataset, TokenStore
 from albert_keras.data.pretraining.google_records import unmasked
 from albert_keras.reporting.corpus_histogram import plot_lengths
-from albert_keras.tokenization.sentencepiece_encoder import WORD_START
+from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
 from albert_keras.workflows.parse_settings import run_recipe
 
 COLORS = {
@@ -183,7 +183,7 @@ def sample(batch, row, tokenizer, color):
 
 
 def shown(tokenizer, token_id):
-    return tokenizer.id_to_piece(token_id).replace(WORD_START, " ")
+    return tokenizer.id_to_piece(token_id).replace(SPACE_SYMBOL, " ")
 
 
 if __name__ == "__main__":

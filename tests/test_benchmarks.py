@@ -1,4 +1,4 @@
-"""The benchmarks count what they say, and a loss of speed is seen."""
+"""Benchmarks: FLOPs, comparisons, padding and waiting times."""
 
 import importlib
 import json
@@ -14,12 +14,12 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 @pytest.fixture
 def benchmark(monkeypatch):
-    """A function that loads a benchmark by name."""
+    """A function that imports a benchmark by name."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     return importlib.import_module
 
 
-# Million a token, counted apart from this code (2 a multiply-add).
+# Millions per token, counted independently (2 per multiply-add).
 @pytest.mark.parametrize(
     ("size", "length", "predictions", "expected"),
     [

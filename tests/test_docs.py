@@ -1,6 +1,8 @@
-"""The documents build, and what the tutorials say runs."""
+"""The documents build, name what exists, and the tutorials run."""
 
+import ast
 import html.parser
+import importlib
 import os
 import re
 import shutil
@@ -21,11 +23,23 @@ from tests.documents import (
     python_blocks,
     run_document,
 )
+from tests.draw_architecture import LEFT_OUT, PAGE, drawn, read_rooms
 from tests.squad_files import write_squad
+from tests.test_structure import RANKS
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 SHOWN = [ROOT / "README.md", *PAGES]
 TUTORIALS = ROOT / "docs" / "tutorials"
+# Words in code: a path of the project, from its root or from the package's; and
+# the dotted name of something in the package.
+FOLDERS = sorted(
+    path.name
+    for parent in (ROOT, ROOT / "albert_keras")
+    for path in parent.iterdir()
+    if path.is_dir() and path.name[0].isalpha()
+)
+SHOWN_PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./]*")
+SHOWN_NAME = re.compile(r"\b(?:albert_keras|ak)((?:\.(?!json\b)\w+)+)")
 
 
 def name_of(page):
@@ -106,7 +120,7 @@ def test_every_public_name_is_in_the_reference(site):
 
 @pytest.mark.parametrize("page", SHOWN, ids=name_of)
 def test_every_command_is_one_of_the_recipes(page, recipe, parsed):
-    """With flags that exist, and values that they take."""
+    """Its flags exist and accept the values."""
     for command in commands(page):
         parsed(command)
 
@@ -124,10 +138,73 @@ def test_other_files_and_targets_that_are_shown_exist(page):
             assert re.search(rf"^{words[0]}:", makefile, re.MULTILINE), line
 
 
+@pytest.mark.parametrize(
+    "page", [*SHOWN, ROOT / "CONTRIBUTING.md"], ids=name_of
+)
+def test_paths_and_names_that_are_shown_exist(page):
+    for word in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")):
+        if re.search(r"[A-Z]{4}", word):  # TASK, for a name of the reader's
+            continue
+        if SHOWN_PATH.fullmatch(word):
+            places = (ROOT, ROOT / "albert_keras")
+            assert any((place / word).exists() for place in places), word
+        if name := SHOWN_NAME.search(word):
+            find_in_package(name[1].split(".")[1:])
+
+
+def find_in_package(names):
+    """A module, or an attribute of one, by the parts of its dotted name."""
+    found = ak
+    for number, name in enumerate(names, 1):
+        if not hasattr(found, name):
+            importlib.import_module(".".join(["albert_keras", *names[:number]]))
+        found = getattr(found, name)
+    return found
+
+
 def test_python_shown_elsewhere_is_python():
     for page in PAGES:
         for block in python_blocks(page):
             compile(block, str(page), "exec")
+
+
+def test_every_recipe_is_in_the_table():
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `recipes/(\w+)\.py`", text, re.MULTILINE)
+    recipes = {path.stem for path in (ROOT / "recipes").glob("*.py")}
+    assert set(listed) == recipes
+
+
+# === The architecture ===
+
+
+def test_the_picture_and_the_file_tree_are_those_of_the_code():
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == drawn(text), "Run: python -m tests.draw_architecture"
+
+
+def test_every_room_is_in_the_table_in_the_order_of_ranks():
+    text = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\d.]+) \| `([\w/]+)` \|", text, re.MULTILINE)
+    ranks = {room: float(rank) for rank, room in rows}
+    assert set(ranks) == set(read_rooms()) - {"recipes"}
+    for room, rank in ranks.items():
+        assert rank == RANKS.get(room, RANKS[room.split("/")[0]]), room
+    assert list(ranks.values()) == sorted(ranks.values(), reverse=True)
+    for module in LEFT_OUT:
+        assert module.endswith("__init__") or f"`{module}.py`" in text
+
+
+def test_functions_that_the_architecture_names_exist():
+    """Words in code with parentheses behind them."""
+    defined = {
+        node.name
+        for path in (ROOT / "albert_keras").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    text = PAGE.read_text(encoding="utf-8")
+    assert set(re.findall(r"`(\w+)\(\)`", text)) <= defined
 
 
 # === The tutorials ===
@@ -135,7 +212,7 @@ def test_python_shown_elsewhere_is_python():
 
 @pytest.fixture
 def directory(tmp_path, monkeypatch, text_file):
-    """Where the commands run: texts are there, and the project's recipes."""
+    """The directory for a tutorial's commands, with texts and recipes."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "texts").mkdir()
     shutil.copy(text_file, tmp_path / "texts")

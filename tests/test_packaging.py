@@ -17,18 +17,26 @@ from tests.test_structure import PROGRAM, TIME_OF_ITS_OWN
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
-# What a checkout holds beside its files.
-_NOT_COPIED = shutil.ignore_patterns(
-    *".git .venv* .*cache .hypothesis .coverage* __pycache__".split(),
-    *"*.egg-info build dist demo runs site".split(),
+# Generated files: in every folder, and at the top of a checkout.
+_GENERATED = shutil.ignore_patterns(
+    *".git .venv* .*cache .hypothesis .coverage* __pycache__ *.egg-info".split()
 )
+_GENERATED_AT_THE_TOP = {"build", "dist", "demo", "runs", "site"}
+
+
+def ignore_generated(folder, names):
+    """Names that `shutil.copytree` leaves out of a copy of the checkout."""
+    ignored = _GENERATED(folder, names)
+    if Path(folder) == ROOT:
+        ignored |= set(names) & _GENERATED_AT_THE_TOP
+    return ignored
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """Folder of the wheel and the source archive it was built from."""
     directory = tmp_path_factory.mktemp("built")
-    shutil.copytree(ROOT, directory / "checkout", ignore=_NOT_COPIED)
+    shutil.copytree(ROOT, directory / "checkout", ignore=ignore_generated)
     build = "-m build --no-isolation --outdir".split()
     run(sys.executable, *build, directory, directory / "checkout")
     return directory
@@ -70,7 +78,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     package = ROOT / "albert_keras"
     modules = {
         str(path.relative_to(ROOT))
-        for pattern in ("*.py", "*.h", "*.cc", "*.html", "py.typed")
+        for pattern in ("*.py", "*.pyi", "*.h", "*.cc", "*.html", "py.typed")
         for path in package.rglob(pattern)
     }
     assert {n for n in names if ".dist-info/" not in n} == modules

@@ -43,6 +43,7 @@ LIGHT = """
 import sys
 import albert_keras
 import albert_keras.data.corpus.encode_shard
+import albert_keras.data.corpus.token_store
 import albert_keras.data.corpus.workers
 heavy = {"jax", "keras", "tensorflow", "torch"} & set(sys.modules)
 assert not heavy, heavy

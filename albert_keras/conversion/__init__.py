@@ -1,6 +1,6 @@
-"""Other systems' files: reading, writing, and the names they use.
+"""Reads and writes the model files of other systems.
 
-Works on arrays and configurations alone; knows no model.
+Works on arrays and configurations only; does not depend on the models.
 """
 
 from albert_keras.conversion.formats import (

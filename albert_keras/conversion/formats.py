@@ -1,4 +1,4 @@
-"""The four kinds of pretrained directories, told apart by their files."""
+"""Reads and writes pretrained directories in four formats."""
 
 import logging
 from pathlib import Path
@@ -20,8 +20,9 @@ from albert_keras.conversion.pretrained_parts import (
 )
 from albert_keras.files.atomic_write import atomic_directory
 
-# Each has `recognizes(directory)`, `read(directory)`, `read_tokenizer(
-# directory)`, `check(parts)`, `write(directory, parts)` and `FILES`.
+# Each module has `recognizes(directory)`, `read(directory)`,
+# `read_tokenizer(directory)`, `check(parts)`, `write(directory, parts)` and
+# `FILES`.
 FORMATS = {
     "keras": keras_format,
     "keras_hub": keras_hub,
@@ -33,7 +34,7 @@ _logger = logging.getLogger(__name__)
 
 
 def format_of(directory: str | Path) -> str | None:
-    """Name of a directory's format; None if it is of none.
+    """Returns the name of a directory's format; None if it has none.
 
     Raises:
         ValueError: If its configuration file is damaged.
@@ -46,12 +47,12 @@ def format_of(directory: str | Path) -> str | None:
 
 
 def read_pretrained(directory: str | Path) -> PretrainedParts:
-    """The `PretrainedParts` in a directory of any format.
+    """Reads the `PretrainedParts` in a directory of any format.
 
     Raises:
-        ValueError: If the directory is of no known kind or of another
-            architecture, a file is damaged, or configuration, weights and
-            vocabulary do not agree.
+        ValueError: If the format is unknown or the architecture is not
+            ALBERT, a file is damaged, or configuration, weights and
+            vocabulary do not match.
     """
     directory = Path(directory)
     name = format_of(directory)
@@ -67,7 +68,7 @@ def read_pretrained(directory: str | Path) -> PretrainedParts:
 
 
 def read_tokenizer(directory: str | Path) -> dict[str, Any]:
-    """Vocabulary (bytes or None) and settings of a directory.
+    """Reads the vocabulary and tokenizer settings of a directory.
 
     Returns:
         `{"vocabulary": bytes or None, "tokenizer": dict}`.
@@ -84,7 +85,7 @@ def read_tokenizer(directory: str | Path) -> dict[str, Any]:
 def write_pretrained(
     directory: str | Path, parts: PretrainedParts, format: str = "keras"
 ) -> None:
-    """Writes a directory in a format, whole or not at all.
+    """Writes a directory in a format, atomically.
 
     Args:
         directory: Path; an earlier pretrained directory is replaced.
@@ -92,7 +93,7 @@ def write_pretrained(
         format: A key of `FORMATS`.
 
     Raises:
-        ValueError: If the format is unknown or cannot hold the model, or the
+        ValueError: If the format is unknown or cannot store the model, or the
             directory holds something other than a pretrained model.
     """
     directory = Path(directory)
@@ -101,7 +102,7 @@ def write_pretrained(
         dropped = write_files(temporary, parts, format)
     if dropped:
         _logger.warning(
-            "%s: the format %r has no place for %s; not written.",
+            "%s: the format %r cannot store %s; not written.",
             directory,
             format,
             ", ".join(dropped),
@@ -112,7 +113,7 @@ def write_pretrained(
 def write_files(
     directory: str | Path, parts: PretrainedParts, format: str
 ) -> list[str]:
-    """Adds a model's files to a directory; returns what had no place."""
+    """Writes a model's files to a directory; returns what was not stored."""
     dropped = FORMATS[format].write(Path(directory), parts)
     if format in _WITHOUT_CLASS_NAMES and parts.arguments.get("class_names"):
         dropped = [*dropped, "class_names"]
@@ -122,7 +123,7 @@ def write_files(
 
 
 def _report_head_epsilon(directory, parts, format):
-    """Says where the format's masked-LM head computes with another epsilon."""
+    """Warns if the format's masked-LM head uses a different epsilon."""
     if format == "keras" or "mlm_head/output_bias" not in parts.weights:
         return
     epsilon = parts.config.layer_norm_epsilon
@@ -130,8 +131,8 @@ def _report_head_epsilon(directory, parts, format):
     theirs = keras_hub.MASKED_LM_EPSILON if format == "keras_hub" else epsilon
     if ours != theirs:
         _logger.warning(
-            "%s: models of the format %r have head_epsilon %g, this one %g: "
-            "masked-LM logits will differ a little.",
+            "%s: models of the format %r have head_epsilon %g, this one has "
+            "%g: masked-LM logits will differ slightly.",
             directory,
             format,
             theirs,
@@ -142,7 +143,7 @@ def _report_head_epsilon(directory, parts, format):
 def check_writable(
     directory: str | Path, parts: PretrainedParts, format: str
 ) -> None:
-    """Raises what `write_pretrained` would raise, before it writes."""
+    """Raises if `write_pretrained` would fail, before anything is written."""
     if format not in FORMATS:
         raise ValueError(
             f"`format` must be one of {sorted(FORMATS)}. Received: {format!r}."
@@ -150,7 +151,7 @@ def check_writable(
     if format != "keras":
         if parts.config.pre_layer_norm:
             raise ValueError(
-                "Only the format 'keras' holds models with "
+                "Only the format 'keras' stores models with "
                 f"`pre_layer_norm`. Received: format={format!r}."
             )
         FORMATS[format].check(parts)
@@ -162,7 +163,7 @@ def check_writable(
 def check_vocabulary(
     vocabulary: bytes, config: AlbertConfig, source: str | Path
 ) -> None:
-    """Raises unless a vocabulary has as many pieces as the token table."""
+    """Raises unless the vocabulary has the size of the token embedding."""
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=vocabulary)
     except RuntimeError as error:
@@ -173,13 +174,13 @@ def check_vocabulary(
     if pieces != config.vocabulary_size:
         raise ValueError(
             f"The vocabulary of {source} does not fit the model: it has "
-            f"{pieces} pieces, the token table {config.vocabulary_size}. Pass "
-            "the vocabulary that the model was trained with."
+            f"{pieces} pieces, the token embedding {config.vocabulary_size}. "
+            "Pass the vocabulary that the model was trained with."
         )
 
 
 def check_replaceable(directory: str | Path) -> None:
-    """Raises unless a directory is new, or holds a pretrained model alone."""
+    """Raises unless a directory is new or holds only a pretrained model."""
     directory = Path(directory)
     if not directory.exists():
         return
@@ -195,17 +196,17 @@ def check_replaceable(directory: str | Path) -> None:
 
 
 def unknown_directory(directory: Path) -> str:
-    """What to tell about a directory that is of no known format."""
+    """Returns the error message for a directory of unknown format."""
     contents = "There is no such directory."
     if directory.is_dir():
         names = sorted(path.name for path in directory.iterdir())[:8]
         contents = f"It holds: {', '.join(names) or 'nothing'}."
     hint = ""
     if (directory / "bert_config.json").is_file():
-        hint = " bert_config.json is BERT's: another architecture."
+        hint = " bert_config.json belongs to BERT: another architecture."
     return (
         f"{directory} is not a pretrained directory. {contents}{hint} "
-        "Known are this package's own (albert_keras.json), Google's "
+        "Known formats are this package's (albert_keras.json), Google's "
         "(albert_config.json), Hugging Face's and KerasHub's (config.json), "
         "and the output directory of a pretraining run."
     )

@@ -1,9 +1,9 @@
-"""Google's TensorFlow 1 release.
+"""Reads and writes the format of Google's TensorFlow 1 release.
 
-`albert_config.json`, a checkpoint `model.ckpt-best.*` and the SentencePiece
-model. Reading and writing need TensorFlow, on any Keras backend. The graph
-file `model.ckpt-best.meta` is not written; initializing from the checkpoint
-does not need it.
+It consists of `albert_config.json`, a checkpoint `model.ckpt-best.*` and the
+SentencePiece model. TensorFlow is required, with any Keras backend. The graph
+file `model.ckpt-best.meta` is not written: restoring variables from the
+checkpoint does not need it.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ FILES = (
     "30k-clean.vocab",
 )
 
-# Google's "gelu" is the tanh approximation, in version 1 and 2 alike.
+# Google's "gelu" is the tanh approximation, in versions 1 and 2.
 _ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu"}
 _OPTIMIZER_SLOTS = ("/adam_m", "/adam_v")
 
@@ -49,7 +49,7 @@ def recognizes(directory: Path) -> bool:
 def read(directory: Path) -> PretrainedParts:
     config = read_config(directory / CONFIG_FILE)
     prefix = find_checkpoint(directory)
-    with _explained(prefix):
+    with _explain_damage(prefix):
         reader = _tensorflow().train.load_checkpoint(str(prefix))
         shapes = {
             name: tuple(shape)
@@ -60,7 +60,7 @@ def read(directory: Path) -> PretrainedParts:
         identity = _identity_projection(config)
         if not identity.keys() & shapes.keys():
             shapes |= {name: array.shape for name, array in identity.items()}
-            read_array = _either(identity, reader.get_tensor)
+            read_array = _with_defaults(identity, reader.get_tensor)
         weights, left_over = from_stored(
             "google", config, shapes, read_array, prefix, {"global_step"}
         )
@@ -77,15 +77,17 @@ def read(directory: Path) -> PretrainedParts:
 def read_config(path: Path) -> AlbertConfig:
     values = read_json(path)
     if "vocab_size" not in values:
-        raise ValueError(f"{path} is no ALBERT configuration: no vocab_size.")
+        raise ValueError(
+            f"{path} does not describe an ALBERT model: no vocab_size."
+        )
     return config_from_values(path, values, TF1_FIELDS, _ACTIVATIONS, "gelu")
 
 
 def find_checkpoint(directory: Path) -> Path:
-    """The checkpoint's prefix: `model.ckpt-best`, or the only one there is.
+    """Returns the prefix of `model.ckpt-best`, or of the only checkpoint.
 
     Raises:
-        ValueError: If there is none, more than one, or a part is missing.
+        ValueError: If there is none or more than one, or a file is missing.
     """
     prefixes = [
         path.with_suffix("") for path in sorted(directory.glob("*.index"))
@@ -96,7 +98,7 @@ def find_checkpoint(directory: Path) -> Path:
         names = [prefix.name for prefix in prefixes]
         raise ValueError(
             f"{directory} must hold one checkpoint, {CHECKPOINT}.index. "
-            f"Received: {names or 'none'}. Leave one, or copy it again."
+            f"Received: {names or 'none'}. Keep one, or copy it again."
         )
     if not list(directory.glob(f"{prefixes[0].name}.data-*")):
         raise ValueError(
@@ -114,24 +116,24 @@ def read_tokenizer(directory: Path) -> dict[str, Any]:
 
 
 def check(parts: PretrainedParts) -> None:
-    """Raises if Google's model could not compute what this one computes."""
+    """Raises if Google's model cannot compute the same function."""
     config = parts.config
     if config.activation not in _ACTIVATIONS.values():
         raise ValueError(
-            "Google's format knows the activations "
-            f"{sorted(_ACTIVATIONS.values())} only. Received: "
+            "Google's format supports only the activations "
+            f"{sorted(_ACTIVATIONS.values())}. Received: "
             f"{config.activation!r}."
         )
     if config.embedding_dim == config.hidden_dim:
         raise ValueError(
-            "Google's model has no embedding projection where embedding_dim "
+            "Google's model has no embedding projection if embedding_dim "
             f"equals hidden_dim. Received: {config.hidden_dim} for both, with "
             "a projection. Save it in another format."
         )
 
 
 def write(directory: Path, parts: PretrainedParts) -> list[str]:
-    """Returns the names of weights that the format has no place for."""
+    """Writes the files; returns the names of weights not stored."""
     arrays, dropped = to_stored("google", parts.config, parts.weights)
     arrays["global_step"] = np.array(parts.card.get("updates") or 0, "int64")
     names = sorted(arrays)
@@ -166,7 +168,7 @@ def _write_vocabulary(directory, vocabulary):
 
 
 def _identity_projection(config):
-    """What stands for the projection that Google leaves out where E = H."""
+    """Arrays for the projection, which Google's model omits if E = H."""
     if config.embedding_dim != config.hidden_dim:
         return {}
     width = config.hidden_dim
@@ -177,7 +179,7 @@ def _identity_projection(config):
     }
 
 
-def _either(arrays, read):
+def _with_defaults(arrays, read):
     return lambda name: arrays[name] if name in arrays else read(name)
 
 
@@ -186,15 +188,15 @@ def _tensorflow():
         import tensorflow
     except ImportError as error:
         raise ValueError(
-            "Google's checkpoints are TensorFlow's. Install it: "
+            "Google's checkpoints need TensorFlow. Install it: "
             "pip install tensorflow-cpu."
         ) from error
     return tensorflow
 
 
 @contextlib.contextmanager
-def _explained(prefix):
-    """Turns TensorFlow's errors about a damaged file into one for people."""
+def _explain_damage(prefix):
+    """Turns TensorFlow's errors into a `ValueError` that names the file."""
     try:
         yield
     except ValueError:

@@ -1,4 +1,7 @@
-"""Hugging Face's format: `config.json`, `model.safetensors`, `spiece.model`."""
+"""Reads and writes Hugging Face's format.
+
+It consists of `config.json`, `model.safetensors` and the tokenizer's files.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -41,10 +44,10 @@ _OTHER_WEIGHTS = (
 )
 
 _FIELDS = {**TF1_FIELDS, "layer_norm_epsilon": ("layer_norm_eps", 1e-12)}
-# The files of version 1 on the hub say "gelu", which is the exact one there,
-# though Google trained them with the tanh approximation: we compute what
-# Hugging Face computes, and `activation="gelu_tanh"` on loading what Google
-# computes. They differ by 5e-4 at most.
+# The version 1 files on the hub have "gelu", which is the exact one there,
+# although Google trained the models with the tanh approximation. We compute
+# what Hugging Face computes; load with `activation="gelu_tanh"` to compute
+# what Google does. The two differ by at most 5e-4.
 _ACTIVATIONS = {
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
@@ -60,7 +63,7 @@ _WITHOUT_POOLER = (
     "AlbertForQuestionAnswering",
     "AlbertForTokenClassification",
 )
-# Copies of the token table and of the output bias; a buffer of old files.
+# Copies of the token embedding and of the output bias; a buffer in old files.
 _IGNORED = {
     "predictions.decoder.weight",
     "predictions.decoder.bias",
@@ -104,8 +107,8 @@ def read_config(path: Path, values: dict[str, Any]) -> AlbertConfig:
     kind = values.get("model_type")
     if kind != "albert":
         raise ValueError(
-            f"{path} is not of an ALBERT model: `model_type` is {kind!r}. "
-            "Pass the directory of an ALBERT model."
+            f"{path} does not describe an ALBERT model: `model_type` is "
+            f"{kind!r}. Pass the directory of an ALBERT model."
         )
     if values.get("position_embedding_type", "absolute") != "absolute":
         raise ValueError(
@@ -116,11 +119,11 @@ def read_config(path: Path, values: dict[str, Any]) -> AlbertConfig:
 
 
 def find_weights(directory: Path) -> list[Path]:
-    """The safetensors files, one or many.
+    """Returns the safetensors files: one, or several shards.
 
     Raises:
-        ValueError: If there are none. Files that hold a pickle are refused:
-            reading one can run any code.
+        ValueError: If there are none. Pickle files are refused, since reading
+            one can run arbitrary code.
     """
     index = directory / INDEX_FILE
     if (directory / WEIGHTS_FILE).is_file():
@@ -138,8 +141,8 @@ def find_weights(directory: Path) -> list[Path]:
     if others:
         raise ValueError(
             f"{directory} has its weights in {others[0]}, which is not read "
-            "here: PyTorch's files are pickles, which can run any code. Load "
-            "and save it once with Hugging Face's transformers, "
+            "here: PyTorch's files are pickles, which can run arbitrary code. "
+            "Load and save it once with Hugging Face's transformers, "
             "`AutoModelForPreTraining.from_pretrained(...)"
             ".save_pretrained(...)`, which writes model.safetensors."
         )
@@ -149,11 +152,11 @@ def find_weights(directory: Path) -> list[Path]:
 
 
 def check(parts: PretrainedParts) -> None:
-    """Raises if Hugging Face's model could not compute the same."""
+    """Raises nothing: Hugging Face's model computes the same function."""
 
 
 def write(directory: Path, parts: PretrainedParts) -> list[str]:
-    """Returns the names of weights that the format has no place for."""
+    """Writes the files; returns the names of weights not stored."""
     weights = dict(parts.weights)
     pooler = [name for name in weights if name.startswith("backbone/pooler/")]
     if parts.model_class in _WITHOUT_POOLER:
@@ -188,7 +191,7 @@ def _config_values(parts, architecture):
         "eos_token_id": 3,
         "torch_dtype": "float32",
     }
-    # A choice is scored, not classified: its one output is no label.
+    # Multiple choice has one score per choice: no labels.
     labelled = parts.model_class != "AlbertForMultipleChoice"
     if "classifier/bias" in parts.weights and labelled:
         names = parts.arguments.get("class_names") or [
@@ -200,7 +203,7 @@ def _config_values(parts, architecture):
 
 
 def _prefix(names):
-    """Files of the bare model leave the "albert." out."""
+    """Returns the missing name prefix: the bare model omits "albert."."""
     return (
         "" if any(name.startswith("albert.") for name in names) else "albert."
     )
@@ -212,7 +215,7 @@ def _model_class(values, weights):
     architecture = str(named[0]) if isinstance(named, list) and named else ""
     known = inverse.get(architecture, architecture)
     heads = model_class_of(weights)
-    # A classifier's file does not say what it classifies; the name does.
+    # The weights do not tell what is classified; the architecture name does.
     if heads == "AlbertForSequenceClassification" and known in (
         "AlbertForTokenClassification",
         "AlbertForMultipleChoice",
@@ -233,7 +236,7 @@ def _arguments(values, weights):
 
 
 def _class_names(labels, num_classes):
-    """Names of the classes; None where they have none of their own."""
+    """Returns the class names; None for the default LABEL_0, LABEL_1, ..."""
     ids = [str(i) for i in range(num_classes)]
     if not isinstance(labels, dict) or sorted(labels) != sorted(ids):
         return None

@@ -1,8 +1,8 @@
-"""Hugging Face's tokenizer files from a SentencePiece model.
+"""Writes Hugging Face's tokenizer files for a SentencePiece model.
 
-`spiece.model` alone is not enough: loaded without `tokenizer.json`, version 5
-of transformers leaves out the rule for digits and commas and takes user
-symbols such as "." for special tokens, so that most sentences get other ids.
+`spiece.model` alone is not enough: without `tokenizer.json`, version 5 of
+transformers omits the rule for digits and commas and treats user-defined
+symbols such as "." as special tokens, so that most sentences get other ids.
 """
 
 import base64
@@ -30,7 +30,7 @@ _SPECIAL = {
     "bos_token": "[CLS]",
     "eos_token": "[SEP]",
 }
-# Makes a piece so unlikely that it is always cut where it can be cut.
+# Makes a piece so unlikely that it is always split if it can be split.
 _PENALTY = 100.0
 _METASPACE = {
     "type": "Metaspace",
@@ -41,7 +41,7 @@ _METASPACE = {
 
 
 def read_tokenizer(directory: Path) -> dict[str, Any]:
-    """Vocabulary and settings; None where there is no SentencePiece file."""
+    """Reads vocabulary (None if the file is missing) and settings."""
     path = directory / VOCABULARY_FILE
     settings = {}
     if (directory / SETTINGS_FILE).is_file():
@@ -57,7 +57,7 @@ def read_tokenizer(directory: Path) -> dict[str, Any]:
 
 
 def write_tokenizer(directory: Path, parts: PretrainedParts) -> None:
-    """Writes the three files."""
+    """Writes `spiece.model`, `tokenizer_config.json` and `tokenizer.json`."""
     vocabulary = parts.vocabulary or b""
     (directory / VOCABULARY_FILE).write_bytes(vocabulary)
     settings = {
@@ -83,10 +83,10 @@ def write_tokenizer(directory: Path, parts: PretrainedParts) -> None:
 def tokenizer_values(
     vocabulary: bytes, do_lower_case: bool = True, keep_accents: bool = False
 ) -> dict[str, Any]:
-    """What `tokenizer.json` holds, for a SentencePiece unigram model.
+    """Returns the content of `tokenizer.json` for a unigram model.
 
     Args:
-        vocabulary: The model as bytes.
+        vocabulary: The SentencePiece model as bytes.
         do_lower_case, keep_accents: Hugging Face's settings.
     """
     processor = sentencepiece.SentencePieceProcessor(model_proto=vocabulary)
@@ -121,10 +121,10 @@ def tokenizer_values(
 
 
 def precompiled_charsmap(vocabulary: bytes) -> bytes:
-    """SentencePiece's own normalization, out of the bytes of a model.
+    """Extracts SentencePiece's normalization map from a model's bytes.
 
-    ModelProto's field 3 is the NormalizerSpec, whose field 2 is the map. The
-    generated classes of sentencepiece are not used: they need a newer
+    Field 3 of ModelProto is the NormalizerSpec, and its field 2 is the map.
+    The generated classes of sentencepiece are not used: they need a newer
     protobuf than TensorFlow's.
     """
     specification = _fields(vocabulary).get(3, b"")
@@ -132,36 +132,36 @@ def precompiled_charsmap(vocabulary: bytes) -> bytes:
 
 
 def _fields(message):
-    """The last bytes of each length-delimited field of a protobuf message."""
-    fields, place = {}, 0
-    while place < len(message):
-        key, place = _varint(message, place)
-        number, kind = key >> 3, key & 7
-        if kind == 0:
-            _, place = _varint(message, place)
-        elif kind == 2:
-            length, place = _varint(message, place)
-            fields[number] = message[place : place + length]
-            place += length
+    """Returns the last value of each length-delimited protobuf field."""
+    fields, position = {}, 0
+    while position < len(message):
+        key, position = _varint(message, position)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == 0:
+            _, position = _varint(message, position)
+        elif wire_type == 2:
+            length, position = _varint(message, position)
+            fields[number] = message[position : position + length]
+            position += length
         else:
-            place += {1: 8, 5: 4}[kind]
+            position += {1: 8, 5: 4}[wire_type]
     return fields
 
 
-def _varint(message, place):
+def _varint(message, position):
     value = shift = 0
     while True:
-        byte = message[place]
+        byte = message[position]
         value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
+        position, shift = position + 1, shift + 7
         if byte < 0x80:
-            return value, place
+            return value, position
 
 
 def _lowered(piece, score):
-    """The score, out of reach for pieces that end in a digit and a comma."""
-    cut = len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
-    return score - _PENALTY if cut else score
+    """Returns the score, lowered for pieces that end in a digit and a comma."""
+    is_split = len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
+    return score - _PENALTY if is_split else score
 
 
 def _added_token(token_id, piece):

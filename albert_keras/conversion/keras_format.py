@@ -1,9 +1,9 @@
-"""This package's own format.
+"""Reads and writes this package's own format.
 
-`albert_keras.json` holds class, arguments and configuration,
-`weights.safetensors` each variable by its path in the model,
-`vocabulary.model` the SentencePiece model, `albert_keras_tokenizer.json` how
-text is prepared for it.
+- `albert_keras.json`: class, arguments and configuration of the model.
+- `weights.safetensors`: each variable by its path in the model.
+- `vocabulary.model`: the SentencePiece model.
+- `albert_keras_tokenizer.json`: the tokenizer's settings.
 """
 
 from pathlib import Path
@@ -51,7 +51,7 @@ def read(directory: Path) -> PretrainedParts:
         weights, others = from_stored(
             "keras", config, shapes, read_array, weights_path
         )
-        # Heads of classes that this package does not know.
+        # The heads of custom classes.
         weights |= {name: read_array(name) for name in others}
     return PretrainedParts(
         model_class=str(description.get("class", "AlbertBackbone")),
@@ -74,14 +74,14 @@ def read_tokenizer(directory: Path) -> dict[str, Any]:
 
 
 def _read_settings(path):
-    """Arguments of `AlbertTokenizer` beside the vocabulary."""
+    """Reads the arguments of `AlbertTokenizer` other than the vocabulary."""
     settings = read_json(path)
     for name, value in settings.items():
         known = _TOKENIZER_SETTINGS.get(name, ())
         if not any(value is v or value == v == str(v) for v in known):
             raise ValueError(
-                f"{path} is damaged: {name!r} is {value!r:.60}. Known are "
-                f"{_TOKENIZER_SETTINGS}."
+                f"{path} is damaged: {name!r} is {value!r:.60}. Expected one "
+                f"of {_TOKENIZER_SETTINGS}."
             )
     return settings
 
@@ -94,11 +94,11 @@ def write_tokenizer(
 
 
 def check(parts: PretrainedParts) -> None:
-    """Holds every model."""
+    """Raises nothing: the format stores every model."""
 
 
 def write(directory: Path, parts: PretrainedParts) -> list[str]:
-    """Returns the names of weights that the format has no place for: none."""
+    """Writes the files; returns the names of weights not stored: none."""
     write_safetensors(directory / WEIGHTS_FILE, parts.weights)
     description = {
         "format": "albert_keras",

@@ -1,7 +1,7 @@
-"""KerasHub's presets, read and written by KerasHub itself.
+"""Reads and writes KerasHub's presets, through KerasHub itself.
 
-A preset holds `config.json` and `model.weights.h5` of the backbone, and where
-it is of a task `task.json` and `task.weights.h5` of the heads.
+A preset holds `config.json` and `model.weights.h5` of the backbone; a task's
+preset also `task.json` and the heads' `task.weights.h5`.
 """
 
 import collections
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 
 from albert_keras.config import AlbertConfig
 from albert_keras.conversion.pretrained_parts import (
@@ -38,7 +37,7 @@ FILES = (
     "preprocessor.json",
     "assets",
 )
-# KerasHub's AlbertMaskedLM keeps its head's default, whatever the backbone's.
+# KerasHub's AlbertMaskedLM uses its head's default, not the backbone's value.
 MASKED_LM_EPSILON = 1e-5
 
 _FIELDS = {
@@ -90,7 +89,7 @@ def read(directory: Path) -> PretrainedParts:
 
 
 def _parts(model, config, directory):
-    """The parts of a KerasHub model that was loaded."""
+    """Returns the `PretrainedParts` of a loaded KerasHub model."""
     arrays = _variables(model)
     weights, left_over = from_stored(
         "keras_hub",
@@ -122,14 +121,14 @@ def read_config(path: Path) -> AlbertConfig:
     kind = description.get("class_name")
     if kind != "AlbertBackbone":
         raise ValueError(
-            f"{path} is not of an ALBERT model: `class_name` is {kind!r}. "
-            "Pass the preset of an ALBERT model."
+            f"{path} does not describe an ALBERT model: `class_name` is "
+            f"{kind!r}. Pass the preset of an ALBERT model."
         )
-    # KerasHub imports what the file names as the module of the class.
+    # KerasHub imports the module that the file names.
     module = str(description.get("module"))
     if module.split(".")[0] != "keras_hub":
         raise ValueError(
-            f"{path} is not of KerasHub: `module` is {module!r}. Pass a "
+            f"{path} is not KerasHub's: `module` is {module!r}. Pass a "
             "preset that KerasHub saved."
         )
     values = object_in(path, description, "config")
@@ -141,10 +140,10 @@ def read_config(path: Path) -> AlbertConfig:
 
 
 def check_shapes(path: Path, config: AlbertConfig) -> None:
-    """Raises unless a weight file has the backbone's arrays and no others.
+    """Raises unless a weight file has exactly the backbone's arrays.
 
-    KerasHub loads what it finds by place, and leaves what is missing at its
-    random start; so the shapes are compared first.
+    KerasHub loads weights by position and leaves missing ones at their random
+    initial values; so the shapes are compared first.
     """
     if not path.is_file():
         raise ValueError(f"{path} is missing. Copy the preset again.")
@@ -169,8 +168,8 @@ def check_shapes(path: Path, config: AlbertConfig) -> None:
     if found != expected:
         raise ValueError(
             f"{path} does not fit the configuration: the file has arrays of "
-            f"the shapes {sorted(found - expected)}, the configuration asks "
-            f"for {sorted(expected - found)} instead. Check that both are of "
+            f"shapes {sorted(found - expected)}, the configuration requires "
+            f"{sorted(expected - found)} instead. Check that both belong to "
             "the same model."
         )
 
@@ -182,23 +181,23 @@ def read_tokenizer(directory: Path) -> dict[str, Any]:
 
 
 def check(parts: PretrainedParts) -> None:
-    """Raises if KerasHub's model could not compute the same."""
+    """Raises if KerasHub's model cannot compute the same function."""
     config = parts.config
     if config.activation != "gelu_tanh":
         raise ValueError(
-            "KerasHub's ALBERT knows the activation 'gelu_tanh' only. "
+            "KerasHub's ALBERT supports only the activation 'gelu_tanh'. "
             f"Received: {config.activation!r}."
         )
     if config.layer_norm_epsilon != 1e-12:
         raise ValueError(
-            "KerasHub's ALBERT has `layer_norm_epsilon` 1e-12. Received: "
-            f"{config.layer_norm_epsilon}."
+            "KerasHub's ALBERT requires `layer_norm_epsilon` 1e-12. "
+            f"Received: {config.layer_norm_epsilon}."
         )
     _keras_hub()
 
 
 def write(directory: Path, parts: PretrainedParts) -> list[str]:
-    """Returns the names of weights that the format has no place for."""
+    """Writes the files; returns the names of weights not stored."""
     keras_hub = _keras_hub()
     arrays, dropped = to_stored("keras_hub", parts.config, parts.weights)
     values = {
@@ -219,7 +218,7 @@ def write(directory: Path, parts: PretrainedParts) -> list[str]:
     for name, variable in variables.items():
         if name in arrays:
             variable.assign(arrays[name])
-    # Of another task than the one that the preset can be of.
+    # Weights of heads that the preset's task does not have.
     dropped += [name for name in arrays if name not in variables]
     model.save_to_preset(str(directory))
     if parts.vocabulary is not None:
@@ -228,11 +227,13 @@ def write(directory: Path, parts: PretrainedParts) -> list[str]:
 
 
 def _write_tokenizer(directory, vocabulary):
-    """What the tokenizer's `save_to_preset` writes.
+    """Writes the files that the tokenizer's `save_to_preset` would write.
 
-    The vocabulary is not loaded by KerasHub for it, since KerasHub 0.31 does
-    not work with sentencepiece 0.2.3, and 0.2.1 crashes beside TensorFlow.
+    KerasHub does not load the vocabulary for this: KerasHub 0.31 does not
+    work with sentencepiece 0.2.3, and 0.2.1 crashes together with TensorFlow.
     """
+    import keras  # not at the top: a token store imports this module
+
     tokenizer = _keras_hub().models.AlbertTokenizer(proto=None)
     write_json(
         directory / TOKENIZER_FILE,
@@ -244,7 +245,7 @@ def _write_tokenizer(directory, vocabulary):
 
 
 def _variables(model):
-    """Variables of a model by the path that the table knows."""
+    """Returns a model's variables by the paths in `weight_names`."""
     return {
         variable.path: variable
         for variable in model.variables
@@ -253,7 +254,7 @@ def _variables(model):
 
 
 def _task_name(directory):
-    """The task of a preset, where it is one that we know."""
+    """Returns the class of a preset's task; None if it is not supported."""
     if not (directory / TASK_FILE).is_file():
         return None
     name = read_json(directory / TASK_FILE).get("class_name")

@@ -1,11 +1,11 @@
-"""The model card: `README.md` with the metadata that hubs read."""
+"""Writes the model card: `README.md` with metadata for hubs."""
 
 import json
 
 from albert_keras.conversion.pretrained_parts import PretrainedParts
 
 CARD_FILE = "README.md"
-# Fields of the metadata, in the Hugging Face Hub's terms.
+# Metadata fields of the Hugging Face Hub.
 _METADATA = ("license", "language", "datasets", "base_model")
 _PIPELINES = {
     "AlbertForMaskedLM": "fill-mask",
@@ -24,16 +24,17 @@ _LIBRARIES = {
 
 
 def model_card(parts: PretrainedParts, format: str) -> str:
-    """The text of a model card.
+    """Returns the text of a model card.
 
     Args:
-        parts: `PretrainedParts`. Of its `card`, all optional: `license`,
-            `language`, `datasets`, `base_model` (metadata); `name`; `data`
-            (a sentence); `training` and `scores` (dictionaries).
-        format: The format of the files beside the card.
+        parts: `PretrainedParts`. All fields of its `card` are optional:
+            `license`, `language`, `datasets`, `base_model` (metadata);
+            `name`; `data` (a sentence); `training` and `scores`
+            (dictionaries).
+        format: The format of the files next to the card.
 
     Returns:
-        Markdown with YAML metadata in front. What is not known is left out.
+        Markdown with YAML front matter. Unknown fields are omitted.
     """
     card = parts.card
     metadata = {

@@ -1,4 +1,4 @@
-"""What a pretrained directory holds, in this package's terms."""
+"""The content of a pretrained directory, independent of its format."""
 
 import dataclasses
 import json
@@ -21,8 +21,8 @@ MODEL_CLASSES = {
     ),
     frozenset({"classifier"}): "AlbertForSequenceClassification",
 }
-# Our fields in Google's configuration, which Hugging Face took over, with the
-# defaults of both systems' classes: those of xxlarge.
+# Names of our fields in Google's configuration, which Hugging Face adopted,
+# and the defaults of both systems' classes: those of xxlarge.
 TF1_FIELDS = {
     "vocabulary_size": ("vocab_size", 30000),
     "embedding_dim": ("embedding_size", 128),
@@ -42,19 +42,19 @@ TF1_FIELDS = {
 
 @dataclasses.dataclass
 class PretrainedParts:
-    """A pretrained model as values: what every format reads and writes.
+    """A pretrained model as plain values, which every format reads and writes.
 
     Attributes:
         model_class: Name of the model's class.
         config: Its `AlbertConfig`.
         weights: float32 arrays by this package's names, in its layout.
-        arguments: Arguments of the class beside the backbone, such as
+        arguments: Arguments of the class other than the backbone, such as
             `num_classes`.
         vocabulary: The SentencePiece model as bytes, or None.
-        tokenizer: Arguments of `AlbertTokenizer` beside the vocabulary.
+        tokenizer: Arguments of `AlbertTokenizer` other than the vocabulary.
         card: Fields of the model card, see `model_card`.
-        source: Where the weights were read, for messages.
-        left_over: Names in the source that nothing here corresponds to.
+        source: Where the weights were read from, for messages.
+        left_over: Names in the source that match no weight of this package.
     """
 
     model_class: str
@@ -73,13 +73,13 @@ class PretrainedParts:
 
 
 def model_class_of(weights: Iterable[str]) -> str:
-    """Name of the class that has the heads of some weights.
+    """Returns the name of the class whose heads match the weights.
 
     Args:
         weights: Names of weights.
 
     Returns:
-        A class name; of several fine-tuned heads the first that fits.
+        A class name; with several fine-tuned heads, that of the first match.
     """
     heads = {name.split("/")[0] for name in weights} - {"backbone"}
     if frozenset(heads) in MODEL_CLASSES:
@@ -91,10 +91,10 @@ def model_class_of(weights: Iterable[str]) -> str:
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Reads the object in a JSON file.
 
     Raises:
-        ValueError: If the file is missing, or is not a JSON object.
+        ValueError: If the file is missing or does not hold a JSON object.
     """
     path = Path(path)
     if not path.is_file():
@@ -114,7 +114,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def write_json(path: str | Path, values: Any) -> None:
-    """Writes an object as a JSON file that people can read."""
+    """Writes a value as indented JSON."""
     text = json.dumps(values, indent=2, ensure_ascii=False)
     Path(path).write_text(text + "\n", encoding="utf-8")
 
@@ -122,10 +122,10 @@ def write_json(path: str | Path, values: Any) -> None:
 def object_in(
     path: str | Path, values: dict[str, Any], key: str
 ) -> dict[str, Any]:
-    """The object under a key of a JSON object, empty if there is none.
+    """Returns the object under a key of a JSON object; empty if missing.
 
     Raises:
-        ValueError: If something else is there; names the file.
+        ValueError: If the value is not an object; names the file.
     """
     value = values.get(key, {})
     if not isinstance(value, dict):
@@ -137,9 +137,9 @@ def object_in(
 
 
 def check_arguments(source: str | Path, arguments: dict[str, Any]) -> None:
-    """Raises unless the arguments of a class that were read are possible.
+    """Raises unless the model arguments read from a file are valid.
 
-    Those of classes that this package does not know are not looked at.
+    Arguments of custom classes are not checked.
     """
     for name, value in arguments.items():
         if name in _ARGUMENTS and not _ARGUMENTS[name](value):
@@ -151,7 +151,7 @@ def check_arguments(source: str | Path, arguments: dict[str, Any]) -> None:
     if names and count and len(set(names)) != count:
         raise ValueError(
             f"{source} is damaged: 'class_names' must be {count} different "
-            f"names, one for each class. Received: {names!r:.80}."
+            f"names, one per class. Received: {names!r:.80}."
         )
 
 
@@ -179,10 +179,10 @@ _ARGUMENTS = {
 
 
 def config_from(path: str | Path, fields: dict[str, Any]) -> AlbertConfig:
-    """An `AlbertConfig` of fields read from a file.
+    """Creates an `AlbertConfig` from fields read from a file.
 
     Raises:
-        ValueError: If a value is impossible; names the file.
+        ValueError: If a value is invalid; names the file.
     """
     try:
         return AlbertConfig.from_dict(fields)
@@ -197,17 +197,17 @@ def config_from_values(
     activations: dict[str, str],
     activation: str,
 ) -> AlbertConfig:
-    """An `AlbertConfig` from another system's configuration file.
+    """Creates an `AlbertConfig` from another system's configuration file.
 
     Args:
         path: The file, for messages.
-        values: What it holds.
-        fields: Their name and default of each of our fields.
-        activations: Our name of each of their activations.
+        values: Content of the file.
+        fields: Maps our field names to (their name, their default).
+        activations: Maps their activation names to ours.
         activation: Their default activation.
 
     Raises:
-        ValueError: If the activation is unknown or a value is impossible.
+        ValueError: If the activation is unknown or a value is invalid.
     """
     name = values.get("hidden_act", activation)
     if not isinstance(name, str) or name not in activations:

@@ -1,4 +1,4 @@
-"""Arrays in safetensors files, which hold no code."""
+"""Reads and writes arrays in safetensors files, which cannot hold code."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -14,32 +14,32 @@ from safetensors import SafetensorError, safe_open
 def read_safetensors(
     paths: Iterable[Path],
 ) -> Iterator[tuple[dict[str, tuple[int, ...]], Callable[[str], np.ndarray]]]:
-    """Yields the shapes in files by name, and a function that reads one.
+    """Yields the arrays' shapes by name, and a function that reads an array.
 
     Args:
-        paths: Files of one model; more than one where it is sharded.
+        paths: Files of one model; several if it is sharded.
 
     Raises:
         ValueError: If a file is missing or damaged.
     """
     with contextlib.ExitStack() as stack:
-        owner = {}
+        file_of = {}
         for path in paths:
             if not path.is_file():
                 raise ValueError(
                     f"{path} is missing. Save or copy the model again."
                 )
-            with _explained(path):
+            with _explain_damage(path):
                 file = stack.enter_context(safe_open(path, framework="numpy"))
-                owner |= {name: (file, path) for name in file.keys()}
+                file_of |= {name: (file, path) for name in file.keys()}
         shapes = {
             name: tuple(file.get_slice(name).get_shape())
-            for name, (file, _) in owner.items()
+            for name, (file, _) in file_of.items()
         }
 
         def read(name):
-            file, path = owner[name]
-            with _explained(path):
+            file, path = file_of[name]
+            with _explain_damage(path):
                 return file.get_tensor(name)
 
         yield shapes, read
@@ -56,7 +56,7 @@ def write_safetensors(
 
 
 @contextlib.contextmanager
-def _explained(path):
+def _explain_damage(path):
     try:
         yield
     except SafetensorError as error:

@@ -1,4 +1,4 @@
-"""Where pretrained models come from: directories, archives and hubs."""
+"""Finds pretrained models in directories, archives and hubs."""
 
 import contextlib
 import re
@@ -22,7 +22,7 @@ _ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 @contextlib.contextmanager
 def local_directory(source: str | Path) -> Iterator[Path]:
-    """Yields a local directory for what names a pretrained model.
+    """Yields a local directory with the pretrained model of a source.
 
     Args:
         source: A directory of any format; the output directory of a
@@ -31,8 +31,8 @@ def local_directory(source: str | Path) -> Iterator[Path]:
             a KerasHub preset, such as `albert_base_en_uncased`.
 
     Raises:
-        ValueError: If a hub cannot be reached or knows no such model, or the
-            archive is damaged.
+        ValueError: If a hub cannot be reached or does not have the model, or
+            the archive is damaged.
     """
     path = Path(source)
     if path.is_file() and path.name.endswith(_ARCHIVES):
@@ -48,9 +48,10 @@ def local_directory(source: str | Path) -> Iterator[Path]:
 
 
 def newest_model(directory: Path) -> Path:
-    """The directory, or of a run's directory its newest whole checkpoint.
+    """Returns the newest complete checkpoint of a run directory.
 
-    A run whose checkpoints are elsewhere has its last model in `model`.
+    If the checkpoints are elsewhere, returns the run's final model in
+    `model`; if the directory is not a run's, returns the directory.
     """
     if (directory / keras_format.CONFIG_FILE).is_file():
         return directory
@@ -63,8 +64,8 @@ def newest_model(directory: Path) -> Path:
     ]
     if checkpoints:
         return max(checkpoints, key=_step_of)
-    last = directory / MODEL
-    return last if (last / keras_format.CONFIG_FILE).is_file() else directory
+    final = directory / MODEL
+    return final if (final / keras_format.CONFIG_FILE).is_file() else directory
 
 
 def _step_of(checkpoint):
@@ -73,10 +74,10 @@ def _step_of(checkpoint):
 
 
 def _unpack(archive, directory):
-    """Takes the files of Google's release out of an archive, and no others.
+    """Extracts only the files of Google's release from an archive.
 
-    Files are copied by their last name, so that no path in the archive leads
-    out of the directory.
+    Only the file name of each path is used, so that no path in the archive
+    leads out of the directory.
     """
     wanted = re.compile(
         rf"{re.escape(google_checkpoint.CONFIG_FILE)}|.+\.model"
@@ -86,17 +87,17 @@ def _unpack(archive, directory):
         with tarfile.open(archive) as tar:
             for member in tar:
                 name = Path(member.name).name
-                packed = member.isfile() and tar.extractfile(member)
-                if packed and wanted.fullmatch(name):
-                    with packed, open(directory / name, "wb") as file:
-                        shutil.copyfileobj(packed, file)
+                content = member.isfile() and tar.extractfile(member)
+                if content and wanted.fullmatch(name):
+                    with content, open(directory / name, "wb") as file:
+                        shutil.copyfileobj(content, file)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ValueError(
             f"{archive} is damaged: {error}. Download it again."
         ) from error
     if not google_checkpoint.recognizes(directory):
         raise ValueError(
-            f"{archive} is not a release of ALBERT: it holds no "
+            f"{archive} is not a release of ALBERT: it has no "
             f"{google_checkpoint.CONFIG_FILE}. Pass Google's .tar.gz, or a "
             "directory."
         )
@@ -118,7 +119,7 @@ def _from_hugging_face(source):
             revision=revision or None,
             allow_patterns=[*huggingface.FILES, "*.safetensors*"],
         )
-    except Exception as error:  # of the hub, of the network, of the disk
+    except Exception as error:  # from the hub, the network or the disk
         raise ValueError(_unreachable(source, error)) from error
     return Path(directory)
 
@@ -128,8 +129,8 @@ def _from_keras_hub(source, directory):
         import keras_hub
     except ImportError as error:
         raise ValueError(
-            f"{source} is neither a directory nor, without KerasHub, a "
-            "preset's name. Install it: pip install keras-nlp."
+            f"{source} is not a directory, and KerasHub, which may have a "
+            "preset of this name, is missing: pip install keras-nlp."
         ) from error
     models = keras_hub.models
     known = models.AlbertBackbone.presets
@@ -143,7 +144,7 @@ def _from_keras_hub(source, directory):
         models.AlbertTokenizer.from_preset(source).save_to_preset(
             str(directory)
         )
-    except Exception as error:  # of the hub, of the network, of the disk
+    except Exception as error:  # from the hub, the network or the disk
         raise ValueError(_unreachable(source, error)) from error
     return directory
 
@@ -151,6 +152,6 @@ def _from_keras_hub(source, directory):
 def _unreachable(source, error):
     reason = str(error).strip().split("\n")[0] or type(error).__name__
     return (
-        f"{source} could not be fetched: {reason.rstrip('.')}. Without a "
-        "network, pass the directory of a copy that was downloaded elsewhere."
+        f"{source} could not be fetched: {reason.rstrip('.')}. Without "
+        "network access, pass the directory of a downloaded copy."
     )

@@ -1,16 +1,16 @@
-"""The table of every weight: its name, shape and layout in each format.
+"""The table of all weights: name, shape and layout in each format.
 
-Shapes are given in fields of `AlbertConfig`; `num_classes` is the head's.
-Readers and writers walk this table and know no other names. `{group}` and
-`{block}` count the groups and the blocks in each.
+Shapes are given as fields of `AlbertConfig`; `num_classes` is the head's.
+Readers and writers use only the names in this table. `{group}` and `{block}`
+are the indices of the group and of the block in it.
 
-A format that stores an array otherwise than this package says how:
+A format whose layout differs from this package's has one of these:
 
 - `transposed`: (out, in) for our (in, out).
 - `output_heads`: (H, N, d) for our (H, N d), and (N, d) for (N d,).
 - `input_heads`: (N, d, H) for our (N d, H).
 
-N is `num_heads` and d = H / N; the head is the slow index.
+N is `num_heads` and d = H / N; the head is the slower index.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ POSITIONS, SEGMENTS = "max_sequence_length", "num_segments"
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
-    """Name and layout of a weight in a format."""
+    """Name and layout of a weight in one format."""
 
     name: str
     layout: str = "same"
@@ -32,7 +32,7 @@ class Stored:
 
 @dataclasses.dataclass(frozen=True)
 class Weight:
-    """A weight: this package's name and shape, and where formats keep it."""
+    """A weight: its name and shape here, and how other formats store it."""
 
     name: str
     shape: tuple
@@ -41,7 +41,7 @@ class Weight:
     keras_hub: Stored | None = None
 
     def stored(self, format):
-        """Its `Stored` in a format; None where the format has no such."""
+        """Returns its `Stored` in a format; None if the format lacks it."""
         if format == "keras":
             return Stored(self.name)
         return getattr(self, format)
@@ -68,7 +68,7 @@ def _layer_norm(name, width, google, huggingface, keras_hub):
 def _dense(
     name, shape, google, huggingface, keras_hub, kernel="same", bias="same"
 ):
-    """Kernel and bias; `kernel` and `bias` are their layouts in KerasHub."""
+    """Kernel and bias; `kernel` and `bias` are the layouts in KerasHub."""
     return [
         Weight(
             f"{name}/kernel",
@@ -88,7 +88,7 @@ def _dense(
 
 
 def _classifier(name, shape, google, huggingface, keras_hub=None):
-    """Google keeps these heads as (out, in)."""
+    """Kernel and bias of a head, which Google stores as (out, in)."""
     return [
         Weight(
             f"{name}/kernel",
@@ -144,7 +144,7 @@ EMBEDDINGS = [
         "embeddings_layer_norm",
     ),
 ]
-# Google's model has no projection where E = H.
+# Google's model has no projection if E = H.
 PROJECTION = _dense(
     "backbone/embeddings/projection",
     (E, H),
@@ -188,7 +188,7 @@ BLOCK = [
         f"{_HUGGING_FACE}.ffn",
         f"{_KERAS_HUB}/feedforward_intermediate_dense",
     ),
-    # Google's scopes are nested: the output stands under the intermediate.
+    # Google's scopes are nested: the output is inside the intermediate scope.
     *_dense(
         f"{_OURS}/feed_forward_output",
         (INTERMEDIATE, H),
@@ -204,7 +204,7 @@ BLOCK = [
         f"{_KERAS_HUB}/feedforward_layer_norm",
     ),
 ]
-# The option of this package; no other format has it.
+# For `pre_layer_norm`, which no other format has.
 FINAL_LAYER_NORM = [
     Weight(f"backbone/encoder/final_layer_norm/{name}", (H,))
     for name in ("gamma", "beta")
@@ -243,13 +243,13 @@ SENTENCE_ORDER_HEAD = _classifier(
     "sop_head", (H, 2), "cls/seq_relationship/", "sop_classifier.classifier"
 )
 SPAN_HEAD = _classifier("span_head", (H, 2), "cls/squad/", "qa_outputs")
-# Google's stands beside span heads of another form, which nothing here reads.
+# Google's belongs to a different kind of span head, which is not read here.
 ANSWERABILITY_HEAD = [
     Weight("answerability_head/dense/kernel", ((2, H), H)),
     Weight("answerability_head/dense/bias", (H,)),
     Weight("answerability_head/logit/kernel", (H, 1)),
 ]
-# Of sequences, choices and tokens: the formats call all of them the same.
+# Of sequences, choices and tokens: all have the same name in each format.
 CLASSIFIER = _classifier("classifier", (H, CLASSES), "", "classifier", "logits")
 
 HEADS = {
@@ -262,14 +262,14 @@ HEADS = {
 
 
 def weights_of(config: AlbertConfig) -> list[Weight]:
-    """Every weight that a model of a configuration can have.
+    """Lists every weight that a model of a configuration can have.
 
     Args:
         config: An `AlbertConfig`.
 
     Returns:
-        A list of `Weight` with shapes in numbers; None stands for the number
-        of classes, which is the head's.
+        A list of `Weight` with numeric shapes; None stands for the head's
+        number of classes.
     """
     blocks = [
         (group, block)
@@ -288,7 +288,7 @@ def weights_of(config: AlbertConfig) -> list[Weight]:
 
 
 def stored_shape(shape, layout, num_heads):
-    """Shape that a layout stores for a shape of this package."""
+    """Returns the shape in a layout for a shape in this package."""
     if layout == "transposed":
         return tuple(reversed(shape))
     if layout == "output_heads":
@@ -319,7 +319,7 @@ def _sized(weight, config):
 
 
 def _size(size, config):
-    """A number, that of a field, or (factor, field) for their product."""
+    """Resolves a number, a field, or (factor, field) to a number."""
     if isinstance(size, tuple):
         factor, field = size
         return factor * getattr(config, field)

@@ -1,4 +1,4 @@
-"""Arrays of a format to this package's and back, by the table of names."""
+"""Translates arrays between a format and this package."""
 
 import numpy as np
 
@@ -11,21 +11,21 @@ from albert_keras.conversion.weight_names import (
 
 
 def from_stored(format, config, shapes, read, path, ignored=()):
-    """This package's weights from a format's arrays.
+    """Converts a format's arrays to this package's weights.
 
     Every shape is checked before the first array is read.
 
     Args:
         format: A key of `FORMATS`.
-        config: The `AlbertConfig` that goes with the arrays.
+        config: The `AlbertConfig` of the arrays.
         shapes: Shape of each array by its name in the format.
         read: `name -> array`.
-        path: Where the arrays are, for messages.
-        ignored: Names that carry no weights.
+        path: File of the arrays, for messages.
+        ignored: Names that are not weights.
 
     Returns:
-        float32 arrays by this package's names, and the names that nothing
-        here corresponds to.
+        float32 arrays by this package's names, and the names that match no
+        weight of this package.
 
     Raises:
         ValueError: If the configuration contradicts the arrays, or a weight
@@ -67,11 +67,11 @@ def from_stored(format, config, shapes, read, path, ignored=()):
 def to_stored(
     format: str, config: AlbertConfig, weights: dict[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """A format's arrays from this package's weights.
+    """Converts this package's weights to a format's arrays.
 
     Returns:
         Arrays by the format's names, and the names of the weights that the
-        format has no place for.
+        format cannot store.
     """
     arrays, placed = {}, set()
     for weight in weights_of(config):
@@ -98,26 +98,26 @@ def _check_shape(path, name, received, expected):
         raise ValueError(
             f"{path} does not fit the configuration: {name} has shape "
             f"{received} in the file and {expected} by the configuration. "
-            "Check that both are of the same model."
+            "Check that both belong to the same model."
         )
 
 
 def _check_encoder(format, path, missing, left_over):
-    """The encoder must be there, whole, and no larger than configured."""
+    """Raises unless the file has exactly the configured encoder."""
     needed = ("backbone/embeddings/", "backbone/encoder/")
     absent = [stored for ours, stored in missing if ours.startswith(needed)]
     if absent:
         raise ValueError(
             f"{path} does not fit the configuration: it has no "
             f"{_listed(absent)}. Check the groups and inner repetitions of "
-            "the configuration, and that the file is whole."
+            "the configuration, and that the file is complete."
         )
     prefix = BLOCK[0].stored(format).name.split("{")[0]
     extra = sorted(name for name in left_over if name.startswith(prefix))
     if extra:
         raise ValueError(
             f"{path} does not fit the configuration: it has blocks that the "
-            f"configuration does not name: {_listed(extra)}. Check the "
+            f"configuration does not have: {_listed(extra)}. Check the "
             "groups and inner repetitions of the configuration."
         )
 

@@ -1,4 +1,4 @@
-"""From text to training batches, on the way that a text takes."""
+"""Reading text, preparing corpora, pretraining batches and task data."""
 
 import lazy_loader
 

@@ -1,8 +1,8 @@
-"""Random numbers that depend on where they are used, and on nothing else.
+"""Stateless random numbers: each is a function of where it is used.
 
 A value is a hash of (seed, stream, row, column), so any row of any step can
-be drawn at once, in any process and order: a resumed run, another rank and a
-larger batch see the same numbers.
+be drawn directly, in any process and order: a resumed run, another rank and a
+larger batch get the same numbers.
 """
 
 import zlib
@@ -14,12 +14,12 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 
 def uniform(seed: int, stream: str, rows: Any, columns: int) -> np.ndarray:
-    """Independent uniform numbers for a grid.
+    """Draws independent uniform numbers for a grid.
 
     Args:
         seed: Non-negative integer.
-        stream: Name of the purpose; each has numbers of its own.
-        rows: Integers `(R,)`, the identity of each row.
+        stream: Name of the purpose; streams are independent.
+        rows: Integers `(R,)` that identify the rows.
         columns: Number of columns C.
 
     Returns:
@@ -30,11 +30,11 @@ def uniform(seed: int, stream: str, rows: Any, columns: int) -> np.ndarray:
 
 
 def uniform_at(seed: int, stream: str, rows: Any, columns: Any) -> np.ndarray:
-    """The numbers of a grid at some places only.
+    """Draws the numbers of `uniform` at given rows and columns.
 
     Args:
         seed, stream: As for `uniform`.
-        rows, columns: Integers of shapes that broadcast.
+        rows, columns: Integers of broadcastable shapes.
 
     Returns:
         float64 of the broadcast shape in [0, 1).
@@ -48,19 +48,19 @@ def uniform_at(seed: int, stream: str, rows: Any, columns: Any) -> np.ndarray:
 
 
 def permute(positions, size, seed, epochs):
-    """Where a pseudo-random permutation of `range(size)` puts positions.
+    """Maps positions through a pseudo-random permutation of `range(size)`.
 
-    A Feistel network over the next power of four, walked on until the value
-    is below `size`: no table, any position at once.
+    A Feistel network over the next power of four, applied again until the
+    value is below `size` (cycle walking): any position without a table.
 
     Args:
         positions: Integers `(R,)` below `size`.
         size: Length of the permutation.
         seed: Non-negative integer.
-        epochs: Integers `(R,)`; each epoch is a permutation of its own.
+        epochs: Integers `(R,)`; each epoch has its own permutation.
 
     Returns:
-        int64 `(R,)`, distinct for distinct positions of an epoch.
+        int64 `(R,)`, distinct for distinct positions in the same epoch.
     """
     half_bits = np.uint64(max(1, (int(size - 1).bit_length() + 1) // 2))
     low = np.uint64((1 << int(half_bits)) - 1)
@@ -69,9 +69,9 @@ def permute(positions, size, seed, epochs):
     outside = np.ones(values.shape, bool)
     while outside.any():
         left, right = values[outside] >> half_bits, values[outside] & low
-        for number in range(4):
+        for round_number in range(4):
             with np.errstate(over="ignore"):
-                key = keys[outside] + np.uint64(number)
+                key = keys[outside] + np.uint64(round_number)
                 left, right = right, left ^ (mix(right ^ mix(key)) & low)
         values[outside] = (left << half_bits) | right
         outside = values >= np.uint64(size)

@@ -1,1 +1,1 @@
-"""What a trained model is worth, in numbers and figures."""
+"""Metrics and predictions of trained models."""

@@ -1,4 +1,4 @@
-"""Filling in `[MASK]`ed pieces."""
+"""Predicts the tokens behind `[MASK]` in a text."""
 
 import dataclasses
 from typing import Any
@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from albert_keras.tokenization.tokenizer import WORD_START, AlbertTokenizer
+from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
+from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 MASK = "[MASK]"
 
 
 @dataclasses.dataclass(frozen=True)
 class Fill:
-    """A piece for a mask and its probability."""
+    """A token for a mask and its probability."""
 
     piece: str
     probability: float
@@ -22,17 +23,17 @@ class Fill:
 def fill_masks(
     model: Any, tokenizer: AlbertTokenizer, text: str, top: int = 5
 ) -> list[list[Fill]]:
-    """The likeliest pieces for each `[MASK]` in a text.
+    """Predicts the most likely tokens for each `[MASK]` in a text.
 
     Args:
         model: An `AlbertForMaskedLM` or `AlbertForPretraining`.
         tokenizer: The `AlbertTokenizer` of its vocabulary.
-        text: A string with `[MASK]` once or more.
-        top: Pieces for each mask.
+        text: A string with at least one `[MASK]`.
+        top: Number of tokens per mask.
 
     Returns:
-        For each mask a list of `Fill`, the likeliest first. The word-start
-        marker of a piece is shown as it is.
+        For each mask a list of `Fill`s, the most likely first. A token keeps
+        its word-start marker.
 
     Raises:
         ValueError: If there is no mask, or the text is too long.
@@ -61,13 +62,13 @@ def fill_masks(
 
 
 def _encode_with_masks(tokenizer, text):
-    """Encodes what is between the masks; typed text never is a mask."""
+    """Encodes the parts between masks: the tokenizer does not parse masks."""
     ids = [tokenizer.cls_id]
-    for number, part in enumerate(text.split(MASK)):
-        if number:
+    for index, part in enumerate(text.split(MASK)):
+        if index:
             ids.append(tokenizer.mask_id)
         encoded = tokenizer.encode([part])[0]
-        if number and part and not part[0].isspace():
+        if index and part and not part[0].isspace():
             encoded = _without_word_start(tokenizer, encoded)
         ids += encoded
     return np.array([*ids, tokenizer.sep_id], "int32")
@@ -75,6 +76,6 @@ def _encode_with_masks(tokenizer, text):
 
 def _without_word_start(tokenizer, ids):
     """SentencePiece begins each text with a word, a comma does not."""
-    if ids and tokenizer.id_to_piece(ids[0]) == WORD_START:
+    if ids and tokenizer.id_to_piece(ids[0]) == SPACE_SYMBOL:
         return ids[1:]
     return ids

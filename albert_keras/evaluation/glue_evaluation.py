@@ -1,4 +1,4 @@
-"""A model's scores on GLUE, and its predictions for the benchmark."""
+"""Evaluates models on GLUE and writes predictions for the benchmark."""
 
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,18 @@ from albert_keras.files.atomic_write import atomic_file
 
 
 class GlueEvaluation(TaskEvaluation):
-    """Predicts for the development sets of a task, and scores.
+    """Predicts for a task's development sets and computes the scores.
 
-    With several, as MNLI has, each score has the end of the set's name, such
-    as `accuracy_matched`, and their mean has none.
+    With several sets, as in MNLI, each score's name ends in the set's suffix,
+    such as `accuracy_matched`, and the mean over the sets has no suffix.
 
     Args:
         task: A `GlueTask`.
-        dev_sets: By the end of the name pairs of `GlueRows` and their
-            `LabelledTexts`.
-        batch_size: Rows at a time on each rank.
+        dev_sets: Pairs of `GlueRows` and their `LabelledTexts`, by suffix.
+        batch_size: Rows per batch on each device.
 
     Attributes:
-        predictions: Class ids or scores by development set, of the last call.
+        predictions: Class ids or scores of the last call, by suffix.
     """
 
     def __init__(
@@ -42,19 +41,21 @@ class GlueEvaluation(TaskEvaluation):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        ends = [f"_{end}" for end in self.dev_sets if end]
+        suffixes = ["", *(f"_{name}" for name in self.dev_sets if name)]
         return tuple(
-            f"{name}{end}" for end in ("", *ends) for name in self.task.metrics
+            f"{metric}{suffix}"
+            for suffix in suffixes
+            for metric in self.task.metrics
         )
 
     def evaluate(self, model, progress):
         results = {}
-        for end, (rows, examples) in self.dev_sets.items():
+        for suffix, (rows, examples) in self.dev_sets.items():
             predictions = glue_predictions(
                 self.task, model, examples, self.batch_size, progress
             )
-            self.predictions[end] = predictions
-            results[end] = glue_metrics(self.task, rows.labels, predictions)
+            self.predictions[suffix] = predictions
+            results[suffix] = glue_metrics(self.task, rows.labels, predictions)
         if len(results) == 1:
             return next(iter(results.values()))
         means = {
@@ -62,53 +63,53 @@ class GlueEvaluation(TaskEvaluation):
             for name in self.task.metrics
         }
         return means | {
-            f"{name}_{end}": score
-            for end, scores in results.items()
+            f"{name}_{suffix}": score
+            for suffix, scores in results.items()
             for name, score in scores.items()
         }
 
     def write_predictions(self, directory: Path) -> None:
-        for end, (rows, _) in self.dev_sets.items():
+        for suffix, (rows, _) in self.dev_sets.items():
             write_predictions(
                 Path(directory) / predictions_file(rows.path),
                 self.task,
                 rows,
-                self.predictions[end],
+                self.predictions[suffix],
                 with_labels=True,
             )
 
 
 def glue_predictions(task, model, examples, batch_size=32, progress=None):
-    """Class ids, or scores for regression, `(N,)` on every rank."""
+    """Predicts class ids, or scores for regression: `(N,)` on every rank."""
     rows = predict_rows(model, examples, batch_size, progress)
     logits = np.stack(rows)  # (N, C)
     return logits.argmax(axis=-1) if task.classes else logits[:, 0]
 
 
 def predictions_file(path: Path) -> str:
-    """Name of the file with the predictions for a development set."""
+    """Name of the file with a development set's predictions."""
     return f"{Path(path).stem}_predictions.tsv"
 
 
 def write_predictions(path, task, rows, predictions, with_labels=False):
-    """Writes a file as the benchmark's server takes it.
+    """Writes a file in the format of the benchmark's server.
 
     Args:
-        path: The `.tsv`.
+        path: The `.tsv` file.
         task: A `GlueTask`.
         rows: `GlueRows`.
-        predictions: Class ids, or scores, which are kept within 0 to 5.
-        with_labels: Whether to add the right labels, for people to read.
+        predictions: Class ids, or scores, which are clipped to 0 to 5.
+        with_labels: Whether to add a column with the labels, for inspection.
     """
 
-    def shown(value):
+    def to_text(value):
         if task.classes:
             return task.classes[value]
         return f"{min(max(float(value), 0.0), 5.0):.3f}"
 
-    columns = [rows.indices, map(shown, predictions)]
+    columns = [rows.indices, map(to_text, predictions)]
     if with_labels:
-        columns.append(map(shown, rows.labels))
+        columns.append(map(to_text, rows.labels))
     header = ("index", "prediction", "label")[: len(columns)]
     with atomic_file(path, encoding="utf-8") as file:
         for cells in (header, *zip(*columns, strict=True)):

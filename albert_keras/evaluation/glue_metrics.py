@@ -1,6 +1,6 @@
-"""GLUE's scores, by scikit-learn and SciPy.
+"""GLUE's metrics, computed by scikit-learn and SciPy.
 
-As fractions; the benchmark shows them times a hundred.
+They are fractions; the benchmark shows them multiplied by 100.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from sklearn import metrics
 def glue_metrics(
     task: Any, labels: np.ndarray, predictions: np.ndarray
 ) -> dict[str, float]:
-    """The scores of predictions.
+    """Computes the metrics of a task.
 
     Args:
         task: A `GlueTask`.
@@ -31,29 +31,29 @@ def glue_metrics(
 
 
 def f1(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """F1 of the class 1; 0 where nothing is or is said to be of it."""
+    """F1 of class 1; 0 if it occurs in neither labels nor predictions."""
     return metrics.f1_score(labels, predictions, zero_division=0.0)
 
 
 def matthews(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Matthews' correlation; 0 where either is constant."""
+    """Matthews correlation; 0 if labels or predictions are constant."""
     if np.ptp(labels) == 0 or np.ptp(predictions) == 0:
         return 0.0
     return metrics.matthews_corrcoef(labels, predictions)
 
 
 def pearson(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Pearson's correlation; 0 where either is constant."""
+    """Pearson correlation; 0 if labels or predictions are constant."""
     return _correlation(stats.pearsonr, labels, predictions)
 
 
 def spearman(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Spearman's rank correlation; 0 where either is constant."""
+    """Spearman rank correlation; 0 if labels or predictions are constant."""
     return _correlation(stats.spearmanr, labels, predictions)
 
 
 def _correlation(function, labels, predictions):
-    # In float64: SciPy takes values that differ by rounding for constant.
+    # In float64: SciPy treats values that differ only by rounding as constant.
     labels, predictions = labels.astype(float), predictions.astype(float)
     if np.ptp(labels) == 0 or np.ptp(predictions) < 1e-9:
         return 0.0

@@ -1,46 +1,47 @@
-"""How far two models' outputs are apart."""
+"""Compares the outputs of two models."""
 
 import numpy as np
 from keras import ops
 
 
 def compare_outputs(first, second, batch_size=4, seed=0):
-    """The largest differences between two models on the same random input.
+    """Finds the largest differences between two models on a random input.
 
-    The input has every length from a few tokens to the longest, so that
-    padding takes part, and two segments.
+    The input has two segments and rows from a quarter of the length to the
+    full length, so that padding takes part.
 
     Args:
         first, second: Two of this package's models of the same size.
         batch_size: Rows of the input.
-        seed: Of the input.
+        seed: Seed of the input.
 
     Returns:
         The largest absolute difference of each output that both have.
 
     Raises:
-        ValueError: If the models are of different size, or have no output in
-            common.
+        ValueError: If the models' vocabularies differ in size, or they have
+            no output in common.
     """
     if first.config.vocabulary_size != second.config.vocabulary_size:
         raise ValueError(
-            "The models must have the same vocabulary. Received: "
+            "The models must have vocabularies of the same size. Received: "
             f"{first.config.vocabulary_size} and "
-            f"{second.config.vocabulary_size} pieces."
+            f"{second.config.vocabulary_size} tokens."
         )
     inputs = random_inputs(first.config, batch_size, seed)
-    one, other = all_outputs(first, inputs), all_outputs(second, inputs)
-    common = [name for name in one if name in other]
+    outputs = all_outputs(first, inputs)
+    others = all_outputs(second, inputs)
+    common = [name for name in outputs if name in others]
     if not common:
         raise ValueError(
             "The models have no output in common. Received: "
-            f"{sorted(one)} and {sorted(other)}."
+            f"{sorted(outputs)} and {sorted(others)}."
         )
-    return {name: _distance(one[name], other[name]) for name in common}
+    return {name: _distance(outputs[name], others[name]) for name in common}
 
 
 def random_inputs(config, batch_size=4, seed=0, length=64):
-    """A padded batch of random ids in two segments, with masked positions."""
+    """Makes a padded batch of random ids in two segments, with masks."""
     rng = np.random.default_rng(seed)
     length = min(length, config.max_sequence_length)
     shape = (batch_size, length)
@@ -59,7 +60,7 @@ def random_inputs(config, batch_size=4, seed=0, length=64):
 
 
 def all_outputs(model, inputs):
-    """The outputs of a model and of its backbone, at the real positions."""
+    """Returns the outputs of a model and its backbone, without padding."""
     backbone = getattr(model, "backbone", model)
     outputs = dict(backbone(inputs))
     if backbone is not model and "Choice" not in type(model).__name__:

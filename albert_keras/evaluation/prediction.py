@@ -1,4 +1,4 @@
-"""What a model says of each example, on every rank."""
+"""Predicts for a set of examples, with the ranks sharing the work."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,20 +9,21 @@ from albert_keras.data.tasks.example_batches import EvaluationBatches, Examples
 from albert_keras.kernels import can_fuse
 from albert_keras.training import distributed
 
-# A batch's activations stay in a CPU's caches: 4 rows of 384 pieces were 8%
-# faster than 8, and 8 of 192 faster than 5 or 11 (`base`, bfloat16). Its
-# kernels are not compiled for a shape, so lengths need hardly be rounded.
+# A batch's activations fit into a CPU's caches: 4 rows of 384 tokens were 8%
+# faster than 8, and 8 of 192 faster than 5 or 11 (`base`, bfloat16). CPU
+# kernels are not compiled per shape, so lengths are only rounded to 8.
 _ON_CPU = {"max_tokens": 1536, "padding_multiple": 8}
 
 
 def batches_of_this_rank(
     examples: Examples, batch_size: int, padding_multiple: int | None = None
 ) -> EvaluationBatches:
-    """The `EvaluationBatches` of this rank's share, for all its devices.
+    """Makes the `EvaluationBatches` of this rank's share of the examples.
 
     Args:
-        examples, batch_size: See there; the rows are those of each device.
-        padding_multiple: See there; None for what suits the device.
+        examples: See `EvaluationBatches`.
+        batch_size: Rows per batch on each device of this rank.
+        padding_multiple: See `EvaluationBatches`; None chooses by device.
     """
     kwargs = dict(_ON_CPU) if can_fuse() else {}
     if padding_multiple is not None:
@@ -43,14 +44,14 @@ def predict_rows(
     progress: Callable[[int], None] | None = None,
     pick: Callable[[np.ndarray], np.ndarray] = lambda logits: logits,
 ) -> list[np.ndarray]:
-    """Predicts for each example, the ranks sharing the work.
+    """Predicts the logits of each example.
 
     Args:
-        model: A model whose output is `logits`.
+        model: A model with the output `logits`.
         examples: `Examples`.
-        batch_size: Rows at a time on each device.
+        batch_size: Rows per batch on each device.
         progress: Called with the number of rows done on this rank.
-        pick: What to keep of a batch's float32 logits `(B, ...)`.
+        pick: Reduces a batch's float32 logits `(B, ...)` to what is kept.
 
     Returns:
         A list of N arrays, on every rank.

@@ -1,4 +1,4 @@
-"""A model's answers to RACE's questions, and its accuracy."""
+"""Evaluates models on RACE and writes their answers."""
 
 import json
 from pathlib import Path
@@ -14,14 +14,15 @@ PREDICTIONS_FILE = "predictions.json"
 
 
 class RaceEvaluation(TaskEvaluation):
-    """Answers all questions; accuracy over all, and by school.
+    """Answers all questions; accuracy over all, and per school level.
 
     Args:
         choices: `RaceChoices` with answers.
-        batch_size: Questions at a time on each rank.
+        batch_size: Questions per batch on each device.
 
     Attributes:
-        predictions: Option picked for each question, of the last call.
+        predictions: Index of each question's chosen option, from the last
+            call.
     """
 
     metric = "accuracy"
@@ -42,12 +43,12 @@ class RaceEvaluation(TaskEvaluation):
         )
         race = self.choices.race
         levels = np.array([race.levels[q.passage] for q in race.questions])
-        right = self.predictions == self.choices.labels
-        results = {"accuracy": float(right.mean())}
+        is_correct = self.predictions == self.choices.labels
+        results = {"accuracy": float(is_correct.mean())}
         for level in LEVELS:
             if (levels == level).any():
-                share = right[levels == level].mean()
-                results[f"accuracy_{level}"] = float(share)
+                accuracy = is_correct[levels == level].mean()
+                results[f"accuracy_{level}"] = float(accuracy)
         return results
 
     def write_predictions(self, directory: Path) -> None:
@@ -55,17 +56,17 @@ class RaceEvaluation(TaskEvaluation):
 
 
 def race_predictions(model, choices, batch_size=32, progress=None):
-    """Option picked for each question, int `(N,)` on every rank."""
+    """Chooses an option for each question: ints `(N,)` on every rank."""
     rows = predict_rows(model, choices, batch_size, progress)
     return np.stack(rows).argmax(axis=-1)
 
 
 def write_predictions(directory, race, predictions):
-    """Writes the letters of each passage, as the files have them."""
+    """Writes the letters of the chosen options by passage, as RACE does."""
     answers = {}
-    for question, picked in zip(race.questions, predictions, strict=True):
+    for question, option in zip(race.questions, predictions, strict=True):
         passage = race.passage_ids[question.passage]
-        answers.setdefault(passage, []).append(LETTERS[picked])
+        answers.setdefault(passage, []).append(LETTERS[option])
     path = Path(directory) / PREDICTIONS_FILE
     with atomic_file(path, encoding="utf-8") as file:
         json.dump(answers, file, indent=2, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""From span logits of windows to answers, in SQuAD's prediction files."""
+"""Decodes span logits into answers and writes SQuAD's prediction files."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ PREDICTIONS_FILE = "predictions.json"
 NBEST_FILE = "nbest_predictions.json"
 NULL_ODDS_FILE = "null_odds.json"
 PREDICTION_FILES = (PREDICTIONS_FILE, NBEST_FILE, NULL_ODDS_FILE)
-# Several spans of a question may have the same text.
+# Spans to look at per answer, since several may have the same text.
 _SPANS_PER_ANSWER = 4
 
 
@@ -32,15 +32,15 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class SquadPredictions:
-    """Answers by the ids of their questions.
+    """Answers by question id.
 
     Attributes:
-        best: The best stretch of text for each question.
-        nbest: For each the likeliest answers, best first: dictionaries with
-            `text`, `probability`, `start_logit`, `end_logit`. In version 2.0
-            the empty answer is among them.
-        null_odds: How much likelier it is that there is no answer, a
-            difference of logits. Empty in version 1.1.
+        best: The best non-null answer to each question.
+        nbest: The most likely answers to each question, best first:
+            dictionaries with `text`, `probability`, `start_logit`,
+            `end_logit`. In version 2.0 the empty answer is among them.
+        null_odds: Log-odds that a question has no answer (a difference of
+            logits). Empty in version 1.1.
     """
 
     best: dict
@@ -48,14 +48,14 @@ class SquadPredictions:
     null_odds: dict
 
     def answers(self, threshold=0.0):
-        """The answers, empty where the null odds are above the threshold."""
+        """Returns the answers: empty if the null odds exceed the threshold."""
         return {
             key: "" if self.null_odds.get(key, -math.inf) > threshold else text
             for key, text in self.best.items()
         }
 
     def write(self, directory, threshold=0.0):
-        """Writes the files that the official script reads.
+        """Writes the files that the official scripts read.
 
         `predictions.json`, `nbest_predictions.json` and, in version 2.0,
         `null_odds.json`.
@@ -77,23 +77,23 @@ class SquadPredictions:
 
 
 class SpanDecoder:
-    """Collects the outputs of windows and makes answers of them.
+    """Collects the outputs of windows and decodes them into answers.
 
-    Every stretch of at most `max_answer_length` pieces of a window is
-    considered, scored by the sum of its two logits; Google's release looks
-    only at those between the 20 best starts and 20 best ends. A stretch counts
-    in the window that has the most text around its first piece. Of equal texts
-    the best stays.
+    Considers every span of at most `max_answer_length` tokens of a window,
+    with the sum of its two logits as the score; Google's release considers
+    only the 20 best starts and 20 best ends. A span counts in the window with
+    the most context around its first token. Of spans with the same text, the
+    best is kept.
 
     Without an answerability head the null odds are the score of [CLS] minus
-    that of the best stretch, in the window where [CLS] scores least (Devlin et
-    al. 2018, section 4.3). With one they are its logit for "no answer", in the
-    window where that is least.
+    that of the best span, in the window with the lowest score of [CLS] (Devlin
+    et al. 2018, section 4.3). With a head they are its logit for "no answer",
+    in the window where that is lowest.
 
     Args:
-        windows: The `SquadWindows` that are decoded.
-        n_best: Answers to keep for each question.
-        max_answer_length: Pieces of the longest answer.
+        windows: The `SquadWindows` to decode.
+        n_best: Number of answers to keep per question.
+        max_answer_length: Maximum number of tokens in an answer.
     """
 
     def __init__(self, windows, n_best=20, max_answer_length=30):
@@ -116,34 +116,34 @@ class SpanDecoder:
         """Adds the outputs of some windows.
 
         Args:
-            indices: Of the windows, integers `(B,)`.
-            outputs: What `AlbertForQuestionAnswering` returns for them.
+            indices: Indices of the windows, integers `(B,)`.
+            outputs: Outputs of `AlbertForQuestionAnswering` for them.
         """
         start, end = (
             np.asarray(outputs[name], "float32")
             for name in ("start_logits", "end_logits")
         )
         null = zip(start[:, 0].tolist(), end[:, 0].tolist(), strict=True)
-        odds = [None] * len(indices)
+        head_odds = [None] * len(indices)
         if "answerable_logits" in outputs:
-            odds = (
+            head_odds = (
                 -np.asarray(outputs["answerable_logits"], "float32")
             ).tolist()
         begin = self.windows.context_begin[indices]
         spans = best_spans(
             start,
             end,
-            # Positions in the row of the pieces that may start and may end.
+            # Positions in the row of tokens that may start and end an answer.
             begin + self._first[indices],
             begin + self._end[indices],
             begin + self.windows.length[indices],
             self.max_answer_length,
             _SPANS_PER_ANSWER * self.n_best,
         )
-        for row, (window, logits, odd) in enumerate(
-            zip(indices.tolist(), null, odds, strict=True)
+        for row, (window, logits, odds) in enumerate(
+            zip(indices.tolist(), null, head_odds, strict=True)
         ):
-            self._add_window(window, logits, odd, begin[row], spans[row])
+            self._add_window(window, logits, odds, begin[row], spans[row])
 
     def _add_window(self, window, null_logits, odds, begin, spans):
         question = int(self.windows.question[window])
@@ -151,33 +151,33 @@ class SpanDecoder:
         found = self._candidates.setdefault(question, [])
         for first, last, start_logit, end_logit in spans:
             text = self.windows.text_of(window, first + shift, last + shift)
-            # A piece may be nothing but the start of a word.
+            # A token may be a word-start marker only.
             if text := text.strip():
                 found.append(Candidate(text, start_logit, end_logit))
-        # With a head the window that is surest of an answer counts.
-        rank = sum(null_logits) if odds is None else odds
-        null = rank, odds, Candidate("", *null_logits)
-        self._keep_least_null(question, null)
+        # With a head, the window that is surest of an answer counts.
+        sort_key = sum(null_logits) if odds is None else odds
+        null = sort_key, odds, Candidate("", *null_logits)
+        self._keep_lowest_null(question, null)
 
-    def _keep_least_null(self, question, null):
+    def _keep_lowest_null(self, question, null):
         earlier = self._null.get(question)
         if earlier is None or null[0] < earlier[0]:
             self._null[question] = null
 
     def state(self):
-        """What was collected, without the windows, to send to another rank."""
+        """Returns what was collected, without the windows, to send it."""
         return self._candidates, self._null
 
     def merge(self, state):
-        """Takes over what a decoder of the same windows collected."""
+        """Adds the `state` of a decoder of the same windows."""
         candidates, nulls = state
         for question, found in candidates.items():
             self._candidates.setdefault(question, []).extend(found)
         for question, null in nulls.items():
-            self._keep_least_null(question, null)
+            self._keep_lowest_null(question, null)
 
     def finish(self):
-        """The `SquadPredictions` of all questions that were added."""
+        """Returns the `SquadPredictions` of all questions added."""
         best, nbest, null_odds = {}, {}, {}
         questions = self.windows.squad.questions
         is_version_2 = self.windows.squad.version == "2.0"
@@ -185,7 +185,7 @@ class SpanDecoder:
             key = questions[index].id
             ranked = _distinct(self._candidates[index])[: self.n_best]
             _, odds, null = self._null[index]
-            # A paragraph without any text has no answer but the empty one.
+            # A paragraph without text only has the empty answer.
             top = ranked[0] if ranked else Candidate("", -1e4, -1e4)
             best[key] = top.text
             if is_version_2:
@@ -199,19 +199,19 @@ class SpanDecoder:
 
 
 def best_spans(start, end, first, last_start, stop, max_length, n_best):
-    """The spans with the highest sums of logits, row by row.
+    """Finds the spans with the highest sums of logits in each row.
 
     Args:
         start, end: Logits `(B, T)`.
-        first, last_start: Integers `(B,)`; a span starts at `first` or
-            behind, and before `last_start`.
-        stop: Integers `(B,)`; it ends before.
-        max_length: Positions of the longest span.
-        n_best: Spans to find.
+        first, last_start: Integers `(B,)`; a span starts at `first` or later,
+            and before `last_start`.
+        stop: Integers `(B,)`; a span ends before `stop`.
+        max_length: Maximum number of positions in a span.
+        n_best: Number of spans to find.
 
     Returns:
         For each row a list of (start, end, start logit, end logit), best
-        first; fewer than `n_best` where there are fewer.
+        first; shorter than `n_best` if there are fewer spans.
     """
     rows, width = start.shape
     column = np.arange(width)
@@ -228,11 +228,11 @@ def best_spans(start, end, first, last_start, stop, max_length, n_best):
     found = np.take_along_axis(scores, top, 1)
     results = []
     for row in range(rows):
-        # By score, then by place, so that ties do not depend on the padding.
+        # By score, then by index, so that ties do not depend on the padding.
         order = np.lexsort((top[row], -found[row]))
         spans = []
-        for place in top[row][order][np.isfinite(found[row][order])].tolist():
-            t, n = divmod(place, max_length)
+        for index in top[row][order][np.isfinite(found[row][order])].tolist():
+            t, n = divmod(index, max_length)
             spans.append(
                 (t, t + n, float(start[row, t]), float(end[row, t + n]))
             )
@@ -241,16 +241,16 @@ def best_spans(start, end, first, last_start, stop, max_length, n_best):
 
 
 def ranges_of_most_context(windows):
-    """The pieces of each window that no other window has more text around.
+    """Finds the tokens of each window that have no more context in another.
 
-    A piece has min(pieces to the left, pieces to the right) + 0.01 (length
-    of the window) of context in a window (Google's release).
+    A token's context in a window is min(tokens to the left, tokens to the
+    right) + 0.01 (length of the window), as in Google's release.
 
     Args:
         windows: `SquadWindows`.
 
     Returns:
-        (first, end), integers `(W,)`, counted in the window.
+        (first, end), integers `(W,)`, relative to the window's start.
     """
     first = np.zeros(len(windows), "int64")
     end = windows.length.copy()
@@ -260,24 +260,23 @@ def ranges_of_most_context(windows):
             continue
         start = windows.start[one:following, None]
         length = windows.length[one:following, None]
-        piece = np.arange(int((start + length).max()))
-        left, right = piece - start, start + length - 1 - piece
+        token = np.arange(int((start + length).max()))
+        left, right = token - start, start + length - 1 - token
         context = np.minimum(left, right) + 0.01 * length
         context[(left < 0) | (right < 0)] = -np.inf
         best = context.argmax(axis=0)
-        for number in range(following - one):
-            pieces = np.flatnonzero(best == number)
-            window = one + number
-            if pieces.size:
-                first[window] = pieces[0] - windows.start[window]
-                end[window] = pieces[-1] + 1 - windows.start[window]
+        for window in range(one, following):
+            tokens = np.flatnonzero(best == window - one)
+            if tokens.size:
+                first[window] = tokens[0] - windows.start[window]
+                end[window] = tokens[-1] + 1 - windows.start[window]
             else:
                 end[window] = 0
     return first, end
 
 
 def _distinct(candidates):
-    """Candidates best first, each text once."""
+    """Sorts candidates, best first, and keeps each text once."""
     by_text = {}
     for candidate in sorted(candidates, key=lambda c: -c.score):
         by_text.setdefault(candidate.text, candidate)
@@ -285,7 +284,7 @@ def _distinct(candidates):
 
 
 def _with_probabilities(candidates):
-    """As dictionaries, with the softmax of their scores."""
+    """Candidates as dictionaries, with the softmax of their scores."""
     scores = np.array([candidate.score for candidate in candidates], "float64")
     p = np.exp(scores - scores.max())
     return [

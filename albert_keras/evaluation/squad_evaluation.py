@@ -1,4 +1,4 @@
-"""A model's answers to the questions of a SQuAD file, and their scores."""
+"""Answers the questions of a SQuAD file with a model and scores them."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from albert_keras.training import distributed
 
 
 class SquadEvaluation(TaskEvaluation):
-    """Answers all questions of a file, and scores as the official scripts do.
+    """Answers all questions of a file and scores them as the official scripts.
 
     The metrics, percentages and counts, have the scripts' names. In version
-    2.0 the best thresholds are those for the null odds of answers that are
-    all given, as in Google's release.
+    2.0 the best thresholds are computed with a non-null answer to every
+    question, as in Google's release.
 
     Args:
         windows: `SquadWindows` of a file with answers.
-        batch_size: Windows at a time on each device.
+        batch_size: Windows per batch on each device.
         threshold: Null odds above which an answer is empty.
         **decoding: Further arguments of `answer`.
 
@@ -52,7 +52,7 @@ class SquadEvaluation(TaskEvaluation):
         self.predictions = answer(
             model, self.windows, self.batch_size, progress, **self.decoding
         )
-        # All given: where none is to be, the null odds tell.
+        # Score the non-null answers; the null odds decide which become empty.
         return squad_metrics(
             self.windows.squad,
             self.predictions.best,
@@ -62,7 +62,9 @@ class SquadEvaluation(TaskEvaluation):
 
     def write_predictions(self, directory: Path) -> None:
         if self.predictions is None:
-            raise ValueError("There are no predictions: call first.")
+            raise ValueError(
+                "There are no predictions yet. Call the evaluation first."
+            )
         self.predictions.write(directory, self.threshold)
 
 
@@ -74,15 +76,18 @@ def answer(
     padding_multiple=None,
     **decoding,
 ):
-    """A model's `SquadPredictions` for all questions, on every rank.
+    """Answers all questions with a model.
 
     Args:
         model: An `AlbertForQuestionAnswering`.
         windows: The `SquadWindows` of the questions.
-        batch_size: Windows at a time on each device.
+        batch_size: Windows per batch on each device.
         progress: Called with the number of windows done on this rank.
         padding_multiple: See `batches_of_this_rank`.
         **decoding: `n_best` and `max_answer_length` of `SpanDecoder`.
+
+    Returns:
+        `SquadPredictions`, on every rank.
     """
     batches = batches_of_this_rank(windows, batch_size, padding_multiple)
     decoder = SpanDecoder(windows, **decoding)

@@ -2,9 +2,9 @@
 
     python -m albert_keras.evaluation.squad_metrics DATA.json PREDICTIONS.json
 
-prints what evaluate-v2.0.py prints for a file of version 2.0, and what
-evaluate-v1.1.py prints for one of version 1.1, to the last digit. The rules
-are those of the scripts published at https://rajpurkar.github.io/SQuAD-explorer.
+prints the output of evaluate-v2.0.py for a file of version 2.0, and that of
+evaluate-v1.1.py for a file of version 1.1, to the last digit. The scripts are
+published at https://rajpurkar.github.io/SQuAD-explorer.
 """
 
 import argparse
@@ -26,24 +26,24 @@ _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 @functools.lru_cache(maxsize=1 << 18)
 def normalize_answer(text: str) -> str:
-    """Lower case, without punctuation, articles and needless white space."""
+    """Lowercases text and drops punctuation, articles and extra white space."""
     text = text.lower().translate(_WITHOUT_PUNCTUATION)
     return " ".join(_ARTICLES.sub(" ", text).split())
 
 
 def exact_score(gold: str, predicted: str) -> float:
-    """1 where both are equal once normalized, else 0."""
+    """1 if both texts are equal once normalized, else 0."""
     return int(normalize_answer(gold) == normalize_answer(predicted))
 
 
 @functools.lru_cache(maxsize=1 << 18)
 def f1_score(gold: str, predicted: str, empty_counts: bool = True) -> float:
-    """Harmonic mean of precision and recall of the words.
+    """Harmonic mean of the words' precision and recall.
 
     Args:
         gold, predicted: Texts.
-        empty_counts: Whether two texts without a word agree, as in version
-            2.0; in 1.1 they do not.
+        empty_counts: Whether two texts without words match, as in version
+            2.0; in version 1.1 they do not.
 
     Returns:
         From 0 to 1.
@@ -67,15 +67,15 @@ def squad_metrics(
     null_odds: dict[str, float] | None = None,
     threshold: float = 1.0,
 ) -> dict[str, Any]:
-    """The metrics of the version that the data is of.
+    """Computes the metrics of the data's version of SQuAD.
 
     Args:
         squad: A `Squad` with answers.
-        predictions: Texts by question id; empty where there is no answer.
-        null_odds: How likely it is that a question has no answer, by its id;
-            version 2.0.
-        threshold: Where the null odds are above it, the answer counts as
-            empty (official script: 1.0).
+        predictions: Answers by question id; the empty string is no answer.
+        null_odds: Odds that a question has no answer, by question id; only
+            for version 2.0.
+        threshold: Null odds above which an answer counts as empty (official
+            script: 1.0).
 
     Returns:
         A dictionary of percentages and counts, in the scripts' order.
@@ -86,8 +86,8 @@ def squad_metrics(
     """
     if not squad.has_answers:
         raise ValueError(
-            f"{squad.path} has no answers to compare with. Pass a file that "
-            "has them."
+            f"{squad.path} has no answers to compare with. Pass a file with "
+            "answers."
         )
     if squad.version == "1.1":
         return metrics_version_1(squad, predictions)
@@ -100,9 +100,9 @@ def squad_metrics(
 def metrics_version_1(
     squad: Squad, predictions: dict[str, str]
 ) -> dict[str, Any]:
-    """`exact_match` and `f1` by the rules of version 1.1."""
+    """Computes `exact_match` and `f1` by the rules of version 1.1."""
     exact = f1 = 0.0
-    # One after another: `sum` of floats rounds otherwise from Python 3.12 on.
+    # Not by `sum`, which rounds floats differently from Python 3.12 on.
     for question in squad.questions:
         if question.id not in predictions:
             continue
@@ -120,7 +120,7 @@ def metrics_version_2(
     null_odds: dict[str, float] | None = None,
     threshold: float = 1.0,
 ) -> dict[str, Any]:
-    """The metrics by the rules of version 2.0, see `squad_metrics`."""
+    """Computes the metrics of version 2.0, see `squad_metrics`."""
     answerable = {q.id: bool(q.answers) for q in squad.questions}
     exact, f1 = _raw_scores(squad, predictions)
     odds = null_odds or dict.fromkeys(answerable, 0.0)
@@ -151,17 +151,17 @@ def best_threshold(
     null_odds: dict[str, float],
     answerable: dict[str, bool],
 ) -> tuple[float, float]:
-    """The threshold of the null odds that gives the highest score.
+    """Finds the threshold of the null odds with the highest score.
 
     Args:
-        scores: Of each question if its answer is given, by id.
+        scores: Score of each question if it is answered, by question id.
         predictions, null_odds: As for `squad_metrics`.
         answerable: Whether each question has an answer.
 
     Returns:
         (percentage, threshold).
     """
-    # All unanswered at first; then one more is answered at each step.
+    # Start with all questions unanswered, then answer one more at each step.
     score = best = float(sum(not value for value in answerable.values()))
     threshold = 0.0
     for key in sorted(null_odds, key=lambda key: null_odds[key]):
@@ -177,7 +177,7 @@ def best_threshold(
 
 
 def _raw_scores(squad, predictions):
-    """Exact and F1 of each question by id, whatever the null odds."""
+    """Exact match and F1 by question id, ignoring the null odds."""
     exact, f1 = {}, {}
     for question in squad.questions:
         golds = [a.text for a in question.answers if normalize_answer(a.text)]
@@ -201,7 +201,7 @@ def _check_complete(squad, values, what):
     missing = [q.id for q in squad.questions if q.id not in values]
     if missing:
         raise ValueError(
-            f"The {what} have nothing for {len(missing)} of the "
+            f"The {what} are missing for {len(missing)} of the "
             f"{len(squad.questions)} questions of {squad.path}, such as "
             f"{missing[0]!r}. Predict for the same file."
         )
@@ -220,10 +220,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         "-t",
         type=float,
         default=1.0,
-        help="no answer above it (default 1.0, as in the official script)",
+        help="null odds above which an answer is empty (default 1.0, as in "
+        "the official script)",
     )
     parser.add_argument(
-        "--out-file", "-o", help="write here, not on the screen"
+        "--out-file", "-o", help="file to write instead of printing"
     )
     options = parser.parse_args(argv)
     try:
@@ -243,7 +244,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _read_by_id(path, kind):
-    """The object of a JSON file, whose values must be of a type."""
+    """Reads a JSON object whose values must be of type `kind`."""
     try:
         with open(path, encoding="utf-8") as file:
             values = parse_json(file.read())

@@ -1,4 +1,4 @@
-"""What the evaluations of fine-tuned models have in common."""
+"""Base class for evaluations of fine-tuned models."""
 
 import json
 from collections.abc import Callable
@@ -11,15 +11,15 @@ EVALUATION_FILE = "eval_metrics.json"
 
 
 class TaskEvaluation:
-    """Called with a model, predicts and returns the metrics by name.
+    """Predicts with a model and computes metrics.
 
-    On several ranks each predicts its share; all get the same metrics.
-    Subclasses implement `evaluate(model, progress)` and
-    `write_predictions(directory)`, which writes those of the last call.
+    Ranks share the work and get the same metrics. Subclasses implement
+    `evaluate(model, progress)` and `write_predictions(directory)`, which
+    writes the predictions of the last call.
 
     Attributes:
-        metric: Name of the score that matters; higher is better.
-        metrics: Names of the metrics to log while training.
+        metric: Name of the main score; higher is better.
+        metrics: Names of the metrics to log during training.
         results: The metrics of the last call.
     """
 
@@ -34,7 +34,7 @@ class TaskEvaluation:
         return ()
 
     def __call__(self, model, progress=None):
-        """The metrics of a model.
+        """Evaluates a model and returns its metrics, by name.
 
         Args:
             model: The fine-tuned model.
@@ -52,7 +52,7 @@ class TaskEvaluation:
         raise NotImplementedError
 
     def write(self, directory: str | Path) -> None:
-        """Writes predictions and metrics of the last call to a directory."""
+        """Writes the last call's predictions and metrics to a directory."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.write_predictions(directory)

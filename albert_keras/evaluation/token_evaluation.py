@@ -1,4 +1,4 @@
-"""A model's tags of the words of a CoNLL file, and seqeval's scores."""
+"""Evaluates a model's word tags on a CoNLL file, by seqeval's scores."""
 
 import re
 from pathlib import Path
@@ -14,20 +14,20 @@ _CHUNK_TAG = re.compile(r"O|[BIES]-.+")
 
 
 class TokenEvaluation(TaskEvaluation):
-    """Tags all words; precision, recall and F1 of the entities, accuracy.
+    """Tags all words; precision, recall and F1 of entities, and accuracy.
 
-    As fractions, by seqeval as CoNLL's script counts: an entity is right
-    where its words and its type are. Tags are those of IOB1, IOB2 or IOBES
-    (without their scheme being checked). Results also have the scores of each
-    type, such as `PER_f1`. Tags that mark no entities, such as parts of
-    speech, have accuracy alone.
+    The scores are fractions from seqeval, which counts like CoNLL's script:
+    an entity is correct if both its words and its type are. Tags follow IOB1,
+    IOB2 or IOBES; the scheme is not checked. Results include the scores of
+    each type, such as `PER_f1`. Tags that do not mark entities, such as parts
+    of speech, only have an accuracy.
 
     Args:
         windows: `TokenWindows` of a file with tags.
-        batch_size: Windows at a time on each rank.
+        batch_size: Windows per batch on each device.
 
     Attributes:
-        predictions: Tags of each sentence's words, of the last call.
+        predictions: Tags of each sentence's words, from the last call.
     """
 
     def __init__(self, windows, batch_size=32):
@@ -51,18 +51,19 @@ class TokenEvaluation(TaskEvaluation):
         self.predictions = token_predictions(
             model, self.windows, self.batch_size, progress
         )
-        right = self.windows.conll.tags
-        accuracy = float(metrics.accuracy_score(right, self.predictions))
+        labels = self.windows.conll.tags
+        accuracy = float(metrics.accuracy_score(labels, self.predictions))
         if not self.has_entities:
             return {"accuracy": accuracy}
-        return {**entity_scores(right, self.predictions), "accuracy": accuracy}
+        scores = entity_scores(labels, self.predictions)
+        return {**scores, "accuracy": accuracy}
 
     def write_predictions(self, directory: Path) -> None:
         write_predictions(directory, self.windows.conll, self.predictions)
 
 
 def token_predictions(model, windows, batch_size=32, progress=None):
-    """Tags of each sentence's words, on every rank."""
+    """Predicts the tags of each sentence's words, on every rank."""
     tag_ids = predict_rows(
         model,
         windows,
@@ -73,11 +74,11 @@ def token_predictions(model, windows, batch_size=32, progress=None):
     return windows.tags_of_words(tag_ids)
 
 
-def entity_scores(right, predictions):
-    """seqeval's scores over all entities, and of each type.
+def entity_scores(labels, predictions):
+    """Computes seqeval's scores over all entities and per type.
 
     Args:
-        right, predictions: Lists of tags of each sentence.
+        labels, predictions: A list of tags for each sentence.
 
     Returns:
         `f1`, `precision`, `recall`, and for each type `TYPE_f1` and so on.
@@ -85,30 +86,28 @@ def entity_scores(right, predictions):
     names = {"f1": "f1-score", "precision": "precision", "recall": "recall"}
     averages = ("micro avg", "macro avg", "weighted avg")
     report = {}
-    if metrics.sequence_labeling.get_entities(right) or (
+    if metrics.sequence_labeling.get_entities(labels) or (
         metrics.sequence_labeling.get_entities(predictions)
     ):
         report = metrics.classification_report(
-            right, predictions, output_dict=True, zero_division=0
+            labels, predictions, output_dict=True, zero_division=0
         )
     overall = report.get("micro avg", {})
-    scores = {
-        name: float(overall.get(theirs, 0.0)) for name, theirs in names.items()
-    }
+    scores = {name: float(overall.get(key, 0.0)) for name, key in names.items()}
     for kind, values in report.items():
         if kind not in averages:
             scores |= {
-                f"{kind}_{name}": float(values[theirs])
-                for name, theirs in names.items()
+                f"{kind}_{name}": float(values[key])
+                for name, key in names.items()
             }
     return scores
 
 
 def write_predictions(directory, conll, predictions):
-    """Writes the columns of the file and, as the last, the predicted tag.
+    """Writes the file's columns with the predicted tag as the last one.
 
-    Separated by spaces, blank lines between sentences: what CoNLL's scoring
-    script takes. By tabs where a word has a space.
+    The format of CoNLL's scoring script: columns separated by spaces, and a
+    blank line between sentences. Separated by tabs if a cell has a space.
     """
     columns = (cell for s in conll.sentences for row in s.rows for cell in row)
     separator = "\t" if any(" " in cell for cell in columns) else " "

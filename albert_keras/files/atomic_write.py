@@ -1,4 +1,4 @@
-"""Files and directories that appear whole or not at all."""
+"""Writes files and directories atomically: complete, or not at all."""
 
 import contextlib
 import os
@@ -13,10 +13,10 @@ from typing import IO, Any
 def atomic_directory(target: str | Path) -> Iterator[Path]:
     """Yields a new directory that becomes `target` if the block succeeds.
 
-    It is written beside the target under a temporary name, synced to disk
+    It is written next to the target under a temporary name, synced to disk
     and renamed; an existing target is replaced. If the block raises, the
-    temporary directory is removed and the target is as it was. A process
-    killed in between leaves `target` whole and a `.tmp-` directory behind.
+    temporary directory is removed and the target is unchanged. A process that
+    is killed leaves `target` intact and a `.tmp-` directory behind.
 
     Args:
         target: Path of the directory.

@@ -1,4 +1,4 @@
-"""Names of what is in the directory of a run."""
+"""Names of the files and folders in a run directory."""
 
 SETTINGS_FILE = "settings.yaml"
 CHECKPOINTS = "checkpoints"

@@ -1,4 +1,4 @@
-"""Names that a file gives of others, which must be beside it."""
+"""Checks that a path read from an untrusted file stays in its directory."""
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -7,18 +7,18 @@ from typing import Any
 def inside_directory(
     directory: str | Path, name: Any, source: str | Path
 ) -> Path:
-    """The path of what a file names, within a directory.
+    """Joins a directory and a relative path read from a file.
 
-    By the names alone: links are followed, since hubs' caches consist of
-    them.
+    Only the names are checked: links are followed, since the hubs' caches
+    consist of links.
 
     Args:
         directory: The directory.
-        name: What the file says, a relative path with "/".
-        source: The file, for the message.
+        name: The value in the file; should be a relative path with "/".
+        source: The file, for the error message.
 
     Raises:
-        ValueError: If it leads out of the directory, or is no path.
+        ValueError: If the path leaves the directory, or is not a path.
     """
     parts = PurePosixPath(name).parts if isinstance(name, str) else ()
     if (
@@ -30,7 +30,7 @@ def inside_directory(
     ):
         raise ValueError(
             f"{source} names {name!r}, which leads out of {directory} or is "
-            "no file. Do not use what it came with, or fetch it again from "
-            "where you trust."
+            "not a file. Do not use the files it came with, or download them "
+            "again from a source that you trust."
         )
     return Path(directory, *parts)

@@ -1,22 +1,22 @@
-"""JSON from files that others wrote."""
+"""Parses JSON from untrusted files."""
 
 import json
 import re
 from typing import Any
 
-# Half of a surrogate pair, which is no character, can be escaped in JSON.
+# JSON can escape half of a surrogate pair, which is not a character.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text.
+    """Parses a JSON text.
 
     Args:
         text: A string.
 
     Raises:
-        ValueError: If it is no JSON, nested deeper than Python recurses, or
-            has a string that is not Unicode text.
+        ValueError: If it is not JSON, is nested deeper than Python recurses,
+            or contains a string that is not Unicode text.
     """
     try:
         value = json.loads(text)
@@ -27,6 +27,6 @@ def parse_json(text: str) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise ValueError(
-                "a string has half of a surrogate pair, which is no character"
+                "a string has half of a surrogate pair, not a character"
             ) from error
     return value

@@ -1,4 +1,4 @@
-"""Figures of a corpus: how long sentences, documents and sequences are."""
+"""Draws the lengths of a corpus's sentences, documents and sequences."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ def plot_lengths(
     Args:
         store: A `TokenStore`.
         sequences: `Sequences` of the store.
-        sequence_length: Length that they were cut for.
+        sequence_length: Maximum length of the sequences.
         path: The PNG file to write.
 
     Returns:
@@ -28,21 +28,25 @@ def plot_lengths(
     offsets = np.asarray(store.sentence_offsets)
     documents = np.diff(offsets[np.asarray(store.document_offsets)])
     panels = (
-        ("tokens in a sentence", np.diff(offsets), True),
-        ("tokens in a document", documents, True),
-        (f"tokens in a sequence of {sequence_length}", sequences.length, False),
+        ("tokens per sentence", np.diff(offsets), "log"),
+        ("tokens per document", documents, "log"),
+        (
+            f"tokens per sequence (at most {sequence_length})",
+            sequences.length,
+            "linear",
+        ),
     )
     figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.2))
-    for axis, (title, lengths, is_wide) in zip(axes, panels, strict=True):
+    for axis, (label, lengths, scale) in zip(axes, panels, strict=True):
         largest = max(int(lengths.max()), 2)
         bins = (
             np.unique(np.geomspace(1, largest + 1, 40).astype(int))
-            if is_wide
+            if scale == "log"
             else np.linspace(0, sequence_length, 40)
         )
         axis.hist(lengths, bins=bins, color="tab:blue")
-        axis.set_xscale("log" if is_wide else "linear")
-        axis.set_xlabel(title)
+        axis.set_xscale(scale)
+        axis.set_xlabel(label)
         axis.axvline(np.mean(lengths), color="tab:orange", linestyle="--")
         axis.set_title(f"{len(lengths):,}, mean {np.mean(lengths):.0f}")
     figure.tight_layout()

@@ -1,4 +1,4 @@
-"""Figures of a run's curves."""
+"""Draws the curves of a run's metrics."""
 
 import dataclasses
 import io
@@ -11,8 +11,8 @@ from albert_keras.training.callbacks.training_log import (
 )
 
 VALIDATION = "val_"
-# Okabe and Ito's colours, which everyone tells apart.
-COLOURS = (
+# Okabe and Ito's colors, which color-blind readers can tell apart, too.
+COLORS = (
     "#0072b2",
     "#d55e00",
     "#009e73",
@@ -25,12 +25,13 @@ COLOURS = (
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """One diagram: a metric of training and of validation against updates.
+    """One diagram: a metric of training and validation against updates.
 
     Attributes:
-        title: Above it.
-        metric: Name in `metrics.csv`; with `val_` before it, of validation.
-        levels: Dashed lines by their labels, to compare with.
+        title: Title of the diagram.
+        metric: Column of `metrics.csv`; that of validation has the prefix
+            `val_`.
+        levels: Values of dashed reference lines, by label.
     """
 
     title: str
@@ -38,16 +39,16 @@ class Panel:
     levels: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def points(self, rows, prefix=""):
-        """Updates and values of training, or of validation with `val_`."""
+        """Updates and values of training, or, with `val_`, of validation."""
         name = prefix + self.metric
         return [(row["step"], row[name]) for row in rows if name in row]
 
 
 def pretraining_panels(unigram_entropy=None):
-    """Loss, accuracies and learning rate of a pretraining run.
+    """Panels for loss, accuracies and learning rate of a pretraining run.
 
     Args:
-        unigram_entropy: Drawn as a line beside the losses, if given.
+        unigram_entropy: If given, drawn as a line in the panel of the loss.
     """
     levels = {}
     if unigram_entropy is not None:
@@ -61,15 +62,15 @@ def pretraining_panels(unigram_entropy=None):
 
 
 def plot_curves(run_directory, panels, path=None):
-    """Draws metrics against updates.
+    """Draws metrics against updates as a PNG file.
 
     Args:
         run_directory: Directory with a `metrics.csv`.
-        panels: `Panel`s, drawn two in a row.
-        path: PNG to write; None means `curves.png` in the directory.
+        panels: `Panel`s, drawn two per row.
+        path: File to write; None means `curves.png` in the directory.
 
     Returns:
-        The path of the figure.
+        The path of the file.
     """
     rows = read_metrics(Path(run_directory) / METRICS_FILE)
     lines = -(-len(panels) // 2)
@@ -86,36 +87,37 @@ def plot_curves(run_directory, panels, path=None):
 
 
 def curves_svg(panel, rows_of_runs):
-    """A panel of one run or several, without title and legend.
+    """Draws a panel of one or several runs as SVG, without title and legend.
 
-    Training is a thin line, validation a line with dots; each run has its
-    colour of `COLOURS`.
+    Training is a thin line, validation a line with dots; each run has its own
+    color.
 
     Args:
         panel: A `Panel`.
         rows_of_runs: For each run the rows of its `metrics.csv`.
 
     Returns:
-        The bytes of an SVG file: no text in it comes from a run.
+        The bytes of an SVG file, which contains no text from a run.
     """
     from matplotlib import rc_context
 
-    # Text as outlines, and the same bytes for the same curves.
+    # Text becomes outlines, and equal curves give equal bytes.
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": panel.metric}):
         figure = _figure(5.6, 3.2)
         axis = figure.subplots()
-        for number, rows in enumerate(rows_of_runs):
-            colour = colour_of(number)
+        for index, rows in enumerate(rows_of_runs):
+            color = color_of(index)
             training = panel.points(rows)
             axis.plot(
                 *_columns(training),
-                color=colour,
+                color=color,
                 alpha=0.55,
                 lw=1.2,
-                marker="." if len(training) == 1 else None,  # no line
+                # A single point has no line.
+                marker="." if len(training) == 1 else None,
             )
             validation = panel.points(rows, VALIDATION)
-            axis.plot(*_columns(validation), color=colour, marker="o", ms=3.5)
+            axis.plot(*_columns(validation), color=color, marker="o", ms=3.5)
         for level in panel.levels.values():
             axis.axhline(level, ls="--", c="gray", lw=1)
         axis.set_xlabel("updates")
@@ -127,13 +129,13 @@ def curves_svg(panel, rows_of_runs):
     return file.getvalue()
 
 
-def colour_of(number):
-    """The colour of a run in a comparison."""
-    return COLOURS[number % len(COLOURS)]
+def color_of(index):
+    """The color of a run in a comparison, by the run's index."""
+    return COLORS[index % len(COLORS)]
 
 
 def _figure(width, height):
-    # Only here: importing it takes a second.
+    # Imported here because it takes a second.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -152,10 +154,10 @@ def _draw(axis, panel, rows):
         axis.axhline(level, ls="--", c="gray", label=label)
     axis.set_xlabel("updates")
     axis.grid(alpha=0.3)
-    if axis.get_legend_handles_labels()[0]:  # not of what is skipped
+    if axis.get_legend_handles_labels()[0]:  # else there is nothing to label
         axis.legend()
 
 
 def _columns(points):
-    """Points as two lists, empty ones too."""
+    """Points as two lists; two empty lists if there are none."""
     return [list(column) for column in zip(*points, strict=True)] or [[], []]

@@ -1,4 +1,4 @@
-"""Held-out examples of a corpus as a model fills them in."""
+"""Held-out examples of a corpus with a model's predictions."""
 
 import dataclasses
 
@@ -7,18 +7,18 @@ from keras import ops
 
 from albert_keras.data.pretraining.google_records import unmasked
 from albert_keras.evaluation.fill_mask import Fill
-from albert_keras.tokenization.tokenizer import WORD_START
+from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
 
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """A piece of an example.
+    """A token of an example.
 
     Attributes:
-        text: As it was in the text, with a space where a word begins.
+        text: The original token, with a space where a word begins.
         is_special: Whether it is [CLS] or [SEP].
-        fills: What the model takes it for, the likeliest first; empty where
-            it was not asked.
+        fills: The model's predictions, the most likely first; empty if the
+            token was not masked.
     """
 
     text: str
@@ -27,18 +27,18 @@ class Piece:
 
     @property
     def is_right(self):
-        """Whether the likeliest piece is the one of the text."""
+        """Whether the most likely token is the original one."""
         return bool(self.fills) and self.fills[0].piece == self.text
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldOutExample:
-    """Two segments, and what the model says of them.
+    """Two segments with the model's predictions.
 
     Attributes:
-        pieces: Its `Piece`s.
+        pieces: The tokens, as `Piece`s.
         is_swapped: Whether the segments are swapped.
-        swapped_probability: What the model gives that.
+        swapped_probability: The model's probability that they are.
     """
 
     pieces: tuple[Piece, ...]
@@ -51,16 +51,16 @@ class HeldOutExample:
 
 
 def fill_held_out(model, dataset, count, top=3):
-    """The first examples of a dataset, filled in.
+    """Predicts the masked tokens of a dataset's first examples.
 
     Args:
         model: An `AlbertForPretraining`.
-        dataset: A `PretrainingDataset`, of the validation split.
-        count: Examples, fewer where it has fewer.
-        top: `Fill`s for each piece that was masked.
+        dataset: A `PretrainingDataset` of the validation split.
+        count: Number of examples; all if the dataset has fewer.
+        top: Number of `Fill`s per masked token.
 
     Returns:
-        A list of `HeldOutExample`, the same examples each time.
+        A list of `HeldOutExample`s, the same examples every time.
     """
     count = min(count, len(dataset.sequences))
     inputs, labels, weights = dataset.rows(np.arange(count))
@@ -70,20 +70,20 @@ def fill_held_out(model, dataset, count, top=3):
         for name in ("mlm_logits", "sop_logits")
     )  # (B, P, V), (B, 2)
     original = unmasked(inputs, labels, weights)
-    shown = _Shown(dataset.store.tokenizer, top)
+    make_piece = _PieceMaker(dataset.store.tokenizer, top)
     examples = []
     for row in range(count):
-        asked = {
-            int(place): mlm[row, slot]
-            for slot, place in enumerate(inputs["mask_positions"][row])
+        predicted = {
+            int(position): mlm[row, slot]
+            for slot, position in enumerate(inputs["mask_positions"][row])
             if weights["mlm"][row, slot] > 0
         }
         length = int(inputs["padding_mask"][row].sum())
         examples.append(
             HeldOutExample(
                 pieces=tuple(
-                    shown.piece(token_id, asked.get(place))
-                    for place, token_id in enumerate(original[row, :length])
+                    make_piece(token_id, predicted.get(position))
+                    for position, token_id in enumerate(original[row, :length])
                 ),
                 is_swapped=bool(labels["sop"][row]),
                 swapped_probability=float(sop[row, 1]),
@@ -92,23 +92,24 @@ def fill_held_out(model, dataset, count, top=3):
     return examples
 
 
-class _Shown:
-    """Ids as `Piece`s."""
+class _PieceMaker:
+    """Makes `Piece`s from token ids and predicted probabilities."""
 
     def __init__(self, tokenizer, top):
         self.tokenizer = tokenizer
         self.top = top
         self.special = {tokenizer.cls_id, tokenizer.sep_id}
 
-    def piece(self, token_id, probabilities):
+    def __call__(self, token_id, probabilities):
         fills: tuple[Fill, ...] = ()
         if probabilities is not None:
-            likeliest = np.argsort(-probabilities)[: self.top]
+            best = np.argsort(-probabilities)[: self.top]
             fills = tuple(
-                Fill(self.text(i), float(probabilities[i])) for i in likeliest
+                Fill(self._text(i), float(probabilities[i])) for i in best
             )
-        return Piece(self.text(token_id), int(token_id) in self.special, fills)
+        is_special = int(token_id) in self.special
+        return Piece(self._text(token_id), is_special, fills)
 
-    def text(self, token_id):
+    def _text(self, token_id):
         piece = self.tokenizer.id_to_piece(int(token_id))
-        return piece.replace(WORD_START, " ")
+        return piece.replace(SPACE_SYMBOL, " ")

@@ -1,4 +1,4 @@
-"""What a run directory tells of its run."""
+"""Reads a run from its directory, for reports."""
 
 import dataclasses
 import json
@@ -14,8 +14,8 @@ from albert_keras.training.callbacks.training_log import (
 from albert_keras.training.runs.run_directory import RunDirectory
 from albert_keras.training.runs.run_history import read_starts
 
-# By column of metrics.csv, in the order in which they are shown; what is not
-# here is shown under its own name, behind these.
+# Titles by column of metrics.csv, in the order of the report. Other columns
+# follow under their own names.
 TITLES = {
     "loss": "Loss",
     "mlm_loss": "Masked-LM loss (nats)",
@@ -25,10 +25,10 @@ TITLES = {
     "learning_rate": "Learning rate",
     "gradient_norm": "Gradient norm, before clipping",
     "weight_norm": "Weight norm",
-    "tokens_per_second": "Throughput (tokens a second)",
+    "tokens_per_second": "Throughput (tokens per second)",
     "communication_share": "Share of the time in the all-reduce",
 }
-# The same as `tokens_per_second`, in other units.
+# Columns that repeat those above in other units.
 _NOT_SHOWN = {
     "step",
     "updates_per_second",
@@ -40,13 +40,13 @@ _NOT_SHOWN = {
 
 @dataclasses.dataclass(frozen=True)
 class RecordedRun:
-    """A run as its directory has it.
+    """A run as recorded in its directory.
 
     Attributes:
         path: The directory.
-        settings: What it was started with.
-        rows: Of `metrics.csv`, see `read_metrics`.
-        starts: When it was started and resumed, see `run_starts`.
+        settings: The settings that it was started with.
+        rows: Rows of `metrics.csv`, see `read_metrics`.
+        starts: When it was started and resumed, see `run_history`.
         scores: Metrics of a fine-tuning run's evaluations, by "last" and
             "best".
     """
@@ -62,16 +62,16 @@ class RecordedRun:
         """Reads a run's directory.
 
         Raises:
-            ValueError: If it holds no run, or one without metrics yet, or a
-                file is damaged.
+            ValueError: If the directory holds no run, the run has no metrics
+                yet, or a file is damaged.
         """
         path = Path(directory)
         run = RunDirectory(path)
         if not run.settings_path.is_file():
             raise ValueError(
-                f"{path} is no run's directory: it has no "
-                f"{run.settings_path.name}. Pass the --output_dir of a "
-                "pretraining or fine-tuning."
+                f"{path} is not the directory of a run: it has no "
+                f"{run.settings_path.name}. Pass the `output_dir` of a "
+                "pretraining or fine-tuning run."
             )
         return cls(
             path=path,
@@ -98,7 +98,7 @@ class RecordedRun:
         return self.rows[-1]["step"]
 
     def metrics(self):
-        """Names of what can be drawn, those of `TITLES` first."""
+        """Names of the metrics to draw, those of `TITLES` first."""
         names = {
             name.removeprefix(VALIDATION) for row in self.rows for name in row
         } - _NOT_SHOWN
@@ -106,18 +106,18 @@ class RecordedRun:
         return known + sorted(names - set(known))
 
     def median(self, name):
-        """The median of a column, None where it is empty."""
+        """The median of a column; None if the column is empty."""
         values = [row[name] for row in self.rows if name in row]
         return statistics.median(values) if values else None
 
 
 def panels_of(runs, unigram_entropy=None):
-    """A `Panel` for each metric that any of the runs has.
+    """Makes a `Panel` for each metric that any of the runs has.
 
     Args:
         runs: `RecordedRun`s.
-        unigram_entropy: Of the corpus of all of them; beside the loss it
-            shows what a model has that knows the pieces' frequencies alone.
+        unigram_entropy: Unigram entropy of the runs' corpus: the masked-LM
+            loss of a model that has learned only token frequencies.
     """
     levels = {"sop_accuracy": {"chance": 0.5}}
     if unigram_entropy is not None:
@@ -131,9 +131,9 @@ def panels_of(runs, unigram_entropy=None):
 
 
 def settings_table(runs):
-    """Settings as rows `(name, values)`, those that differ and the others.
+    """Returns settings as rows `(name, values)`: differing and equal ones.
 
-    A setting that a run does not have is None.
+    The value is None if a run does not have the setting.
     """
     names = dict.fromkeys(name for run in runs for name in run.settings)
     rows = [
@@ -150,13 +150,9 @@ def _read_rows(path):
         rows = read_metrics(path)
     except FileNotFoundError:
         rows = []
-    except (KeyError, ValueError, TypeError) as error:
-        raise ValueError(
-            f"{path} is damaged: {error!r}. A resumed run needs it whole, too."
-        ) from error
     if not rows:
         raise ValueError(
-            f"{path} has no row yet. Wait until the run has logged its first "
+            f"{path} has no rows yet. Wait until the run has logged its first "
             "updates."
         )
     return rows

@@ -1,11 +1,11 @@
-"""A page that shows a run, or compares several."""
+"""Writes an HTML page that shows a run, or compares several."""
 
 import base64
 import json
 from importlib import resources
 
 from albert_keras.files.atomic_write import atomic_file
-from albert_keras.reporting.curves import VALIDATION, colour_of, curves_svg
+from albert_keras.reporting.curves import VALIDATION, color_of, curves_svg
 from albert_keras.reporting.recorded_run import panels_of, settings_table
 from albert_keras.version import __version__
 
@@ -13,20 +13,20 @@ TEMPLATE = "run_report.html"
 
 
 def write_report(path, runs, unigram_entropy=None, examples=(), notes=()):
-    """Writes a self-contained HTML page: no script, nothing to be fetched.
+    """Writes a self-contained HTML page, without scripts or external files.
 
     Args:
-        path: The file.
-        runs: `RecordedRun`s, one or more.
-        unigram_entropy: Of the corpus that all of them were trained on.
-        examples: For each run that has some, the run and its
-            `HeldOutExample`s.
-        notes: Sentences on what could not be shown.
+        path: The file to write.
+        runs: One or more `RecordedRun`s.
+        unigram_entropy: Unigram entropy of the corpus of all runs; None if
+            unknown.
+        examples: Pairs of a run and its `HeldOutExample`s.
+        notes: Sentences about what could not be shown.
 
     Returns:
         The path.
     """
-    # Only here: the package does without.
+    # Imported here because it is an optional dependency.
     import jinja2
 
     environment = jinja2.Environment(
@@ -44,7 +44,7 @@ def write_report(path, runs, unigram_entropy=None, examples=(), notes=()):
     differing, shared = settings_table(runs)
     panels = panels_of(runs, unigram_entropy)
     page = template.render(
-        runs=[(run, colour_of(number)) for number, run in enumerate(runs)],
+        runs=[(run, color_of(index)) for index, run in enumerate(runs)],
         panels=[(panel, _data_uri(panel, runs)) for panel in panels],
         figures=figures_table(runs, panels),
         examples=examples,
@@ -59,10 +59,10 @@ def write_report(path, runs, unigram_entropy=None, examples=(), notes=()):
 
 
 def figures_table(runs, panels):
-    """The figures of the runs as rows `(title, cells)`.
+    """Returns the main numbers of the runs as rows `(title, cells)`.
 
-    A cell is `(value, remark)`: of validation the last value and the best, of
-    training the last, of throughput the median.
+    A cell is `(value, remark)`: the last and the best validation value, the
+    last training value, or the median throughput.
     """
     rows = [
         (
@@ -90,11 +90,11 @@ def _validation_cell(panel, rows):
     points = panel.points(rows, VALIDATION)
     if not points:
         return None
-    # Of losses the least is the best, of scores the most.
-    better = min if "loss" in panel.metric else max
-    step, best = better(points, key=lambda point: point[1])
+    # Lower is better for losses, higher for scores.
+    select = min if "loss" in panel.metric else max
+    step, best = select(points, key=lambda point: point[1])
     if best == points[-1][1]:
-        return best, "the best"
+        return best, "best"
     return points[-1][1], f"best {number_text(best)} at update {step:,}"
 
 
@@ -107,13 +107,13 @@ def _training_cell(panel, run):
 
 
 def _data_uri(panel, runs):
-    """The figure, to be put into the page itself."""
+    """A panel's figure as a URI that contains its data."""
     svg = curves_svg(panel, [run.rows for run in runs])
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def setting_text(value):
-    """A setting as in `settings.yaml`; a dash for what is not set."""
+    """A setting as in `settings.yaml`; a dash for None."""
     if value is None:
         return "–"
     if isinstance(value, str):
@@ -122,7 +122,7 @@ def setting_text(value):
 
 
 def number_text(value):
-    """A number to be read: four digits, thousands apart."""
+    """A number with four digits, or with thousands separators."""
     if isinstance(value, float) and abs(value) < 10_000:
         return f"{value:.4g}"
     if isinstance(value, int | float):

@@ -1,21 +1,23 @@
-"""Where in a text the pieces come from."""
+"""Character offsets of tokens in the original text."""
 
 
-def offsets_of_parts(normalized, spans, start, end, parts, is_blank):
-    """Offsets into the original text of the parts of one stretch.
+def part_offsets(normalized, spans, start, end, parts, is_blank):
+    """Offsets in the original text of the parts of one SentencePiece piece.
 
     Args:
         normalized: The normalized text.
-        spans: For each of its characters (start, end) in the original, see
-            `normalize_with_spans`.
-        start, end: The stretch in the normalized text that SentencePiece took
-            for one piece; it may have a space in front.
-        parts: Texts of the pieces it was cut into, without word starts.
-        is_blank: Tells of a character whether SentencePiece takes it for
+        spans: (start, end) in the original text of each character of
+            `normalized`, see `normalize_with_spans`.
+        start, end: The piece's range in `normalized`; it may include
+            surrounding white space.
+        parts: Texts of the tokens that the piece was split into, without
+            SentencePiece's space symbol.
+        is_blank: Function of a character: whether SentencePiece treats it as
             white space.
 
     Returns:
-        (start, end) in the original for each part.
+        (start, end) in the original text for each part. If the parts' lengths
+        do not add up to the piece's, each part gets the whole range.
     """
     while start < end and is_blank(normalized[start]):
         start += 1
@@ -25,14 +27,14 @@ def offsets_of_parts(normalized, spans, start, end, parts, is_blank):
     offsets = []
     for part in parts:
         stop = start + len(part) if one_to_one else end
-        offsets.append(_original(spans, start, stop, bool(part)))
+        offsets.append(_original_span(spans, start, stop, bool(part)))
         start = stop if one_to_one else start
     return offsets
 
 
-def _original(spans, start, end, has_text):
+def _original_span(spans, start, end, has_text):
     if start == end and has_text and start < len(spans):
-        # SentencePiece gave the character to the piece before or after.
+        # SentencePiece assigned the character to a neighboring piece.
         end = start + 1
     if start < end:
         return spans[start][0], spans[end - 1][1]

@@ -1,38 +1,40 @@
-"""Segments laid out as a batch: special tokens, cutting, padding."""
+"""Packs segments into a batch: special tokens, truncation and padding."""
 
 import itertools
 
 import numpy as np
 
 
-def lay_out(segments, tokenizer, sequence_length=None, offsets=None):
-    """`[CLS] first [SEP]`, or `[CLS] first [SEP] second [SEP]`, as arrays.
+def pack_segments(segments, tokenizer, sequence_length=None, offsets=None):
+    """Packs `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`.
 
     Args:
-        segments: One or two lists with the ids of each row.
+        segments: One or two segments: for each, a list of the rows' ids.
         tokenizer: Has `pad_id`, `cls_id` and `sep_id`.
-        sequence_length: Length T to cut and pad to; None takes the longest.
-        offsets: As segments, with (start, end) for each id; or None.
+        sequence_length: Length T to truncate and pad to; None uses the
+            longest row.
+        offsets: Like `segments`, with (start, end) for each id; or None.
 
     Returns:
         int32 arrays `(B, T)`: `token_ids`, `segment_ids`, `padding_mask`;
-        with offsets also `offsets` `(B, T, 2)`.
+        with `offsets` also `offsets` `(B, T, 2)`.
 
     Raises:
-        ValueError: If nothing but the special tokens would fit.
+        ValueError: If `sequence_length` only fits the special tokens.
     """
     lengths = np.array([[len(ids) for ids in part] for part in segments], int)
-    special = len(segments) + 1
+    num_special = len(segments) + 1
     if sequence_length is not None:
-        if sequence_length <= special:
+        if sequence_length <= num_special:
             raise ValueError(
-                "`sequence_length` must leave room for text beside the "
-                f"special tokens. Received: {sequence_length}, special "
-                f"tokens {special}."
+                "`sequence_length` must leave room for text in addition to "
+                f"the special tokens. Received: {sequence_length}, with "
+                f"{num_special} special tokens."
             )
-        lengths = cut_longest_first(lengths, sequence_length - special)
+        room = sequence_length - num_special
+        lengths = truncate_longest_first(lengths, room)
     num_rows = lengths.shape[1]
-    totals = lengths.sum(axis=0) + special
+    totals = lengths.sum(axis=0) + num_special
     width = sequence_length or int(totals.max(initial=0))
     shape = (num_rows, width)
 
@@ -45,11 +47,11 @@ def lay_out(segments, tokenizer, sequence_length=None, offsets=None):
     for number, kept in enumerate(lengths):
         end = (begin + kept)[:, None]
         inside = (column >= begin[:, None]) & (column < end)
-        token_ids[inside] = _joined(segments[number], kept)
+        token_ids[inside] = _concatenate(segments[number], kept)
         token_ids[column == end] = tokenizer.sep_id
         segment_ids[(column >= begin[:, None]) & (column <= end)] = number
         if spans is not None:
-            flat = _joined(
+            flat = _concatenate(
                 [sum(map(tuple, row), ()) for row in offsets[number]],
                 2 * kept,
             )
@@ -63,13 +65,13 @@ def lay_out(segments, tokenizer, sequence_length=None, offsets=None):
     return batch if spans is None else {**batch, "offsets": spans}
 
 
-def lay_out_slices(segments, tokenizer, width):
-    """`[CLS] first [SEP]`, or with `second [SEP]`, from ids in one array.
+def pack_slices(segments, tokenizer, width):
+    """`pack_segments` for segments that are slices of flat id arrays.
 
     Args:
-        segments: One or two of (ids, starts, lengths): the ids of many
-            texts, and where in them the text of each row begins and how long
-            it is, integers `(B,)`.
+        segments: One or two of (ids, starts, lengths): the concatenated ids
+            of many texts, and start and length of each row's slice, integers
+            `(B,)`.
         tokenizer: Has `pad_id`, `cls_id` and `sep_id`.
         width: Length T to pad to; every row must fit.
 
@@ -97,14 +99,15 @@ def lay_out_slices(segments, tokenizer, width):
     }
 
 
-def cut_longest_first(lengths: np.ndarray, room: int) -> np.ndarray:
-    """How much of each segment stays so that a row has room.
+def truncate_longest_first(lengths: np.ndarray, room: int) -> np.ndarray:
+    """Truncated lengths of each row's segments, to fit `room` tokens.
 
-    The longer one loses first, then both in turn, the second on a tie.
+    Tokens are removed one by one from the longer segment, from the second on
+    a tie; computed in closed form.
 
     Args:
         lengths: Integers `(1, B)` or `(2, B)`.
-        room: Tokens that fit.
+        room: Number of tokens that fit.
 
     Returns:
         Integers of the same shape.
@@ -124,8 +127,8 @@ def cut_longest_first(lengths: np.ndarray, room: int) -> np.ndarray:
     )
 
 
-def _joined(rows, lengths):
-    """The first elements of each row, one row after another."""
+def _concatenate(rows, lengths):
+    """The first `lengths[i]` elements of each row, concatenated."""
     kept = (
         row if len(row) == length else row[:length]
         for row, length in zip(rows, lengths.tolist(), strict=True)

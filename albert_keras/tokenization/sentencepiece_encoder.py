@@ -1,7 +1,7 @@
-"""Normalized text to SentencePiece ids, many texts at once.
+"""Encodes texts as SentencePiece ids, many at once.
 
-What the tokenizer and the processes that prepare a corpus share. Needs
-SentencePiece and NumPy alone, so that those processes start quickly.
+Shared by the tokenizer and the worker processes that prepare a corpus.
+Depends on SentencePiece and NumPy only, so that workers start quickly.
 """
 
 import functools
@@ -13,29 +13,30 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
-from albert_keras.tokenization.special_tokens import SPECIAL_PIECES
+from albert_keras.tokenization.special_tokens import SPECIAL_TOKENS
 from albert_keras.tokenization.text_normalization import normalize_text
 
-WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's space, "▁"
-# Before 0.2.2, SentencePiece gave ids as lists of Python integers only.
-_GIVES_ARRAYS = not sentencepiece.__version__ < "0.2.2"
+# "▁", which SentencePiece writes for a space; most words begin with it.
+SPACE_SYMBOL = "\N{LOWER ONE EIGHTH BLOCK}"
+# Before 0.2.2, SentencePiece returned ids only as lists of Python integers.
+_RETURNS_ARRAYS = not sentencepiece.__version__ < "0.2.2"
 
 
 class PieceEncoder:
-    """A SentencePiece model with the rules for text around it.
+    """A SentencePiece model with ALBERT's normalization and digit rule.
 
     Args:
-        model_proto: The model's bytes.
+        model_proto: The serialized model.
         lowercase, remove_accents, unify_quotes: See `normalize_text`.
-        path: Where it comes from, for messages.
+        path: Origin of the model, for error messages.
 
     Attributes:
-        special_ids: Ids of the special pieces, by the names that
-            `SPECIAL_PIECES` has.
+        special_ids: Ids of the special tokens, by the keys of
+            `SPECIAL_TOKENS`.
 
     Raises:
-        ValueError: If it is no SentencePiece model, or lacks one of the
-            special pieces.
+        ValueError: If `model_proto` is not a SentencePiece model, or lacks a
+            special token.
     """
 
     def __init__(
@@ -64,49 +65,49 @@ class PieceEncoder:
             ) from error
         self.special_ids = {
             name: self._special_id(piece, path)
-            for name, piece in SPECIAL_PIECES.items()
+            for name, piece in SPECIAL_TOKENS.items()
         }
 
     def sha256(self) -> str:
-        """Fingerprint of the model."""
+        """SHA-256 of the serialized model."""
         return hashlib.sha256(self.model_proto).hexdigest()
 
     def normalize(self, texts: Sequence[str]) -> list[str]:
-        """`normalize_text` of each."""
+        """Applies `normalize_text` to each text."""
         return [normalize_text(text, **self.normalization) for text in texts]
 
     def encode(
         self, texts: Sequence[str], num_threads: int = 1
     ) -> list[list[int]]:
-        """Ids of each text.
+        """Normalizes and encodes texts.
 
         Args:
             texts: A list of strings.
-            num_threads: Threads that SentencePiece uses.
+            num_threads: Number of SentencePiece threads.
 
         Returns:
-            A list of lists of integers.
+            The ids of each text, a list of lists of integers.
         """
         encoded = self.processor.encode(
             self.normalize(texts), out_type=int, num_threads=num_threads
         )
-        return [self._cut_digit_commas(ids) for ids in encoded]
+        return [self._split_digit_commas(ids) for ids in encoded]
 
     def encode_flat(
         self, normalized: list[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Ids of texts as one array, without a Python integer for each.
+        """Encodes texts into one array, without a Python integer per id.
 
         Args:
-            normalized: A list of strings that `normalize` gave.
+            normalized: A list of strings from `normalize`.
 
         Returns:
-            int32 ids `(N,)`, one text after another, and the number of ids
-            of each text.
+            int32 `(N,)`, the concatenated ids of all texts, and int64, the
+            number of ids of each text.
         """
         if not normalized:
             return np.zeros(0, "int32"), np.zeros(0, "int64")
-        if _GIVES_ARRAYS:
+        if _RETURNS_ARRAYS:
             arrays = self.processor.encode(
                 normalized, return_type="numpy", num_threads=1
             )
@@ -118,25 +119,27 @@ class PieceEncoder:
                 )
             ]
         lengths = np.fromiter(map(len, arrays), "int64", len(arrays))
-        return self._cut_digit_commas_flat(np.concatenate(arrays), lengths)
+        return self._split_digit_commas_flat(np.concatenate(arrays), lengths)
 
     def _pieces(self):
         return self.processor.id_to_piece(list(range(self.vocabulary_size)))
 
     def _special_id(self, piece, path):
         token_id = self.processor.piece_to_id(piece)
-        is_there = token_id < self.vocabulary_size  # none is, if it is empty
-        if not is_there or self.processor.id_to_piece(token_id) != piece:
+        # An unknown piece has the id of <unk>; an empty model has no ids.
+        is_valid = token_id < self.vocabulary_size
+        if not is_valid or self.processor.id_to_piece(token_id) != piece:
             raise ValueError(
                 f"{path} is not an ALBERT vocabulary: it has no piece "
                 f"{piece!r}. Train one with recipes/prepare_corpus.py, or "
-                "with these special pieces."
+                "add the special tokens "
+                f"{', '.join(SPECIAL_TOKENS.values())} to yours."
             )
         return token_id
 
-    # === Digits and commas ===
+    # === Digits and commas: "2009," becomes the year and a comma ===
 
-    def _cut_digit_commas(self, ids):
+    def _split_digit_commas(self, ids):
         if self.digit_comma_ids.keys().isdisjoint(ids):
             return ids
         result = []
@@ -144,43 +147,40 @@ class PieceEncoder:
             result.extend(self.digit_comma_ids.get(token_id, (token_id,)))
         return result
 
-    def _cut_digit_commas_flat(self, ids, lengths):
-        is_cut, parts = self._digit_comma_table
-        places = np.flatnonzero(is_cut[ids])
-        if not places.size:
+    def _split_digit_commas_flat(self, ids, lengths):
+        """The same for ids `(N,)` of many texts with the given lengths."""
+        positions = np.flatnonzero(self._is_digit_comma[ids])
+        if not positions.size:
             return ids, lengths
-        cut = [parts[token_id] for token_id in ids[places].tolist()]
-        more = np.fromiter(map(len, cut), "int64", len(cut)) - 1
-        text = np.searchsorted(np.cumsum(lengths), places, "right")
-        lengths = lengths + np.bincount(text, more, len(lengths)).astype(int)
-        rest = list(itertools.chain.from_iterable(part[1:] for part in cut))
+        parts = [self.digit_comma_ids[i] for i in ids[positions].tolist()]
+        added = np.fromiter(map(len, parts), "int64", len(parts)) - 1
+        text = np.searchsorted(np.cumsum(lengths), positions, "right")
+        lengths = lengths + np.bincount(text, added, len(lengths)).astype(int)
+        rest = list(itertools.chain.from_iterable(part[1:] for part in parts))
         ids = ids.copy()
-        ids[places] = [part[0] for part in cut]
-        return np.insert(ids, np.repeat(places + 1, more), rest), lengths
+        ids[positions] = [part[0] for part in parts]
+        return np.insert(ids, np.repeat(positions + 1, added), rest), lengths
 
     @functools.cached_property
     def digit_comma_ids(self):
-        """What each piece that ends in digit and comma is cut into."""
-        return self._find_digit_comma_pieces()
-
-    @functools.cached_property
-    def _digit_comma_table(self):
-        is_cut = np.zeros(self.vocabulary_size, bool)
-        is_cut[list(self.digit_comma_ids)] = True
-        return is_cut, self.digit_comma_ids
-
-    def _find_digit_comma_pieces(self):
+        """Ids that replace each piece that ends in a digit and a comma."""
         return {
-            token_id: self._cut_digit_comma(piece)
+            token_id: self._split_digit_comma(piece)
             for token_id, piece in enumerate(self._pieces())
             if len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
         }
 
-    def _cut_digit_comma(self, piece):
-        text = piece[:-1].replace(WORD_START, "")
+    @functools.cached_property
+    def _is_digit_comma(self):
+        is_digit_comma = np.zeros(self.vocabulary_size, bool)
+        is_digit_comma[list(self.digit_comma_ids)] = True
+        return is_digit_comma
+
+    def _split_digit_comma(self, piece):
+        text = piece[:-1].replace(SPACE_SYMBOL, "")
         pieces = self.processor.encode(text, out_type=str)
-        if not piece.startswith(WORD_START) and pieces[0][0] == WORD_START:
-            # SentencePiece put a word start where the piece has none.
+        if not piece.startswith(SPACE_SYMBOL) and pieces[0][0] == SPACE_SYMBOL:
+            # SentencePiece begins every text with a space; remove it.
             pieces[0] = pieces[0][1:]
             pieces = [p for p in pieces if p]
         return [self.processor.piece_to_id(p) for p in (*pieces, ",")]

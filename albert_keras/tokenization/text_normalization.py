@@ -1,11 +1,11 @@
-"""ALBERT's text normalization, before SentencePiece's own."""
+"""ALBERT's text normalization, applied before SentencePiece's own."""
 
 import re
 import unicodedata
 
 _WORD = re.compile(r"\S+")
 _QUOTES = re.compile(r"``|''")
-_LAST_COMBINING = 0x1FFFF  # no plane beyond has any
+_LAST_COMBINING = 0x1FFFF  # there are none in the planes above
 _DROP_COMBINING = dict.fromkeys(
     code
     for code in range(0x300, _LAST_COMBINING)
@@ -21,15 +21,17 @@ def normalize_text(
 ) -> str:
     """Collapses white space, removes accents and lowercases.
 
-    As in Google's release: white space runs become one space and the ends
-    are stripped; NFKD; combining characters dropped; lower case.
+    The steps of Google's release, in order: runs of white space become one
+    space and the ends are stripped; NFKD; combining characters are removed;
+    lower case.
 
     Args:
         text: A string.
         lowercase: Whether to lowercase. The English vocabulary has no
-            capitals, each would become `<unk>`.
-        remove_accents: Whether to decompose and drop combining characters.
-        unify_quotes: Whether to turn `` and '' into ", which Hugging Face and
+            capital letters: each would become `<unk>`.
+        remove_accents: Whether to decompose characters (NFKD) and remove
+            combining ones.
+        unify_quotes: Whether to turn `` and '' into ", as Hugging Face and
             XLNet do and Google's release does not.
 
     Returns:
@@ -39,7 +41,7 @@ def normalize_text(
         text = _QUOTES.sub('"', text)
     if "  " in text or not text.isprintable():
         text = " ".join(text.split())
-    else:  # no white space but single spaces: quick
+    else:  # fast path: single spaces are the only white space
         text = text.strip()
     if remove_accents and not text.isascii():
         text = _without_accents(text)
@@ -52,15 +54,15 @@ def normalize_with_spans(
     remove_accents: bool = True,
     unify_quotes: bool = False,
 ) -> tuple[str, list[tuple[int, int]]]:
-    """`normalize_text`, and where each character comes from.
+    """`normalize_text`, with the source span of each output character.
 
     Args:
         text, lowercase, remove_accents, unify_quotes: As `normalize_text`.
 
     Returns:
-        The normalized string, and for each of its characters the stretch of
-        `text` that it was made of as (start, end). A dropped combining
-        character belongs to the character before it in its word.
+        The normalized string, and for each of its characters the span
+        (start, end) of `text` that it was made from. A removed combining
+        character extends the span of the character before it in its word.
     """
     spans = []
     previous_end = None
@@ -69,22 +71,22 @@ def normalize_with_spans(
             spans.append((previous_end, word.start()))  # the space
         previous_end = word.end()
         first = len(spans)
-        for start, end in _units(text, *word.span(), unify_quotes):
-            unit = '"' if end - start > 1 else text[start:end]
+        for start, end in _source_spans(text, *word.span(), unify_quotes):
+            source = '"' if end - start > 1 else text[start:end]
             if remove_accents:
-                unit = _without_accents(unit)
+                source = _without_accents(source)
             if lowercase:
-                unit = unit.lower()
-            if unit:
-                spans += [(start, end)] * len(unit)
+                source = source.lower()
+            if source:
+                spans += [(start, end)] * len(source)
             elif len(spans) > first:
-                _extend(spans, first, end)
+                _extend_last(spans, first, end)
     normalized = normalize_text(text, lowercase, remove_accents, unify_quotes)
     return normalized, spans
 
 
-def _units(text, start, end, unify_quotes):
-    """The characters of a stretch; quotes of two marks count as one."""
+def _source_spans(text, start, end, unify_quotes):
+    """Yields the span of each character; a two-mark quote counts as one."""
     while start < end:
         pair = unify_quotes and text[start : start + 2] in ("``", "''")
         width = 2 if pair and start + 2 <= end else 1
@@ -92,8 +94,8 @@ def _units(text, start, end, unify_quotes):
         start += width
 
 
-def _extend(spans, first, end):
-    """Lets everything made of the last character reach up to `end`."""
+def _extend_last(spans, first, end):
+    """Extends to `end` the spans of all output of the last source character."""
     last = spans[-1]
     for index in range(len(spans) - 1, first - 1, -1):
         if spans[index] != last:

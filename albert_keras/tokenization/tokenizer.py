@@ -1,4 +1,4 @@
-"""ALBERT's tokenizer: SentencePiece with the rule for digits and commas."""
+"""ALBERT's tokenizer: SentencePiece plus a rule for digits and commas."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,37 +9,37 @@ import sentencepiece
 from albert_keras.conversion import local_directory
 from albert_keras.conversion.formats import read_tokenizer
 from albert_keras.conversion.keras_format import write_tokenizer
-from albert_keras.tokenization.character_offsets import offsets_of_parts
-from albert_keras.tokenization.packing import lay_out
+from albert_keras.tokenization.character_offsets import part_offsets
+from albert_keras.tokenization.packing import pack_segments
 from albert_keras.tokenization.sentencepiece_encoder import (
-    WORD_START,
+    SPACE_SYMBOL,
     PieceEncoder,
 )
-from albert_keras.tokenization.special_tokens import split_special_pieces
+from albert_keras.tokenization.special_tokens import split_at_special_tokens
 from albert_keras.tokenization.text_normalization import normalize_with_spans
 
 STYLES = ("google", "huggingface")
 
 
 class AlbertTokenizer:
-    """Text to ids of a SentencePiece vocabulary, as in Google's release.
+    """Converts text to the token ids of Google's ALBERT release.
 
-    The text is normalized (`normalize_text`), cut by SentencePiece, and
-    pieces that end in a digit and a comma are cut once more, so that
-    "2009," is the year and a comma.
+    The text is normalized (`normalize_text`) and tokenized by SentencePiece;
+    a token that ends in a digit and a comma is split again, so that "2009,"
+    becomes the year and a comma.
 
     Args:
         vocabulary: A SentencePiece model with the pieces `<pad>`, `<unk>`,
-            `[CLS]`, `[SEP]` and `[MASK]`: the path of a `.model`, or its
+            `[CLS]`, `[SEP]` and `[MASK]`: the path of a `.model` file, or its
             bytes.
         lowercase, remove_accents: See `normalize_text`.
-        style: `"google"`, or `"huggingface"` for the ids that Hugging Face's
-            tokenizer gives: `` and '' become ", and special pieces that are
-            typed in the text, such as [MASK], are taken for what they name.
+        style: `"google"`, or `"huggingface"` for the ids of Hugging Face's
+            tokenizer: `` and '' become ", and special tokens typed in the
+            text, such as [MASK], are recognized.
 
     Raises:
-        ValueError: If the file is missing, is no SentencePiece model or
-            lacks one of the special pieces, or the style is unknown.
+        ValueError: If the file is missing, is not a SentencePiece model or
+            lacks a special token, or `style` is unknown.
 
     Example:
 
@@ -51,7 +51,7 @@ class AlbertTokenizer:
     ```
     """
 
-    # Ids of the special pieces, see `SPECIAL_PIECES`.
+    # Ids of the special tokens, see `SPECIAL_TOKENS`.
     pad_id: int
     unknown_id: int
     cls_id: int
@@ -94,19 +94,19 @@ class AlbertTokenizer:
     def from_pretrained(
         cls, source: str | Path, **kwargs: Any
     ) -> "AlbertTokenizer":
-        """The tokenizer of a pretrained model.
+        """Loads the tokenizer of a pretrained model.
 
         Args:
-            source: A directory, an archive or a hub's handle, as for
+            source: A directory, an archive or a hub handle, as for
                 `AlbertBackbone.from_pretrained`; a prepared corpus; or a
-                SentencePiece file. Hugging Face's directories give the style
+                SentencePiece file. A Hugging Face directory implies the style
                 `"huggingface"`.
-            **kwargs: `lowercase`, `remove_accents` or `style`, in place of
-                what the source says.
+            **kwargs: `lowercase`, `remove_accents` or `style`, which override
+                the source's settings.
 
         Raises:
-            ValueError: If the source is of no known kind, cannot be reached,
-                or has no SentencePiece vocabulary.
+            ValueError: If the format of the source is unknown, it cannot be
+                reached, or it has no SentencePiece vocabulary.
         """
         if Path(source).suffix in (".model", ".spm"):
             return cls(source, **kwargs)
@@ -120,11 +120,11 @@ class AlbertTokenizer:
         return cls(found["vocabulary"], **{**found["tokenizer"], **kwargs})
 
     def write_pretrained(self, directory: str | Path) -> None:
-        """Writes vocabulary and settings into an existing directory."""
+        """Writes vocabulary and settings to an existing directory."""
         write_tokenizer(Path(directory), self.model_proto, self.settings())
 
     def settings(self) -> dict[str, Any]:
-        """The arguments beside the vocabulary."""
+        """The constructor's arguments other than the vocabulary."""
         return {
             "lowercase": self.lowercase,
             "remove_accents": self.remove_accents,
@@ -144,7 +144,7 @@ class AlbertTokenizer:
         return tuple(self.encoder.special_ids.values())
 
     def sha256(self) -> str:
-        """Fingerprint of the vocabulary file."""
+        """SHA-256 of the vocabulary file."""
         return self.encoder.sha256()
 
     def id_to_piece(self, token_id: int) -> str:
@@ -158,38 +158,38 @@ class AlbertTokenizer:
     def encode(
         self, texts: Sequence[str], num_threads: int = 1
     ) -> list[list[int]]:
-        """Ids of each text, without special tokens around it.
+        """Encodes texts, without adding special tokens.
 
         Args:
             texts: A list of strings.
-            num_threads: Threads that SentencePiece uses.
+            num_threads: Number of SentencePiece threads.
 
         Returns:
-            A list of lists of integers.
+            The ids of each text, a list of lists of integers.
         """
         if self.style == "huggingface":
-            return self._encode_between_special_pieces(texts, num_threads)
+            return self._encode_around_special_tokens(texts, num_threads)
         return self.encoder.encode(texts, num_threads)
 
     def encode_with_offsets(
         self, texts: Sequence[str]
     ) -> list[tuple[list[int], list[tuple[int, int]]]]:
-        """Ids of each text, and where in the text each comes from.
+        """Encodes texts, with the character offsets of each token.
 
         Args:
             texts: A list of strings.
 
         Returns:
-            A list of (ids, offsets) with offsets (start, end) in characters
-            of the text as it was given: `text[start:end]` is what the piece
-            was made of, without white space. Where a character becomes more
-            than one piece, as ½ does, each has the whole of it. A piece that
-            is nothing but a word start has start = end.
+            A list of (ids, offsets). Offsets are (start, end) in characters
+            of the original text: the token was made from `text[start:end]`,
+            without surrounding white space. If one character becomes several
+            tokens, as ½ does, each has that character's offsets. A token that
+            is only SentencePiece's space symbol has start = end.
         """
         return [self._encode_one_with_offsets(text) for text in texts]
 
     def decode(self, token_ids: Iterable[int]) -> str:
-        """The text of ids, special tokens left out."""
+        """Converts ids to text, without special tokens."""
         special = set(self.special_ids) - {self.unknown_id}
         ids = [int(i) for i in token_ids if int(i) not in special]
         return self._processor.decode(ids)
@@ -202,25 +202,26 @@ class AlbertTokenizer:
         return_offsets=False,
         num_threads=1,
     ):
-        """A batch for the model: `[CLS] text [SEP]` or with `pair [SEP]`.
+        """Builds a batch: `[CLS] text [SEP]`, or with `pair [SEP]` at the end.
 
         Args:
             texts: A list of strings.
-            pairs: Second segments, as many as texts, or None.
-            sequence_length: Length to pad and cut to; the longest first is
-                cut. None takes the longest of the batch.
-            return_offsets: Whether to add `offsets`.
-            num_threads: Threads that SentencePiece uses.
+            pairs: Second segments, one per text, or None.
+            sequence_length: Length T to truncate and pad to; the longer
+                segment is truncated first. None uses the longest row.
+            return_offsets: Whether to return `offsets` as well.
+            num_threads: Number of SentencePiece threads.
 
         Returns:
             A dictionary of int32 arrays `(B, T)`: `token_ids`,
-            `segment_ids`, `padding_mask`. With offsets also `offsets`
-            `(B, T, 2)`, see `encode_with_offsets`: into the text in segment
-            0, into the pair in segment 1; 0 at special tokens and padding.
+            `segment_ids`, `padding_mask`. With `return_offsets` also
+            `offsets` `(B, T, 2)`, see `encode_with_offsets`: in the text for
+            segment 0, in the pair for segment 1; 0 at special tokens and
+            padding.
 
         Raises:
-            ValueError: If `texts` is a string, or the numbers of texts and
-                pairs differ, or nothing but special tokens would fit.
+            ValueError: If `texts` or `pairs` is a string, they differ in
+                length, or `sequence_length` only fits the special tokens.
         """
         if isinstance(texts, str) or isinstance(pairs, str):
             raise ValueError(
@@ -229,18 +230,18 @@ class AlbertTokenizer:
             )
         if pairs is not None and len(pairs) != len(texts):
             raise ValueError(
-                "There must be one pair for each text. Received: "
+                "`texts` and `pairs` must have the same length. Received: "
                 f"{len(texts)} texts, {len(pairs)} pairs."
             )
         segments = [texts] if pairs is None else [texts, pairs]
         if not return_offsets:
-            return lay_out(
+            return pack_segments(
                 [self.encode(part, num_threads) for part in segments],
                 self,
                 sequence_length,
             )
         encoded = [self.encode_with_offsets(part) for part in segments]
-        return lay_out(
+        return pack_segments(
             [[ids for ids, _ in part] for part in encoded],
             self,
             sequence_length,
@@ -249,72 +250,72 @@ class AlbertTokenizer:
 
     # === One text ===
 
-    def _encode_between_special_pieces(self, texts, num_threads):
-        """Each stretch between typed special pieces is encoded by itself."""
-        parts = [split_special_pieces(text) for text in texts]
+    def _encode_around_special_tokens(self, texts, num_threads):
+        """Encodes the parts between typed special tokens separately."""
+        parts_of_texts = [split_at_special_tokens(text) for text in texts]
         plain = [
             text[start:end]
-            for text, stretches in zip(texts, parts, strict=True)
-            for piece, start, end in stretches
-            if piece is None
+            for text, parts in zip(texts, parts_of_texts, strict=True)
+            for special, start, end in parts
+            if special is None
         ]
         encoded = iter(self.encoder.encode(plain, num_threads))
         return [
             [
                 token_id
-                for piece, _, _ in stretches
+                for special, _, _ in parts
                 for token_id in (
                     next(encoded)
-                    if piece is None
-                    else [self.piece_to_id(piece)]
+                    if special is None
+                    else [self.piece_to_id(special)]
                 )
             ]
-            for stretches in parts
+            for parts in parts_of_texts
         ]
 
     def _encode_one_with_offsets(self, text):
-        stretches: list[tuple[str | None, int, int]] = [(None, 0, len(text))]
+        parts: list[tuple[str | None, int, int]] = [(None, 0, len(text))]
         if self.style == "huggingface":
-            stretches = split_special_pieces(text)
+            parts = split_at_special_tokens(text)
         ids, offsets = [], []
-        for piece, start, end in stretches:
-            if piece is None:
-                found, spans = self._align(text[start:end])
-                ids += found
+        for special, start, end in parts:
+            if special is None:
+                part_ids, spans = self._align(text[start:end])
+                ids += part_ids
                 offsets += [(start + a, start + b) for a, b in spans]
             else:
-                ids.append(self.piece_to_id(piece))
-                offsets.append((end - len(piece), end))
+                ids.append(self.piece_to_id(special))
+                offsets.append((end - len(special), end))
         return ids, offsets
 
     def _align(self, text):
-        """Ids and offsets of a text without typed special pieces."""
+        """Ids and offsets of a text without typed special tokens."""
         normalized, spans = normalize_with_spans(
             text, **self.encoder.normalization
         )
         ids, offsets = [], []
         end = 0
         for token_id, surface in _surfaces(self._processor, normalized):
-            # What is left out between two surfaces, if anything, is blank.
+            # Anything skipped between two surfaces is white space.
             start = max(normalized.find(surface, end), end)
             end = start + len(surface)
             parts = self.encoder.digit_comma_ids.get(token_id, (token_id,))
             ids += parts
-            texts = [self._text_of(part) for part in parts]
-            offsets += offsets_of_parts(
+            texts = [self._piece_text(part) for part in parts]
+            offsets += part_offsets(
                 normalized, spans, start, end, texts, self._is_blank
             )
         return ids, offsets
 
     def _is_blank(self, character):
-        """Whether it is white space, to SentencePiece's own map as well."""
+        """Whether SentencePiece's normalization leaves only white space."""
         if character not in self._blank:
             normalized = self._processor.normalize(character)
-            self._blank[character] = normalized.strip(f" {WORD_START}") == ""
+            self._blank[character] = normalized.strip(f" {SPACE_SYMBOL}") == ""
         return self._blank[character]
 
-    def _text_of(self, token_id):
-        return self.id_to_piece(token_id).replace(WORD_START, "")
+    def _piece_text(self, token_id):
+        return self.id_to_piece(token_id).replace(SPACE_SYMBOL, "")
 
 
 def _read(path):
@@ -327,11 +328,11 @@ def _read(path):
 
 
 def _surfaces(processor, text):
-    """Ids of a text with the stretch of it that each was made of.
+    """Ids of a text's pieces, each with the part of the text it covers.
 
-    The stretches follow one another. Their positions are characters in one
-    version of sentencepiece and bytes in another, so the caller looks for
-    them.
+    The parts are in order. SentencePiece reports their positions in
+    characters or in bytes, depending on its version, so the caller searches
+    for them instead.
     """
     if sentencepiece.__version__ < "0.2.2":
         result = processor.encode(text, out_type="immutable_proto")

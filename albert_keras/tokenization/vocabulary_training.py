@@ -1,4 +1,4 @@
-"""Training a SentencePiece vocabulary with ALBERT's settings."""
+"""Trains a SentencePiece vocabulary with ALBERT's settings."""
 
 import io
 import re
@@ -9,10 +9,10 @@ import sentencepiece
 
 from albert_keras.files.atomic_write import atomic_file
 
-# Google's settings for the released vocabularies: special pieces at ids 0 to
-# 4, symbols that are always cut out alone, unigram model.
+# Google's settings for the released vocabularies: a unigram model, special
+# tokens at ids 0 to 4, and symbols that are always a piece of their own.
 _CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
-_ALONE = ("(", ")", '"', "-", ".", "\N{EN DASH}", "£", "€")
+_SINGLE_SYMBOLS = ("(", ")", '"', "-", ".", "\N{EN DASH}", "£", "€")
 
 
 def train_vocabulary(
@@ -24,20 +24,21 @@ def train_vocabulary(
     seed: int = 0,
     num_threads: int = 2,
 ) -> None:
-    """Trains a vocabulary on normalized sentences and writes it.
+    """Trains a vocabulary on normalized sentences and writes it to a file.
 
     Args:
         sentences: An iterable of normalized strings (`normalize_text`), read
             once.
-        path: Where the `.model` goes, whole or not at all.
-        vocabulary_size: Number of pieces, special ones included.
-        character_coverage: Share of characters that get a piece.
-        input_sentence_size: Sentences sampled at most.
-        seed: Of the sampling.
-        num_threads: Threads of the trainer.
+        path: Path of the `.model` file, which is written atomically.
+        vocabulary_size: Number of pieces, special tokens included.
+        character_coverage: Share of the text's characters that the
+            vocabulary covers.
+        input_sentence_size: Maximum number of sentences to sample.
+        seed: Seed of the sampling.
+        num_threads: Number of threads of the trainer.
 
     Raises:
-        ValueError: If the text is too small for the number of pieces.
+        ValueError: If there is too little text for `vocabulary_size` pieces.
     """
     sentencepiece.set_random_generator_seed(seed)
     model = io.BytesIO()
@@ -54,7 +55,7 @@ def train_vocabulary(
             pad_piece="<pad>",
             unk_piece="<unk>",
             control_symbols=list(_CONTROL_SYMBOLS),
-            user_defined_symbols=list(_ALONE),
+            user_defined_symbols=list(_SINGLE_SYMBOLS),
             shuffle_input_sentence=True,
             input_sentence_size=input_sentence_size,
             character_coverage=character_coverage,
@@ -73,6 +74,6 @@ def _explain(error, vocabulary_size):
         return (
             f"The corpus is too small for {vocabulary_size} pieces: it "
             f"yields {limit[1]} at most. Pass a `vocabulary_size` of "
-            f"{limit[1]} or less, more text, or a vocabulary of your own."
+            f"{limit[1]} or less, more text, or an existing `vocabulary`."
         )
     return f"SentencePiece could not train a vocabulary: {error}"

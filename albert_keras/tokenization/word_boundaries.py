@@ -1,4 +1,4 @@
-"""Which pieces of a vocabulary begin a word."""
+"""Which pieces of a vocabulary begin a word, for whole-word masking."""
 
 import string
 import unicodedata
@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from albert_keras.tokenization.sentencepiece_encoder import WORD_START
+from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
 
-# Marks that may stand inside of a longer continuation piece; the others, an
-# apostrophe among them, begin a unit wherever they stand (as in Google's
+# Punctuation that may occur inside a piece that continues a word. Any other,
+# such as an apostrophe, begins a unit wherever it occurs (as in Google's
 # release).
-_MARKS = set(string.punctuation) - set("'<=>")
+_PUNCTUATION = set(string.punctuation) - set("'<=>")
 _SCRIPTS_WITHOUT_SPACES = (
     "CJK",
     "HIRAGANA",
@@ -24,40 +24,45 @@ _SCRIPTS_WITHOUT_SPACES = (
 )
 
 
-def word_starts(tokenizer: Any) -> np.ndarray:
-    """For each id of an `AlbertTokenizer`, whether its piece begins a word.
+def word_begin_mask(tokenizer: Any) -> np.ndarray:
+    """`begins_word` for every id of an `AlbertTokenizer`.
 
     Returns:
         A boolean array `(vocabulary_size,)`.
     """
     return np.array(
         [
-            starts_word(tokenizer.id_to_piece(token_id))
+            begins_word(tokenizer.id_to_piece(token_id))
             for token_id in range(tokenizer.vocabulary_size)
         ]
     )
 
 
-def starts_word(piece: str) -> bool:
-    """Whether a piece begins a unit of whole-word masking.
+def begins_word(piece: str) -> bool:
+    """Whether a piece begins a unit ("word") of whole-word masking.
 
-    A piece continues the previous word if it has no word-start marker and
-    consists of letters, alone or with marks. A single mark, a digit or any
-    other symbol is a unit of its own, and so is each piece of a script that
-    puts no spaces between words. Google's rule, which also cuts words at
-    letters outside of ASCII; here those continue.
+    A piece continues the word before it if it does not start with
+    `SPACE_SYMBOL` and consists of letters, with or without punctuation. A
+    single punctuation mark, a digit and any other symbol is a unit of its
+    own, and so is each piece of a script written without spaces.
+
+    This is `_is_start_piece_sp` of Google's `create_pretraining_data.py`,
+    except that letters outside ASCII continue a word, too; in Google's rule
+    they begin a new one.
     """
-    if not piece or piece[0] in (WORD_START, "<", "["):
+    if not piece or piece[0] in (SPACE_SYMBOL, "<", "["):
         return True
-    if len(piece) == 1 and piece in _MARKS:
+    if len(piece) == 1 and piece in _PUNCTUATION:
         return True
     return not all(_continues(character) for character in piece)
 
 
 def _continues(character):
-    if character in _MARKS or (character.isascii() and character.isalpha()):
+    if character.isascii() and character.isalpha():
         return True
-    # Letters and the marks that stand over, under and between them.
+    if character in _PUNCTUATION:
+        return True
+    # Unicode letters (L) and the combining marks of their scripts (M).
     return unicodedata.category(character)[0] in "LM" and not unicodedata.name(
         character, ""
     ).startswith(_SCRIPTS_WITHOUT_SPACES)

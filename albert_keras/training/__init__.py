@@ -1,5 +1,5 @@
-"""Training Keras models: exact accumulation, checkpoints and callbacks."""
+"""Trains Keras models: gradient accumulation, checkpoints, callbacks."""
 
-from albert_keras.training.steps.accumulating_model import AccumulatingModel
+import lazy_loader
 
-__all__ = ["AccumulatingModel"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

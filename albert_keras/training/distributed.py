@@ -1,10 +1,10 @@
-"""This process among the processes of a job, and its devices.
+"""Ranks of a training job: start, collectives, devices and failures.
 
-Processes speak through Horovod's tensors; devices are Keras's.
+Horovod connects the processes; Keras's distribution holds the devices.
 
-One process is rank 0 of 1, needs no Horovod, and every function here leaves
-what it is given as it is. `horovod.tensorflow.keras` is not used: it is
-written for Keras 2 (horovod/horovod#4290).
+A single process is rank 0 of 1 and needs no Horovod; collectives then return
+their input. `horovod.tensorflow.keras` is not used, because it is written for
+Keras 2 (horovod/horovod#4290).
 """
 
 import os
@@ -15,64 +15,64 @@ from typing import Any
 
 import keras
 
-# How launchers tell the number of processes: horovodrun, Open MPI, MPICH.
-_LAUNCHED_SIZES = ("HOROVOD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-# A rank that has not come to a collective for so long ends the job; long
-# enough for the first rank to write a checkpoint of xxlarge.
+# Where launchers put the number of processes: horovodrun, Open MPI, MPICH.
+_SIZE_VARIABLES = ("HOROVOD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+# The job ends when a collective has waited this long for a rank: long enough
+# for the first rank to write a checkpoint of xxlarge.
 _STALL_SECONDS = "1800"
 
 _horovod: Any = None
 
 
 def initialize() -> None:
-    """Joins the processes of the job, which a launcher started.
+    """Joins the processes that a launcher started into one job.
 
-    Pins one GPU to each process, and shares the cores of a host among its
-    processes where there is none. Call it before anything is computed. A
-    process by itself has nothing to join; on the JAX backend it shares its
-    batches out among all devices that JAX has, see `devices`.
+    Pins one GPU to each process; without GPUs, the processes of a host share
+    its cores. Call it before anything is computed. A single process has
+    nothing to join; on the JAX backend it splits its batches over all of
+    JAX's devices, see `devices`.
 
     Raises:
         ValueError: If the launcher started several processes and Horovod is
-            not installed or was not built for this launcher, or Keras runs
-            on another backend than TensorFlow.
+            not installed or was not built for this launcher, or if Keras's
+            backend is not TensorFlow.
     """
     global _horovod
     launched = _launched_size()
     if launched == 1:
-        _share_out_batches()
+        _split_batches_over_devices()
     if _horovod is not None or launched == 1:
         return
     if keras.config.backend() != "tensorflow":
         raise ValueError(
-            "Horovod trains on Keras's TensorFlow backend. Received: "
+            "Horovod requires Keras's TensorFlow backend. Received: "
             f"{launched} processes on {keras.config.backend()!r}. Unset "
-            "KERAS_BACKEND, or start one process, which under JAX trains on "
-            "all devices of the machine."
+            "KERAS_BACKEND, or start one process, which on JAX trains on all "
+            "devices of the machine."
         )
     try:
         import horovod.tensorflow as horovod
     except ImportError as error:
         raise ValueError(
-            f"{launched} processes were started, which needs Horovod. "
-            "Install it as docs/distributed.md says, or start one "
+            f"{launched} processes were started, which requires Horovod. "
+            "Install it as described in docs/distributed.md, or start one "
             "process."
         ) from error
     os.environ.setdefault("HOROVOD_STALL_SHUTDOWN_TIME_SECONDS", _STALL_SECONDS)
     horovod.init()
     if horovod.size() != launched:
         raise ValueError(
-            f"The launcher started {launched} processes, of which Horovod "
-            f"joined {horovod.size()}. It was built without the launcher's "
-            "transport: build Horovod with MPI, or use horovodrun --gloo."
+            f"The launcher started {launched} processes, but Horovod joined "
+            f"{horovod.size()}: it was built without the launcher's "
+            "transport. Build Horovod with MPI, or use horovodrun --gloo."
         )
     _horovod = horovod
-    _take_devices()
+    _assign_devices()
     sys.excepthook = _end_job
 
 
 def rank() -> int:
-    """Number of this process in the job, from 0."""
+    """Index of this process in the job, from 0."""
     return _horovod.rank() if _horovod else 0
 
 
@@ -82,37 +82,38 @@ def size() -> int:
 
 
 def local_rank() -> int:
-    """Number of this process on its host, from 0."""
+    """Index of this process on its host, from 0."""
     return _horovod.local_rank() if _horovod else 0
 
 
 def devices() -> int:
-    """Devices that share the rows of each batch of this process.
+    """Number of devices that share the rows of this process's batches.
 
-    As many as Keras's distribution has, which `initialize` sets on the JAX
-    backend; 1 without one.
+    The size of Keras's distribution, which `initialize` sets on the JAX
+    backend; 1 without a distribution.
     """
     distribution = keras.distribution.distribution()
     return 1 if distribution is None else distribution.device_mesh.shape[0]
 
 
 def replicas() -> int:
-    """Devices that share the rows of each update, of all ranks."""
+    """Number of devices that share the rows of an update, over all ranks."""
     return size() * devices()
 
 
-# === Inside the step ===
+# === Collectives inside the training step ===
 
 
 def sum_over_ranks(structure):
-    """The sums over all ranks of float tensors, in one grouped all-reduce.
+    """Sums float tensors over all ranks in one grouped all-reduce.
+
+    Not for functions that XLA compiles.
 
     Args:
-        structure: Tensors, nested in any way; not inside of a function that
-            XLA compiles.
+        structure: Nested structure of tensors.
 
     Returns:
-        The same structure.
+        The same structure with the sums.
     """
     if size() == 1:
         return structure
@@ -123,16 +124,16 @@ def sum_over_ranks(structure):
     return tf.nest.pack_sequence_as(structure, sums)
 
 
-# === Outside of it ===
+# === Collectives outside the step ===
 
 
 def broadcast_variables(variables):
-    """Gives every rank the first rank's values of Keras variables."""
+    """Assigns the first rank's values to Keras variables on every rank."""
     if size() == 1:
         return
     floats = [v for v in variables if "float" in str(v.dtype)]
     _horovod.broadcast_variables([v.value for v in floats], root_rank=0)
-    # Horovod knows no unsigned integers, which random states are.
+    # Random states are unsigned integers, which Horovod does not support.
     others = [v for v in variables if "float" not in str(v.dtype)]
     values = broadcast_object([keras.ops.convert_to_numpy(v) for v in others])
     for variable, value in zip(others, values, strict=True):
@@ -140,21 +141,21 @@ def broadcast_variables(variables):
 
 
 def broadcast_object(value: Any) -> Any:
-    """The first rank's value, which must be picklable, on every rank."""
+    """Returns the first rank's value on every rank; it must be picklable."""
     if size() == 1:
         return value
     return _horovod.broadcast_object(value, root_rank=0)
 
 
 def gather_objects(value: Any) -> list:
-    """The values of all ranks, which must be picklable, in their order."""
+    """Returns the values of all ranks in order; they must be picklable."""
     if size() == 1:
         return [value]
     return _horovod.allgather_object(value)
 
 
 def sum_numbers(numbers: Iterable[float]) -> list[float]:
-    """The sums over all ranks of a list of numbers, as floats."""
+    """Sums each number of a list over all ranks, in float64."""
     if size() == 1:
         return list(numbers)
     import tensorflow as tf
@@ -166,14 +167,14 @@ def sum_numbers(numbers: Iterable[float]) -> list[float]:
 
 
 def barrier() -> None:
-    """Waits until every rank is here."""
+    """Waits until every rank has called it."""
     sum_numbers([0.0])
 
 
 def on_first_rank(function: Callable[[], Any]) -> Any:
-    """Calls a function on rank 0, and hands its result to every rank.
+    """Calls a function on rank 0 and returns its result on every rank.
 
-    A `ValueError` of it is raised on every rank.
+    If it raises a `ValueError`, every rank raises it.
     """
     if size() == 1:
         return function()
@@ -190,10 +191,10 @@ def on_first_rank(function: Callable[[], Any]) -> Any:
 
 
 def first_rank_first(function: Callable[[], Any]) -> Any:
-    """Calls a function on rank 0 and then on all others.
+    """Calls a function on rank 0 and then on all other ranks.
 
-    For what they find in a cache that the first one fills. A `ValueError` of
-    the first is raised on every rank. Returns each rank's own result.
+    For functions that fill a cache on the first call. If rank 0 raises a
+    `ValueError`, every rank raises it. Returns each rank's own result.
     """
     results = []
     on_first_rank(lambda: results.append(function()))
@@ -201,23 +202,23 @@ def first_rank_first(function: Callable[[], Any]) -> Any:
 
 
 def say(text: str) -> None:
-    """Prints, on the first rank only."""
+    """Prints on the first rank only."""
     if rank() == 0:
         print(text, flush=True)
 
 
-# === Starting and ending ===
+# === Start and failure ===
 
 
 def _launched_size():
-    for name in _LAUNCHED_SIZES:
+    for name in _SIZE_VARIABLES:
         if os.environ.get(name):
             return int(os.environ[name])
     return 1
 
 
-def _share_out_batches():
-    """Puts what is made from now on onto all devices, where JAX has some."""
+def _split_batches_over_devices():
+    """Sets a data-parallel distribution if JAX has several devices."""
     if keras.config.backend() != "jax" or keras.distribution.distribution():
         return
     names = keras.distribution.list_devices()
@@ -228,16 +229,17 @@ def _share_out_batches():
         say(f"{len(names)} devices share each batch: {', '.join(names)}.")
 
 
-def _take_devices():
-    """One GPU for each process of a host, or its share of the cores."""
+def _assign_devices():
+    """Gives this process one GPU, or its share of the host's cores."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         if local_rank() >= len(gpus):
             raise ValueError(
-                f"Rank {rank()} is number {local_rank()} on its host, which "
-                f"has {len(gpus)} GPUs. Start as many processes as GPUs."
+                f"Rank {rank()} is process {local_rank() + 1} on its host, "
+                f"which has {len(gpus)} GPUs. Start at most one process per "
+                "GPU."
             )
         gpu = gpus[local_rank()]
         tf.config.set_visible_devices(gpu, "GPU")
@@ -250,9 +252,9 @@ def _take_devices():
 
 
 def _end_job(kind, error, trace):
-    """Names the rank beside the traceback, and ends the process at once.
+    """Prints the rank and the traceback and ends the process at once.
 
-    The launcher then ends the others; waiting for them at exit could hang.
+    The launcher then ends the other ranks; a normal exit could hang.
     """
     lines = traceback.format_exception(kind, error, trace)
     sys.stdout.flush()

@@ -100,7 +100,7 @@ def finetune(settings: FinetuningSettings, task: Task) -> Path:
         make_batches(settings, task.training, plan),
         plan.total_steps,
         settings.name or task.name,
-        tokens_per_row=task.training.max_length,
+        tokens_per_row=task.training.sequence_length,
         export=export,
         validations=evaluate_while_training(settings, task, run, model),
     )
@@ -112,9 +112,9 @@ def finetune(settings: FinetuningSettings, task: Task) -> Path:
 def check_length(examples, model):
     """Raises if rows are longer than the model's position embeddings."""
     positions = model.config.max_sequence_length
-    if examples.max_length > positions:
+    if examples.sequence_length > positions:
         raise ValueError(
-            f"--max_seq_length {examples.max_length} is longer than the "
+            f"--max_seq_length {examples.sequence_length} is longer than the "
             f"model's {positions} positions. Pass {positions} or less."
         )
 

@@ -22,7 +22,7 @@ def make_windows(
         return SquadWindows(
             squad,
             tokenizer,
-            max_seq_length=settings.max_seq_length or defaults.max_seq_length,
+            sequence_length=settings.max_seq_length or defaults.max_seq_length,
             doc_stride=settings.doc_stride,
             max_query_length=settings.max_query_length,
             training=training,

@@ -1,4 +1,4 @@
-"""The same made-up batches for every contestant, as NumPy arrays."""
+"""Random batches as NumPy arrays, the same for every contestant."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ VOCABULARY_SIZE = 30000
 
 
 def pretraining_batch(options):
-    """Inputs and labels of an update without padding."""
+    """Makes inputs and labels of an update, without padding."""
     rng = np.random.default_rng(0)
     rows, length = options["rows"], options["length"]
     predictions = options["predictions"]
@@ -28,23 +28,24 @@ def pretraining_batch(options):
 
 
 def inference_batches(options):
-    """Token ids and masks of texts in the order given, batch by batch.
+    """Makes token ids and masks of texts in the given order, in batches.
 
     Args:
-        options: `lengths`, `rows`, and the `width` that all are padded to;
-            None pads a batch to its longest.
+        options: `lengths`, `rows` of a batch, and the `width` to which all
+            batches are padded; None pads a batch to its longest row.
     """
     lengths, rows = np.array(options["lengths"]), options["rows"]
-    chosen = [
+    batches = [
         lengths[start : start + rows] for start in range(0, len(lengths), rows)
     ]
     return [
-        ids_and_masks(some, options["width"] or some.max()) for some in chosen
+        ids_and_masks(batch, options["width"] or batch.max())
+        for batch in batches
     ]
 
 
 def ids_and_masks(lengths, width):
-    """Of texts of given lengths, padded to a width."""
+    """Random ids and masks of texts of given lengths, padded to `width`."""
     rng = np.random.default_rng(0)
     mask = (np.arange(width) < lengths[:, None]).astype(np.int32)
     ids = rng.integers(5, VOCABULARY_SIZE, mask.shape, dtype=np.int32)

@@ -1,7 +1,7 @@
-"""Keras's name for a precision."""
+"""Keras's dtype policies by a benchmark's precision."""
 
 
 def keras_policy(options):
-    """The dtype policy that computes in the precision of the options."""
+    """Returns the dtype policy that computes in the options' precision."""
     precision = options["precision"]
     return "mixed_bfloat16" if precision == "bfloat16" else precision

@@ -1,6 +1,6 @@
-"""KerasHub on TensorFlow: masked-language model with Keras's own LAMB.
+"""KerasHub on TensorFlow: masked language model with Keras's own LAMB.
 
-It has no sentence order, so it does a little less.
+It has no sentence-order objective, so it computes slightly less.
 """
 
 import os

@@ -44,18 +44,18 @@ def inference(options):
 
 
 class Windows(Examples):
-    """Made-up ids of given lengths."""
+    """Examples of given lengths with random ids."""
 
     def __init__(self, lengths):
         self.lengths = np.array(lengths)
-        self.max_length = max(lengths)
+        self.sequence_length = max(lengths)
 
     def batch(self, indices, width):
         return ids_and_masks(self.lengths[indices], width), None
 
 
 def products(options):
-    """The large products of an update alone, as TensorFlow has them."""
+    """Computes only the large matrix products of an update, in TensorFlow."""
     hidden, inner = options["hidden_dim"], options["intermediate_dim"]
     rows = options["rows"] * options["length"]
     shapes = [

@@ -1,10 +1,10 @@
-"""Runs one contestant on request, so that several can go by turns.
+"""Runs one contestant on request, so that several can take turns.
 
     python worker.py CONTESTANT TASK '{"size": "base", ...}'
 
-Prints a line of JSON when it is ready, after the first run (which compiles);
-then, for every number that comes on standard input, runs as often and prints
-the seconds of each and the peak of its memory.
+Prints a line of JSON when it is ready, after a first run, which compiles. For
+every number N on standard input it then runs N times and prints the seconds
+of each run and its peak memory.
 """
 
 import importlib
@@ -38,7 +38,7 @@ def reply(**values):
 
 
 def versions():
-    """Of the libraries that the contestant has loaded."""
+    """Versions of the libraries that the contestant has loaded."""
     names = ("tensorflow", "keras", "keras_hub", "torch", "transformers")
     loaded = (sys.modules.get(name) for name in names)
     return {m.__name__: m.__version__ for m in loaded if m is not None}

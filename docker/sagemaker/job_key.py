@@ -1,7 +1,7 @@
-"""Makes the key with which the hosts of one training job reach each other.
+"""Makes the SSH key with which the hosts of a training job reach each other.
 
-All derive the same key from the secret that the launcher uploaded for this job
-alone, next to the code. A job on one host needs none.
+All hosts derive the same key from a secret that the launcher uploads for this
+job only, next to the code. A job on one host needs no key.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ SECRET = Path("/opt/ml/input/data/code/job_secret")
 def main():
     secret = SECRET.read_text() if SECRET.is_file() else ""
     if not secret:
-        print(f"{SECRET} is missing: this job can have one host only.")
+        print(f"{SECRET} is missing: this job can only have one host.")
         return
     key = Ed25519PrivateKey.from_private_bytes(
         hashlib.sha256(secret.encode()).digest()
@@ -37,7 +37,7 @@ def main():
 
 
 def write(path, content):
-    """Writes a file that its owner alone can read."""
+    """Writes a file that only its owner can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -1,8 +1,8 @@
-# Sourced by bash at its start (BASH_ENV). SageMaker starts a job as process 1
-# of the container, `bash -c ...`, and stops it by SIGTERM to that process,
-# which as process 1 would not even notice. So process 1 runs what it was
-# given as a child, and passes SIGTERM on to the ranks on this host: they
-# finish the update, save a checkpoint and end, and the job with them.
+# Bash sources this file when it starts (BASH_ENV). SageMaker starts a job as
+# process 1 of the container, `bash -c ...`, and stops it with SIGTERM to that
+# process, which process 1 ignores by default. Here process 1 runs its command
+# as a child and forwards SIGTERM to the ranks on this host: they finish the
+# update, save a checkpoint and exit, which ends the job.
 if [ $$ -eq 1 ] && [ -f /opt/ml/input/config/resourceconfig.json ]; then
     unset BASH_ENV
 
@@ -16,7 +16,7 @@ if [ $$ -eq 1 ] && [ -f /opt/ml/input/config/resourceconfig.json ]; then
                 ranks=$((ranks + 1))
             fi
         done 2>/dev/null
-        # Before there are any there is nothing to save.
+        # Before the ranks start there is nothing to save.
         [ "$ranks" -gt 0 ] || kill -TERM "$job"
     }
     trap pass_on TERM
@@ -25,7 +25,7 @@ if [ $$ -eq 1 ] && [ -f /opt/ml/input/config/resourceconfig.json ]; then
     job=$!
     wait "$job"
     status=$?
-    # A signal ends `wait`, not the job.
+    # A signal interrupts `wait`, not the job.
     while kill -0 "$job" 2>/dev/null; do
         wait "$job"
         status=$?

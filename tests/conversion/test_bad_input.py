@@ -1,4 +1,4 @@
-"""Bad directories and models: a clear error, and nothing built or written."""
+"""Bad directories and models: a clear error; nothing is built or written."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ CONFIGS = {
     "keras_hub": "config.json",
     "google": "albert_config.json",
 }
-# Where each format has the width of the encoder, and the number of groups.
+# Section of the configuration; names of the hidden width and of the groups.
 HIDDEN = {
     "keras": ("config", "hidden_dim", "num_groups"),
     "huggingface": (None, "hidden_size", "num_hidden_groups"),
@@ -36,7 +36,7 @@ HIDDEN = {
 
 @pytest.fixture(params=FORMATS_HERE)
 def saved(request, tmp_path):
-    """Name of a format and a directory in it."""
+    """The name of a format, and a model saved in it."""
     model = ak.AlbertBackbone.from_config(CONFIG)
     model.save_pretrained(tmp_path / "model", format=request.param)
     return request.param, tmp_path / "model"
@@ -110,7 +110,7 @@ def test_a_vocabulary_of_another_size_is_refused_on_saving(
     format, store, tmp_path
 ):
     model = ak.AlbertBackbone.from_config(CONFIG)
-    with pytest.raises(ValueError, match="150 pieces, the token table 40"):
+    with pytest.raises(ValueError, match="150 pieces, the token embedding 40"):
         model.save_pretrained(
             tmp_path / "model", format=format, tokenizer=store.tokenizer
         )
@@ -134,7 +134,7 @@ def test_a_vocabulary_of_another_size_is_refused_on_loading(
         path = directory / "assets" / "tokenizer" / "vocabulary.spm"
         path.parent.mkdir(parents=True)
         path.write_bytes(store.tokenizer.model_proto)
-    with pytest.raises(ValueError, match="150 pieces, the token table 40"):
+    with pytest.raises(ValueError, match="150 pieces, the token embedding 40"):
         ak.AlbertBackbone.from_pretrained(directory)
 
 

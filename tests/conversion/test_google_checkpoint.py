@@ -1,4 +1,4 @@
-"""Google's TensorFlow 1 checkpoints, against their published variables."""
+"""Google's TensorFlow 1 checkpoints against their published variables."""
 
 import json
 
@@ -15,7 +15,7 @@ ATTENTION = "bert/encoder/transformer/group_0/inner_group_0/attention_1"
 FEED_FORWARD = "bert/encoder/transformer/group_0/inner_group_0/ffn_1"
 BLOCK = "bert/encoder/transformer/group_0/inner_group_0"
 OURS = "backbone/encoder/group_0_block_0"
-# The variables of a released checkpoint, with shapes, and our names.
+# The variables of a released checkpoint: their shapes and our names.
 VARIABLES = {
     "bert/embeddings/word_embeddings": (
         (V, E),
@@ -134,7 +134,7 @@ CONFIG = {
     "hidden_act": "gelu",
     "inner_group_num": 1,
     "num_hidden_groups": 1,
-    # Keys that Google's files carry and nothing reads.
+    # Keys in Google's files that are not read.
     "net_structure_type": 0,
     "gap_size": 0,
     "num_memory_blocks": 0,
@@ -144,7 +144,7 @@ CONFIG = {
 
 @pytest.fixture
 def release(tmp_path, rng):
-    """Directory and arrays of a checkpoint that TensorFlow 1 code writes."""
+    """Directory and arrays of a checkpoint written by TensorFlow 1 code."""
     directory = tmp_path / "albert_small"
     directory.mkdir()
     (directory / "albert_config.json").write_text(json.dumps(CONFIG))
@@ -167,7 +167,7 @@ def release(tmp_path, rng):
 
 
 def our_weights(arrays):
-    """The arrays by our names; Google stores the order head as (out, in)."""
+    """Arrays by our names; Google stores the SOP head as (out, in)."""
     weights = {ours: arrays[name] for name, (_, ours) in VARIABLES.items()}
     weights["sop_head/kernel"] = weights["sop_head/kernel"].T
     return weights
@@ -225,7 +225,7 @@ def test_where_google_has_no_projection_it_is_the_identity(tmp_path, rng):
         max_sequence_length=P,
     )
     model = ak.AlbertBackbone.from_config(config)
-    with pytest.raises(ValueError, match="no embedding projection where"):
+    with pytest.raises(ValueError, match="no embedding projection if"):
         model.save_pretrained(tmp_path / "google", format="google")
     assert not (tmp_path / "google").exists()
 

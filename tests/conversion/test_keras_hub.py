@@ -1,4 +1,4 @@
-"""KerasHub's own models against ours, live, in both directions."""
+"""KerasHub's models against ours, in both directions."""
 
 import numpy as np
 import pytest
@@ -129,7 +129,7 @@ def test_the_epsilon_of_kerashubs_head_goes_along_or_is_told(tmp_path, caplog):
     assert "head_epsilon" in caplog.text
 
 
-# KerasHub leaves the file of the vocabulary to the garbage collector.
+# KerasHub does not close the vocabulary file.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_preset_of_theirs_with_a_vocabulary_gives_the_tokenizer(
     store, tmp_path, monkeypatch
@@ -141,7 +141,7 @@ def test_a_preset_of_theirs_with_a_vocabulary_gives_the_tokenizer(
     model.save_pretrained(tmp_path, format="keras_hub", tokenizer=tokenizer)
     monkeypatch.setattr(
         sentencepiece.SentencePieceProcessor,
-        "Init",  # its name up to sentencepiece 0.2.1, which KerasHub calls
+        "Init",  # KerasHub calls the name used up to sentencepiece 0.2.1
         lambda self, model_proto, **kwargs: self.__init__(
             model_proto=model_proto
         ),

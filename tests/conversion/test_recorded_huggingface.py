@@ -1,4 +1,4 @@
-"""Hugging Face's own files and outputs, as recorded, against ours."""
+"""Recorded files and outputs of Hugging Face's library against ours."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is written in a format is what is read, to the bit."""
+"""Writing a model in a format and reading it back is bit-identical."""
 
 import dataclasses
 import json
@@ -38,7 +38,7 @@ HEADS = {
 
 @pytest.fixture
 def model(request, rng):
-    """A model of a class, every weight random."""
+    """A model of a class, with random weights."""
     backbone = ak.AlbertBackbone.from_config(CONFIG)
     model_class = getattr(ak, request.param)
     model = backbone
@@ -180,8 +180,8 @@ def test_class_names_are_kept_or_named_as_lost(model, format, tmp_path, caplog):
         assert not caplog.records
     else:
         assert again.class_names is None
-        assert "no place for class_names" in caplog.text
-    # Another number of classes is of other classes.
+        assert "cannot store class_names" in caplog.text
+    # A different number of classes means different classes.
     caplog.clear()
     other = ak.AlbertForSequenceClassification.from_pretrained(
         tmp_path / "m", num_classes=2

@@ -1,4 +1,4 @@
-"""Random numbers by place: uniform, independent, the same everywhere."""
+"""Stateless random numbers are uniform, independent and reproducible."""
 
 import numpy as np
 import pytest

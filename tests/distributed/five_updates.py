@@ -1,10 +1,10 @@
-"""Five updates of a small model on whatever ranks there are.
+"""Trains a small model for five updates, on any number of ranks.
 
     horovodrun --gloo -np 2 python -m tests.distributed.five_updates OUT 1 4xla
 
-For each number of micro-batches named, the same global batches of 16 rows are
-shared out among the ranks; the first rank writes weights and metrics to
-OUT-RANKSxSTEPS.npz. With `xla` behind the number, XLA compiles the passes.
+For each given number of micro-batches, the same global batches of 16 rows are
+split over the ranks; the first rank writes weights and metrics to
+OUT-RANKSxSTEPS.npz. With `xla` after the number, XLA compiles the passes.
 """
 
 import sys
@@ -41,7 +41,7 @@ def main(out, *splits):
 
 
 def five_updates(steps, jit_compile):
-    # Every rank starts from other weights: the first rank's count.
+    # Every rank starts from other weights; rank 0's are broadcast.
     keras.utils.set_random_seed(distributed.rank())
     model = AlbertForPretraining(AlbertBackbone.from_config(CONFIG))
     schedule = WarmupPolynomialDecay(0.02, 1, 100)

@@ -1,11 +1,11 @@
-"""Kills runs at random moments, and compares how they end.
+"""Kills runs at random moments and compares their final states.
 
     python -m tests.distributed.kill_trials --trials 10 --ranks 1 2
 
-Each trial is a run of 60 updates with a checkpoint every third, killed with
-SIGKILL up to four times, or until an attempt comes to its end before; every
-other kill waits for a checkpoint that is being written. Its weights, optimizer
-and random states must be those of an uninterrupted run, to the bit.
+Each trial is a run of 60 updates with a checkpoint every three updates. It is
+killed with SIGKILL up to four times, unless it finishes earlier; every other
+kill waits until a checkpoint is being written. Weights, optimizer and random
+states must be bit-identical to those of an uninterrupted run.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def arguments(corpus, output_dir, ranks):
 
 
 def until_done(corpus, directory, ranks, seconds):
-    """Starts and kills until a run ends; the updates done at each kill."""
+    """Kills and restarts a run until it ends; returns updates at each kill."""
     kills = []
     while True:
         job = start(ranks, *arguments(corpus, directory, ranks))

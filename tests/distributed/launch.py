@@ -1,4 +1,4 @@
-"""Starting several ranks on this machine."""
+"""Starts jobs of several ranks on this machine."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HAS_HOROVOD = importlib.util.find_spec("horovod") is not None
-# `make test` sets this: there, Horovod missing is a failure.
+# `make test` sets this, so that a missing Horovod is a failure.
 REQUIRED = "ALBERT_KERAS_REQUIRE_HOROVOD"
 
 needs_horovod = pytest.mark.skipif(
@@ -22,7 +22,7 @@ needs_horovod = pytest.mark.skipif(
 
 
 def command(num_ranks, *arguments):
-    """The command line that runs Python on so many ranks."""
+    """The command line that runs Python on `num_ranks` ranks."""
     python = [sys.executable, *map(str, arguments)]
     if num_ranks == 1:
         return python
@@ -31,7 +31,7 @@ def command(num_ranks, *arguments):
 
 
 def start(num_ranks, *arguments, **environment):
-    """Starts a job; output goes to one pipe."""
+    """Starts a job with stdout and stderr in one pipe."""
     return subprocess.Popen(
         command(num_ranks, *arguments),
         cwd=ROOT,
@@ -60,7 +60,7 @@ def run(num_ranks, *arguments, timeout=180, **environment):
 
 
 def end(job):
-    """Makes sure that nothing of a job is left."""
+    """Kills whatever is left of a job."""
     try:
         os.killpg(job.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -70,7 +70,7 @@ def end(job):
 
 
 def worker_pids(job, script):
-    """Process ids of a job's ranks, by rank, once all of them run."""
+    """Process ids of the job's ranks that are running, by rank."""
     pids = {}
     for directory in Path("/proc").glob("[0-9]*"):
         try:
@@ -89,14 +89,14 @@ def worker_pids(job, script):
 
 
 def wait_for(condition, timeout=90, interval=0.05):
-    """Waits until a function returns something true, and returns it."""
+    """Waits until a function returns a true value, and returns it."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         result = condition()
         if result:
             return result
         time.sleep(interval)
-    raise AssertionError(f"nothing came within {timeout} s")
+    raise AssertionError(f"The condition did not hold within {timeout} s.")
 
 
 def _belongs(job, session, directory):

@@ -1,10 +1,10 @@
-"""Four updates in float16, with an overflow on the last rank in the second.
+"""Four updates in float16; in the second one the last rank overflows.
 
     horovodrun --gloo -np 2 python -m tests.distributed.overflow OUT 1 4xla
 
 Every rank writes its loss scales and weights to OUT.overflow-RANK.npz. The
-processes first do what `five_updates` does with the same arguments, to start
-once for both.
+processes first run `five_updates` with the same arguments, so that one launch
+serves both.
 """
 
 import sys
@@ -22,7 +22,7 @@ from tests.distributed.five_updates import CONFIG, share
 
 
 class Overflowing(AlbertForPretraining):
-    """Overflows in its second update on the last rank alone."""
+    """Overflows in its second update on the last rank only."""
 
     updates = 0
 

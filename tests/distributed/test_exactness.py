@@ -1,4 +1,4 @@
-"""Updates do not depend on how a batch is shared out among ranks."""
+"""Updates do not depend on how a batch is split over ranks."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ pytestmark = [pytest.mark.slow, needs_horovod]
 
 @pytest.fixture(scope="module")
 def overflows():
-    """What each of two ranks saw of one's overflow, once `results` are."""
+    """What two ranks recorded of an overflow; filled by `results`."""
     return []
 
 
 @pytest.fixture(scope="module")
 def results(overflows, tmp_path_factory):
-    """Weights and metrics by ranks x micro-batches."""
+    """Weights and metrics, by number of ranks x micro-batches."""
     out = tmp_path_factory.mktemp("updates") / "u"
     for ranks, program, splits in (
         (1, "five_updates", "1 4"),
@@ -48,8 +48,8 @@ def test_metrics_are_those_of_all_ranks(results, how):
     whole, shared = results["1x1"], results[how]
     names = {key for key in whole if key.startswith(("train_", "test_"))}
     assert names and set(shared) - set(whole) == {"train_communication_seconds"}
-    # The last gradient's norm is that at weights that four updates have made,
-    # and moves ten times as far as they do: 1.2e-5 was measured.
+    # The last gradient norm depends on the weights after four updates and
+    # differs ten times as much as they do: 1.2e-5 was measured.
     tolerances = dict.fromkeys(names, 1e-5) | {"train_gradient_norm": 5e-5}
     for name, rel in tolerances.items():
         assert shared[name] == pytest.approx(whole[name], rel=rel), name

@@ -1,4 +1,4 @@
-"""Fine-tuning does not depend on how a batch is shared out among ranks."""
+"""Fine-tuning does not depend on how a batch is split over ranks."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Runs that are interrupted lose nothing, and never hang."""
+"""Interrupted runs lose nothing and never hang."""
 
 import os
 import shutil
@@ -58,7 +58,7 @@ def final_state(output_dir):
 
 @pytest.fixture(scope="module")
 def uninterrupted(corpus, tmp_path_factory):
-    """Directories of whole runs, by number of ranks."""
+    """Directories of uninterrupted runs, by number of ranks."""
     runs = {}
     for ranks in (1, 2):
         runs[ranks] = tmp_path_factory.mktemp("whole") / str(ranks)
@@ -68,7 +68,7 @@ def uninterrupted(corpus, tmp_path_factory):
 
 
 def updates_done(output_dir):
-    """Updates in the log of a run that goes on."""
+    """Updates in the log of a run that is in progress."""
     path = output_dir / "metrics.csv"
     return len(path.read_text().splitlines()) - 2 if path.is_file() else 0
 
@@ -84,24 +84,24 @@ def test_a_validation_is_the_same_whatever_the_ranks(uninterrupted):
 
 
 def stop_in_the_middle(corpus, directory, ranks):
-    """Tells a run to stop, and returns the updates it had done."""
+    """Stops a run by a signal and returns the updates it had done."""
     job = start(ranks, *arguments(corpus, directory, ranks))
     try:
         wait_for(lambda: updates_done(directory) >= 5)
-        # To one of them.
+        # Only one of the ranks gets the signal.
         os.kill(worker_pids(job, "pretrain.py")[ranks - 1], signal.SIGTERM)
         output, _ = job.communicate(timeout=60)
     finally:
         end(job)
     done = updates_done(directory)
     assert f"Stopped by a signal after update {done}." in output
-    assert job.returncode == 1  # the launcher has an exit code of its own
-    assert done < STEPS  # not one of them is lost:
+    assert job.returncode == 1  # the launcher's own exit code
+    assert done < STEPS  # no update is lost:
     assert (directory / f"checkpoints/step-{done:08d}").is_dir()
     return done
 
 
-# One process that is told to stop: see tests/workflows/test_squad_probe.py.
+# tests/workflows/test_squad_probe.py stops a single process by a signal.
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_run_told_to_stop_and_then_killed_ends_as_if_it_had_not_been(
     ranks, corpus, uninterrupted, tmp_path
@@ -129,7 +129,7 @@ def test_a_run_goes_on_with_another_number_of_ranks(
     output = run(2, *arguments(corpus, directory, 2))
     assert f"Resuming from update {STEPS - 4}" in output
     mine, whole = final_state(directory), final_state(uninterrupted[1])
-    # Dropout is drawn otherwise; the weights stay near.
+    # Dropout differs; the weights stay close.
     for name in whole:
         if whole[name].dtype == np.float32:
             np.testing.assert_allclose(mine[name], whole[name], atol=0.05)

@@ -1,4 +1,4 @@
-"""Masks are filled by the model's probabilities at their places."""
+"""Masks are filled by the model's probabilities at their positions."""
 
 import numpy as np
 import pytest

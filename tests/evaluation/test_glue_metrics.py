@@ -1,4 +1,4 @@
-"""GLUE's scores against their formulas, and its submissions."""
+"""GLUE's metrics against their formulas, and its submissions."""
 
 from pathlib import Path
 

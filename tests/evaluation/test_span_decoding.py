@@ -1,4 +1,4 @@
-"""Answers decoded from logits, against the slow rules."""
+"""Answers decoded from logits, against an exhaustive search."""
 
 import json
 
@@ -22,14 +22,14 @@ def windows(store, tmp_path):
     return SquadWindows(
         squad,
         store.tokenizer,
-        max_seq_length=26,
+        sequence_length=26,
         doc_stride=5,
         max_query_length=8,
     )
 
 
 def random_outputs(windows, rng, head=False, width=26):
-    """Logits of all windows, as the model gives them, with ties."""
+    """Logits of all windows in the form of the model's, with ties."""
     mask = windows.batch(np.arange(len(windows)), width)[0]["answer_mask"]
     outputs = {
         name: np.where(mask, rng.integers(-8, 9, mask.shape) / 2, NEVER)
@@ -49,7 +49,7 @@ def decode(windows, outputs, **kwargs):
 
 
 def most_context(windows, window, piece):
-    """The window in which a piece has most context, one after another."""
+    """The window in which a token has most context, by trying all windows."""
     best = None
     for other in np.flatnonzero(windows.question == windows.question[window]):
         start, length = windows.start[other], windows.length[other]
@@ -62,7 +62,7 @@ def most_context(windows, window, piece):
 
 
 def slow_candidates(windows, outputs, question, max_length):
-    """Every span of a question: {text: best score}."""
+    """Every span of a question, as {text: best score}."""
     found = {}
     for window in np.flatnonzero(windows.question == question):
         begin = windows.context_begin[window]

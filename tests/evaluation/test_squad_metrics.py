@@ -1,8 +1,8 @@
-"""SQuAD's metrics, to the last digit those of the official scripts.
+"""SQuAD's metrics equal those of the official scripts to the last digit.
 
-`references/squad` holds a small file whose scores are worked out below by
-hand; the published scripts may be run on it. `references/squad_damage.py`
-makes damaged answers to any file.
+`references/squad` holds a small file whose scores are computed by hand below;
+the published scripts can be run on it. `references/squad_damage.py` makes
+damaged answers to any file.
 """
 
 import json
@@ -18,14 +18,14 @@ from tests.references.squad_damage import damaged_set
 
 FIXTURE = Path(__file__).parents[1] / "references" / "squad"
 # exact  "anna østergård" is the first answer                1     1
-# article, marks: equal without articles and marks           1     1
+# article, marks: equal without articles and punctuation     1     1
 # half   1 word of 3rd, of, may; precision 1, recall 1/3     0     1/2
 # wrong, silent                                              0     0
-# letter "A" has no word left, so the right answer is none,
+# letter "A" has no word left, so the empty answer is correct,
 #        and "the" has no word either                        1     1
 # none-right, none-the: no word                              1     1
 # none-wrong                                                 0     0
-HALF = 1 / 2  # so that no sum is rounded, on any Python
+HALF = 1 / 2  # exact in binary, so that no sum is rounded
 F1_HAS_ANSWER = sum([1, 1, 1, HALF, 0, 0, 1])
 
 
@@ -68,14 +68,14 @@ def test_null_odds_silence_answers_and_give_the_best_thresholds(capsys):
         *(FIXTURE / "data.json", FIXTURE / "predictions.json"),
         *("--na-prob-file", FIXTURE / "null_odds.json"),
     )
-    # Above 1: marks, silent, none-right and none-wrong. So marks is lost and
-    # none-wrong is won.
+    # Null odds above 1: marks, silent, none-right and none-wrong. So marks
+    # becomes wrong and none-wrong becomes correct.
     assert result["exact"] == 60.0
     assert result["HasAns_exact"] == 100.0 * 3 / 7
     assert result["NoAns_exact"] == 100.0
-    # The surest first: exact, article and letter win one each; half 0 or 1/2;
-    # none-the, which is not empty, loses one. So: 3 + 3 = 6 at -2 and, for
-    # F1, 6 1/2 at -1.
+    # In order of certainty: exact, article and letter add one each; half adds
+    # 0 or 1/2; none-the, which is not empty, subtracts one. So: 3 + 3 = 6 at
+    # -2 and, for F1, 6 1/2 at -1.
     assert (result["best_exact"], result["best_exact_thresh"]) == (60.0, -2.0)
     assert result["best_f1"] == 65.0
     assert result["best_f1_thresh"] == -1.0
@@ -95,7 +95,7 @@ def test_the_threshold_can_be_set_and_the_result_written(tmp_path):
 
 
 def test_the_recorded_values_are_the_references_and_ours(files, squad):
-    """`expected.json` says what the published script prints."""
+    """`expected.json` holds the output of the published script."""
     recorded = json.loads((FIXTURE / "expected.json").read_text("utf-8"))
     for odds, expected in zip(
         (None, files["null_odds"]), recorded.values(), strict=True
@@ -160,7 +160,7 @@ BAD = {
     "a list": ("predictions.json", ["x"], "must hold an object.*texts"),
     "a number": ("predictions.json", {"exact": 1}, "texts. Received: 1"),
     "odds as text": ("null_odds.json", {"exact": "1"}, "numbers. .*'1'"),
-    "odds missing": ("null_odds.json", {"exact": 1}, "null odds have nothing"),
+    "odds missing": ("null_odds.json", {"exact": 1}, "null odds are missing"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Scores of entities against counts made by hand, and CoNLL's form."""
+"""Scores of entities against counts by hand, and CoNLL's format."""
 
 import pytest
 
@@ -10,19 +10,19 @@ from albert_keras.evaluation.token_evaluation import (
     entity_scores,
 )
 
-RIGHT = [["B-PER", "I-PER", "O", "B-LOC"], ["B-ORG", "O", "B-PER"]]
-# A PER cut short, the LOC found, an ORG called LOC, a PER missed.
-SAID = [["B-PER", "O", "O", "B-LOC"], ["B-LOC", "O", "O"]]
+LABELS = [["B-PER", "I-PER", "O", "B-LOC"], ["B-ORG", "O", "B-PER"]]
+# A PER is cut short, the LOC found, an ORG tagged as LOC, a PER missed.
+PREDICTIONS = [["B-PER", "O", "O", "B-LOC"], ["B-LOC", "O", "O"]]
 
 
 def test_an_entity_is_right_where_words_and_type_are():
-    scores = entity_scores(RIGHT, SAID)
+    scores = entity_scores(LABELS, PREDICTIONS)
     assert scores["precision"] == pytest.approx(1 / 3)
     assert scores["recall"] == pytest.approx(1 / 4)
     assert scores["f1"] == pytest.approx(2 / 7)
     assert scores["LOC_precision"] == 0.5 and scores["LOC_recall"] == 1
     assert scores["PER_f1"] == scores["ORG_f1"] == 0
-    perfect = entity_scores(RIGHT, RIGHT)
+    perfect = entity_scores(LABELS, LABELS)
     assert set(perfect.values()) == {1.0}
 
 
@@ -43,13 +43,13 @@ def test_sentences_without_an_entity_have_a_score_and_no_warning():
 
 @pytest.fixture
 def evaluate(tmp_path, store, monkeypatch):
-    def evaluate(text, said):
+    def evaluate(text, predictions):
         path = tmp_path / "dev.txt"
         path.write_text(text)
         conll = read_conll(path)
         windows = TokenWindows(conll, conll.tag_names, store.tokenizer, 32)
         monkeypatch.setattr(
-            token_evaluation, "token_predictions", lambda *args: said
+            token_evaluation, "token_predictions", lambda *args: predictions
         )
         evaluation = TokenEvaluation(windows)
         results = evaluation(model=None)

@@ -1,4 +1,4 @@
-"""Files and directories appear whole or not at all."""
+"""Files and directories are written atomically."""
 
 import pytest
 

@@ -123,7 +123,7 @@ def test_missing_labels_are_named(backbone, inputs):
 class Rows(Examples):
     """Rows of two lengths in turn, to be told apart by their second id."""
 
-    max_length = 16
+    sequence_length = 16
 
     def __init__(self):
         self.lengths = np.array([6, 6, 12, 16] * 3)

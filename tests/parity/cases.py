@@ -1,10 +1,10 @@
-"""The models that are compared with Hugging Face's, and on what input."""
+"""Models that are compared with Hugging Face's, and their inputs."""
 
 import numpy as np
 
-# Names in Hugging Face's configuration. Groups and inner repetitions above
-# one, both GELUs and ReLU, and widths that differ so that no transpose and no
-# exchange of two weights goes unseen.
+# By the names of Hugging Face's configuration. Several groups and inner
+# repetitions, both GELUs and ReLU, and different widths, so that transposed or
+# exchanged weights are noticed.
 SMALL = dict(
     vocab_size=40,
     embedding_size=6,
@@ -31,7 +31,7 @@ BASE = dict(
     max_position_embeddings=512,
     hidden_act="gelu_new",
 )
-# Name: (Hugging Face's class, ours, configuration).
+# By name: (Hugging Face's class, our class, configuration).
 CASES = {
     "bare": ("AlbertModel", "AlbertBackbone", SMALL),
     "pretraining": ("AlbertForPreTraining", "AlbertForPretraining", SMALL),
@@ -65,7 +65,7 @@ CASES = {
 
 
 def make_inputs(case, rows=3, length=10):
-    """A padded batch by our names, int32."""
+    """Makes a padded int32 batch by our names."""
     vocabulary_size = CASES[case][2]["vocab_size"] if case in CASES else 30000
     rng = np.random.default_rng(7)
     shape = (rows, 2, length) if case == "multiple_choice" else (rows, length)

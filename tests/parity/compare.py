@@ -1,4 +1,4 @@
-"""Our outputs in the form that other software's are compared in."""
+"""Compares our models' outputs with those of other software."""
 
 import numpy as np
 from keras import ops
@@ -7,9 +7,9 @@ from albert_keras.kernels.padded_sequences import attention_bias_from_mask
 
 
 def our_outputs(model, inputs):
-    """Every output of a model and its backbone, with the hidden states.
+    """Returns all outputs of a model and its backbone, and hidden states.
 
-    Masked-LM logits are taken at every position, as Hugging Face gives them.
+    Masked-LM logits are computed at every position, as by Hugging Face.
     """
     backbone = getattr(model, "backbone", model)
     rows, length = inputs["token_ids"].shape[0], inputs["token_ids"].shape[-1]
@@ -30,7 +30,7 @@ def our_outputs(model, inputs):
 
 
 def hidden_states(backbone, inputs):
-    """The projected embeddings and what each block made of them, stacked."""
+    """Stacks the projected embeddings and the output of each block."""
     x = backbone.embeddings(inputs["token_ids"], inputs["segment_ids"])
     bias = attention_bias_from_mask(inputs["padding_mask"])
     states = [x]
@@ -42,7 +42,7 @@ def hidden_states(backbone, inputs):
 
 
 def assert_close(ours, theirs, inputs, tolerance=1e-5):
-    """Every output of theirs equals ours at every real position."""
+    """Asserts that their outputs equal ours at every unpadded position."""
     length = inputs["token_ids"].shape[-1]
     real = inputs["padding_mask"].reshape(-1, length).astype(bool)
     for name, expected in theirs.items():

@@ -1,6 +1,6 @@
 """Hugging Face's models with random weights, and their outputs.
 
-Needs PyTorch and transformers, see `make test-parity`.
+Requires PyTorch and transformers, see `make test-parity`.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import transformers
 
 from tests.parity.cases import CASES
 
-# Our name of each output of Hugging Face's.
+# Our names by Hugging Face's names of outputs.
 OUTPUTS = {
     "last_hidden_state": "sequence_output",
     "pooler_output": "pooled_output",
@@ -22,7 +22,7 @@ OUTPUTS = {
 
 
 def make_model(class_name, values, scale=0.4):
-    """A model whose every parameter is random, biases and norms included."""
+    """Makes a model with random parameters, including biases and norms."""
     torch.manual_seed(0)
     config = transformers.AlbertConfig(**values)
     model = getattr(transformers, class_name)(config).eval()
@@ -42,7 +42,7 @@ def make_case(name):
 
 
 def outputs_of(model, inputs):
-    """Outputs as NumPy arrays by our names, hidden states included."""
+    """Outputs as NumPy arrays by our names, including hidden states."""
     tensors = {
         "input_ids": torch.from_numpy(inputs["token_ids"]).long(),
         "token_type_ids": torch.from_numpy(inputs["segment_ids"]).long(),

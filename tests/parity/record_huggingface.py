@@ -1,10 +1,10 @@
-"""Records small models of Hugging Face's and their outputs.
+"""Records small Hugging Face models and their outputs.
 
     .venv-parity/bin/python -m tests.parity.record_huggingface
 
-writes `tests/references/huggingface/CASE/`: what transformers' own
-`save_pretrained` writes, and `outputs.safetensors`. `make test` reads them, so
-that it needs no PyTorch; `make test-parity` compares live.
+writes `tests/references/huggingface/CASE/`: the files of transformers'
+`save_pretrained`, and `outputs.safetensors`. `make test` reads them and needs
+no PyTorch; `make test-parity` compares with live models.
 """
 
 import json

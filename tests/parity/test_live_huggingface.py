@@ -1,4 +1,4 @@
-"""Our models and Hugging Face's, live, in both directions."""
+"""Our models against Hugging Face's live ones, in both directions."""
 
 import numpy as np
 import pytest

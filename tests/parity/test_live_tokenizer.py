@@ -1,4 +1,4 @@
-"""Our tokenizer and Hugging Face's, live, on real text."""
+"""Our tokenizer against Hugging Face's live one, on real text."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ transformers = pytest.importorskip(
 
 @pytest.fixture
 def both(shared_data, tmp_path):
-    """Ours, and theirs from the files that we write."""
+    """Our tokenizer, and theirs loaded from the files that we write."""
     vocabulary = shared_data("30k-clean.model").read_bytes()
     parts = PretrainedParts(
         "AlbertBackbone", ak.AlbertConfig(), {}, vocabulary=vocabulary
@@ -48,7 +48,8 @@ def test_ids_are_the_same_on_real_text(both, shared_data):
 
 def test_a_padded_batch_of_pairs_is_the_same(both):
     ours, theirs = both
-    # Where both are cut, ours cuts as Google does: the second on a tie.
+    # Only one text of a pair is truncated: if both are, ours truncates the
+    # second on a tie, as Google does.
     texts = ["Who wrote it?", "In 2009, the U.S."]
     pairs = ["It was written by her.", "Not much. " * 20]
     mine = ours(texts, pairs=pairs, sequence_length=24)
@@ -72,7 +73,7 @@ def test_offsets_cover_what_theirs_cover(both):
     ours, theirs = both
     for text in HUGGING_FACE:
         if any(mark in text for mark in ("\u00bd", "[", "``")):
-            continue  # theirs takes half of the quotes, and spaces to [MASK]
+            continue  # theirs has half of the quotes, and [MASK] with spaces
         ((_, mine),) = ours.encode_with_offsets([text])
         other = theirs(
             text, add_special_tokens=False, return_offsets_mapping=True

@@ -17,7 +17,7 @@ pytest.importorskip("torch", reason="needs PyTorch: make test-parity")
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    """What `torch_backend` did, from weights that TensorFlow started with."""
+    """Results of `torch_backend` from the same weights as TensorFlow's."""
     out = tmp_path_factory.mktemp("torch")
     keras.utils.set_random_seed(0)
     three_updates.main(out / "start.npz", out / "tensorflow.npz")

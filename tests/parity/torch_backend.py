@@ -1,9 +1,9 @@
-"""What the models do on Keras's PyTorch backend.
+"""Runs the models on Keras's PyTorch backend.
 
     KERAS_BACKEND=torch python -m tests.parity.torch_backend OUT
 
-Puts outputs of the model in OUT/model, three updates from OUT/start.npz and
-the losses of a Keras model around the backbone into OUT.
+Writes to OUT the outputs of the model in OUT/model, the results of three
+updates from OUT/start.npz, and the losses of a Keras model with the backbone.
 """
 
 import sys
@@ -30,7 +30,7 @@ CONFIG = ak.AlbertConfig(
 
 
 def make_inputs(rows=6):
-    """Rows of different lengths; the first piece tells the class."""
+    """Makes rows of different lengths."""
     rng = np.random.default_rng(0)
     lengths = rng.integers(5, 33, rows)[:, None]
     return {
@@ -42,7 +42,7 @@ def make_inputs(rows=6):
 
 
 def finetune(directory):
-    """Losses of plain `model.fit` of somebody's Keras model."""
+    """Losses of a custom Keras model in plain `model.fit`."""
     keras.utils.set_random_seed(0)
     inputs = make_inputs(rows=32)
     del inputs["mask_positions"]

@@ -156,8 +156,8 @@ def test_runs_are_compared_in_the_same_figures(run, report):
     svg = base64.b64decode(page.images["mlm_loss"].partition(",")[2])
     for color in (b"#0072b2", b"#d55e00"):
         assert color in svg
-    differing = page.text[page.text.index("What differs:") :]
-    differing = differing[: differing.index("What is the same")]
+    differing = page.text[page.text.index("Different settings:") :]
+    differing = differing[: differing.index("Shared settings")]
     words = differing.split()
     assert words[2:] == [str(run), str(other), "seed", "42", "7"]
     assert page.table["seed"] == ["42", "7"]
@@ -225,7 +225,7 @@ def test_a_fine_tuning_run_shows_its_scores(tmp_path, report):
     page = Page(report(tmp_path))
     assert page.figures == ["loss", "learning_rate", "exact", "f1"]
     assert page.table["f1, validation"] == ["38 best 40 at update 4"]
-    assert page.table["exact, validation"] == ["30 the best"]
+    assert page.table["exact, validation"] == ["30 best"]
     assert page.table["Loss"] == ["1.125 last"]
     assert page.table["exact"] == ["30"]
     assert "Fine-tuning, 6 updates" in " ".join(page.text.split())
@@ -235,8 +235,8 @@ def test_a_fine_tuning_run_shows_its_scores(tmp_path, report):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        (None, None, "is no run's directory"),
-        ("metrics.csv", "", "has no row yet"),
+        (None, None, "is not the directory of a run"),
+        ("metrics.csv", "", "has no rows yet"),
         ("metrics.csv", "loss\n1\n", "metrics.csv is damaged"),
         ("metrics.csv", "step,loss\n1,x\n", "metrics.csv is damaged"),
         ("starts.json", "[1]", "starts.json is damaged"),

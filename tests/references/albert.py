@@ -1,7 +1,7 @@
-"""ALBERT's forward pass in NumPy, straight from the paper's order.
+"""ALBERT's forward pass in NumPy, in the order of the paper.
 
 Takes the weights by name (`named_weights`) and loops over rows, layers and
-heads; slow and plain.
+heads; slow and simple.
 """
 
 import math
@@ -95,6 +95,6 @@ def dense(w, prefix, x):
 
 
 def layer_norm(w, prefix, x, epsilon=1e-12):
-    centred = x - x.mean(axis=-1, keepdims=True)
-    scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + epsilon)
+    centered = x - x.mean(axis=-1, keepdims=True)
+    scaled = centered / np.sqrt((centered**2).mean(-1, keepdims=True) + epsilon)
     return scaled * w[f"{prefix}/gamma"] + w[f"{prefix}/beta"]

@@ -1,10 +1,10 @@
-"""LAMB in NumPy, slow and plain: the truth the optimizer is held against."""
+"""LAMB in NumPy, slow and simple: the ground truth for the optimizer."""
 
 import numpy as np
 
 
 class ReferenceLamb:
-    """One variable's LAMB in float64, step by step."""
+    """LAMB for one variable in float64, step by step."""
 
     def __init__(
         self,

@@ -1,13 +1,13 @@
 """Records what `tensorflow_addons.optimizers.LAMB` does, for the tests.
 
-TensorFlow Addons ended in 2024 and cannot load beside Keras 3, so it runs in
-an environment of its own, once:
+TensorFlow Addons ended in 2024 and cannot be loaded with Keras 3, so it runs
+once, in its own environment:
 
     python -m venv /tmp/tfa
     /tmp/tfa/bin/pip install tensorflow-cpu==2.15.1 tensorflow-addons==0.23.0
     /tmp/tfa/bin/python tests/references/record_tfa_lamb.py
 
-writes tfa_lamb.json beside this file.
+writes tfa_lamb.json next to this file.
 """
 
 import json

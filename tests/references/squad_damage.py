@@ -1,4 +1,4 @@
-"""Randomly damaged answers to a SQuAD file, and what they score.
+"""Makes randomly damaged answers to a SQuAD file, and scores them.
 
     python -m tests.references.squad_damage DATA.json --sets 1000 --write_to DIR
 
@@ -17,7 +17,7 @@ from tests.references import squad_metrics as reference
 
 
 def damaged_set(data, seed):
-    """Answers and null odds by question id, right ones and damaged ones."""
+    """Makes answers, some of them damaged, and null odds, by question id."""
     rng = random.Random(seed)
     share = rng.random()  # of the answers that are damaged
     answers, null_odds = {}, {}
@@ -34,7 +34,7 @@ def damaged_set(data, seed):
 
 
 def damage(text, context, rng):
-    """One of the ways in which an answer can differ."""
+    """Changes an answer in one of many ways."""
     start = rng.randrange(max(len(context), 1))
     span = context[start : start + rng.randrange(60)]
     words = text.split()
@@ -61,7 +61,7 @@ def damage(text, context, rng):
 
 
 def main():
-    from albert_keras.data.squad import read_squad
+    from albert_keras.data.tasks.squad import read_squad
     from albert_keras.evaluation.squad_metrics import squad_metrics
 
     parser = argparse.ArgumentParser(description=__doc__)

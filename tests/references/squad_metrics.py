@@ -1,12 +1,12 @@
-"""SQuAD's rules in slow, plain Python, one question at a time.
+"""SQuAD's rules in slow, simple Python, one question at a time.
 
-Written from what the papers say (Rajpurkar et al. 2016, section 6.1, and 2018,
-section 5) and from what the published scripts do at the edges:
+Written from the papers (Rajpurkar et al. 2016, section 6.1, and 2018, section
+5) and from the published scripts' behavior in edge cases:
 
-- Text is put in lower case; the 32 ASCII marks are dropped; the words a, an
-  and the are replaced by a space; white space is what is left between words.
-- Version 2.0: answers without a word are no answers. If none is left, the
-  empty text is the one right answer, and two texts without words agree.
+- Text is lowercased; the 32 ASCII punctuation marks are dropped; the words a,
+  an and the are replaced by a space; white space separates words.
+- Version 2.0: answers without words do not count. If none is left, the empty
+  text is the only correct answer; two texts without words match.
 - Version 1.1: every answer counts; texts without words share nothing.
 - The score of a question is that of its best answer.
 """
@@ -41,7 +41,7 @@ def f1(gold, answer, version="2.0"):
 
 
 def metrics(data, answers, null_odds=None, threshold=1.0):
-    """What evaluate-v2.0.py prints, for the object of a data file."""
+    """The output of evaluate-v2.0.py for a parsed data file."""
     questions = [
         (question["id"], [a["text"] for a in question["answers"]])
         for article in data["data"]
@@ -86,7 +86,7 @@ def metrics(data, answers, null_odds=None, threshold=1.0):
 
 
 def best_threshold(rows, null_odds, column):
-    """Answers one question after another, the surest first."""
+    """Answers one question after another, in order of certainty."""
     by_id = {row[0]: row for row in rows}
     total = best = sum(1 for row in rows if not row[1])
     threshold = 0.0
@@ -102,7 +102,7 @@ def best_threshold(rows, null_odds, column):
 
 
 def metrics_version_1(data, answers):
-    """What evaluate-v1.1.py prints."""
+    """The output of evaluate-v1.1.py for a parsed data file."""
     total = right = overlap = 0
     for article in data["data"]:
         for paragraph in article["paragraphs"]:

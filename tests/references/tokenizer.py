@@ -1,26 +1,26 @@
-"""Google's and Hugging Face's tokenization of one text, slow and plain."""
+"""Google's and Hugging Face's tokenization of one text, slow and simple."""
 
 import re
 
-from albert_keras.data.text_normalization import normalize_text
+from albert_keras.tokenization.text_normalization import normalize_text
 
 SPECIAL = re.compile(r"(\s*\[MASK\]|\[CLS\]|\[SEP\]|<pad>|<unk>)")
 
 
 def google_ids(processor, text):
-    """Google's pipeline for one text, straight from its description."""
+    """Google's pipeline for one text, implemented from its description."""
     return _ids(processor, normalize_text(text))
 
 
 def huggingface_ids(processor, text):
-    """Hugging Face's: typed special pieces, quotes made one."""
+    """Hugging Face's pipeline: parses special tokens and replaces quotes."""
     result = []
     for part in SPECIAL.split(text):
         if SPECIAL.fullmatch(part):
             result.append(processor.piece_to_id(part.strip()))
             continue
         part = part.replace("``", '"').replace("''", '"')
-        # White space is where it cuts first; each word stands by itself.
+        # It splits at white space first and encodes each word separately.
         for word in normalize_text(part).split():
             result += _ids(processor, word)
     return result

@@ -1,4 +1,4 @@
-"""Files that are damaged, or were never what their name says."""
+"""Generates damaged files, and files with content of another kind."""
 
 import copy
 import json
@@ -6,7 +6,7 @@ import json
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# The same examples in every run, so that a test that passes passes again.
+# The same examples in every run, so that the tests are reproducible.
 few_hundred_examples = settings(
     derandomize=True,
     max_examples=200,
@@ -29,16 +29,16 @@ json_values = st.recursive(
     ),
     max_leaves=6,
 )
-# Deeper than any parser recurses.
+# Nested deeper than any parser recurses.
 DEEP = b"[" * 100_000
 
 
 def contents(whole, document=None):
-    """What a file may hold instead.
+    """Strategy for other contents of a file.
 
     Args:
-        whole: Bytes of a good file.
-        document: The value in it, where it is JSON, to be changed inside.
+        whole: Bytes of a valid file.
+        document: Its value if it is JSON; parts of it are changed.
     """
     kinds = [st.binary(max_size=80), st.text().map(str.encode), cut_up(whole)]
     if document is not None:
@@ -48,23 +48,23 @@ def contents(whole, document=None):
 
 @st.composite
 def cut_up(draw, whole):
-    """Bytes cut short, or with other bytes in a place."""
-    place = draw(st.integers(0, len(whole)))
+    """Truncated bytes, or bytes of which some are replaced."""
+    position = draw(st.integers(0, len(whole)))
     if draw(st.booleans()):
-        return whole[:place]
+        return whole[:position]
     other = draw(st.binary(max_size=8))
-    return whole[:place] + other + whole[place + len(other) :]
+    return whole[:position] + other + whole[position + len(other) :]
 
 
 @st.composite
 def changed(draw, document):
-    """JSON with a value somewhere inside removed, or another in its place."""
+    """JSON with one or two values removed or replaced."""
     document = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 2))):
-        places = list(_places(document))
-        if not places:
+        slots = list(_slots(document))
+        if not slots:
             break
-        parent, key = draw(st.sampled_from(places))
+        parent, key = draw(st.sampled_from(slots))
         if draw(st.integers(0, 3)):
             parent[key] = draw(json_values)
         else:
@@ -73,7 +73,7 @@ def changed(draw, document):
 
 
 def reads_or_refuses(read, path, content, name=None):
-    """Checks that a file gives a result or a `ValueError` with its name."""
+    """Checks that reading works or raises a `ValueError` with the file name."""
     path.write_bytes(content)
     try:
         read()
@@ -81,7 +81,7 @@ def reads_or_refuses(read, path, content, name=None):
         assert (name or path.name) in str(error), repr(error)
 
 
-def _places(node):
+def _slots(node):
     keys = (
         node
         if isinstance(node, dict)
@@ -91,7 +91,7 @@ def _places(node):
     )
     for key in keys:
         yield node, key
-        yield from _places(node[key])
+        yield from _slots(node[key])
 
 
 def _encoded(value):

@@ -1,4 +1,4 @@
-"""Whatever is in a file: a result, or a `ValueError` with the file's name."""
+"""Any file content gives a result, or a `ValueError` with the file's name."""
 
 import gzip
 import json
@@ -90,7 +90,7 @@ def test_predictions_for_squad(folder, content, capsys):
     data, path = folder / "data.json", folder / "predictions.json"
     data.write_bytes(encoded(SQUAD))
     path.write_bytes(content)
-    with pytest.raises(SystemExit):  # nothing predicts for all questions
+    with pytest.raises(SystemExit):  # no content answers all questions
         squad_metrics([str(data), str(path), "--na-prob-file", str(path)])
     assert "predictions" in capsys.readouterr().err
 
@@ -203,7 +203,7 @@ def test_the_plan_of_a_corpus(folder, text_file, data):
 
 @pytest.fixture(scope="module")
 def record(corpus, folder):
-    """A good TFRecord file, and the message of its first record."""
+    """A valid TFRecord file, and the message of its first record."""
     path = folder / "whole.tfrecord"
     dataset = PretrainingDataset(TokenStore(corpus), 16, 1)
     write_pretraining_records(path, dataset, range(2))
@@ -251,7 +251,7 @@ def test_a_record_with_the_right_checksums(folder, record, data):
 
 @pytest.fixture(scope="module")
 def models(folder):
-    """Directories of a tiny model in the formats that are read here."""
+    """Directories of a tiny model in the formats that this package parses."""
     config = AlbertConfig(
         vocabulary_size=10,
         num_layers=1,
@@ -391,5 +391,5 @@ def test_the_configuration_of_a_recipe(folder, content, capsys):
         )
     except SystemExit as stop:
         said = f"{stop} {capsys.readouterr().err}"
-        # A value that does not fit is told of as a flag.
+        # An invalid value is reported by its flag.
         assert "run.yaml" in said or "--" in said, said

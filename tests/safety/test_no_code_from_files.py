@@ -1,4 +1,4 @@
-"""What is loaded is data: the sources have nothing that runs code from it."""
+"""Loaded files are data: nothing in the sources runs code from them."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,7 @@ SOURCES = sorted(
     for folder in ("albert_keras", "recipes", "benchmarks", "docker")
     for path in (ROOT / folder).rglob("*.py")
 )
-# Each runs code that is in the data, or can.
+# These run code in the data, or can.
 FORBIDDEN_MODULES = frozenset(
     "pickle cPickle _pickle dill cloudpickle joblib marshal shelve jsonpickle "
     "imp runpy".split()
@@ -26,7 +26,7 @@ FORBIDDEN_CALLS = frozenset(
 
 
 def faults(source):
-    """What a source has that data must not come near."""
+    """Yields the calls and imports in a source that can run code from data."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -51,7 +51,7 @@ def call_faults(node):
     ):
         yield f"line {node.lineno}: {name} without allow_pickle=False"
     if keywords.get("shell") == "True":
-        yield f"line {node.lineno}: {name} by a shell"
+        yield f"line {node.lineno}: {name} through a shell"
     if keywords.get("safe_mode") == "False":
         yield f"line {node.lineno}: {name} without safe_mode"
 

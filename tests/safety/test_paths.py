@@ -1,4 +1,4 @@
-"""Names in files stay within the directory that the file is in."""
+"""Paths read from a file stay within the file's directory."""
 
 import json
 import shutil

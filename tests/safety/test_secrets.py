@@ -1,4 +1,4 @@
-"""Secrets in the environment are neither printed nor written nor sent."""
+"""Secrets in the environment are not printed, written or sent."""
 
 import io
 import tarfile
@@ -28,7 +28,7 @@ LAUNCH = (
 
 @pytest.fixture
 def secrets(request, monkeypatch):
-    """Sets them, last of all fixtures that set variables."""
+    """Sets the secrets, after all other fixtures that set variables."""
     for name in ("account", "variables"):
         if name in request.fixturenames:
             request.getfixturevalue(name)
@@ -76,7 +76,7 @@ def test_a_launch_sends_no_secret(
     tmp_path,
     capfd,
 ):
-    # A checkout in which someone keeps secrets as people do.
+    # A checkout with secrets in typical files.
     for folder in ("recipes", "albert_keras"):
         (tmp_path / folder).mkdir()
     (tmp_path / "recipes" / "pretrain.py").write_text("print('code')\n")

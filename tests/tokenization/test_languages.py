@@ -1,4 +1,4 @@
-"""German, Chinese and a mixture, from text to masked batches."""
+"""German, Chinese and mixed text, from raw text to masked batches."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from albert_keras.data import PretrainingDataset, TokenStore
 from albert_keras.data.corpus.prepare import prepare_corpus
 from albert_keras.data.reading.sentence_splitting import sentence_splitter
-from albert_keras.tokenization.word_boundaries import word_starts
+from albert_keras.tokenization.word_boundaries import word_begin_mask
 
 GERMAN = (
     "Die Veröffentlichung erscheint am 3. Oktober in der Straße. "
@@ -20,7 +20,7 @@ CHINESE = (
 
 
 def write_text(path, parts, rng, documents=120):
-    """Documents of sentences in an order of their own."""
+    """Writes documents of randomly chosen sentences."""
     texts = []
     for _ in range(documents):
         chosen = rng.permutation(parts)[: rng.integers(4, 9)]
@@ -43,8 +43,12 @@ def prepare(path, directory, **kwargs):
 
 
 def assert_whole_words(store):
-    """Units are predicted whole: counted without the masking's own code."""
-    starts = word_starts(store.tokenizer)[store.tokens]
+    """Checks, independently of the masking code, that words are masked whole.
+
+    Returns:
+        The number of masked words of several tokens.
+    """
+    starts = word_begin_mask(store.tokenizer)[store.tokens]
     word = np.cumsum(starts)
     dataset = PretrainingDataset(
         store, 24, 200, split="all", masked_lm_prob=0.3
@@ -65,10 +69,10 @@ def assert_whole_words(store):
         ):
             inside = np.arange(start, start + length)
             for number in np.unique(word[inside]):
-                pieces = inside[word[inside] == number]
-                chosen = {int(offset + p - start) in predicted for p in pieces}
+                tokens = inside[word[inside] == number]
+                chosen = {int(offset + p - start) in predicted for p in tokens}
                 assert len(chosen) == 1
-                several += len(pieces) > 1 and chosen == {True}
+                several += len(tokens) > 1 and chosen == {True}
     return several
 
 
@@ -83,7 +87,7 @@ def test_german_words_stay_whole_with_a_german_vocabulary(
         vocabulary=shared_data("german-30k.model"),
         language="de",
     )
-    # The vocabulary has no ß, and that is all it lacks.
+    # The only character that the vocabulary lacks is ß.
     unknown = store.manifest["report"]["common_unknown"]
     assert {text for text, _ in unknown} == {"ß"}
     assert "Rechtsschutzversicherer" in store.tokenizer.decode(store.tokens)
@@ -108,7 +112,7 @@ def test_chinese_has_a_vocabulary_and_each_piece_is_a_word(tmp_path, rng):
     assert store.manifest["unknown_rate"] == 0
     pieces = [store.tokenizer.id_to_piece(i) for i in range(5, 90)]
     assert any(len(piece.strip("▁")) > 1 for piece in pieces), "words"
-    starts = word_starts(store.tokenizer)
+    starts = word_begin_mask(store.tokenizer)
     chinese = [
         token_id
         for token_id in range(5, 90)
@@ -144,6 +148,6 @@ def test_a_language_that_the_vocabulary_does_not_know_shows(corpus, tmp_path):
 
 @pytest.mark.parametrize("piece", ["ने", "กา", "ガ"])
 def test_marks_belong_to_their_letters(piece):
-    from albert_keras.tokenization.word_boundaries import starts_word
+    from albert_keras.tokenization.word_boundaries import begins_word
 
-    assert starts_word(piece) is not piece.startswith("न")
+    assert begins_word(piece) is not piece.startswith("न")

@@ -1,4 +1,4 @@
-"""Ids as Google's release gives them, and a clear answer to bad input."""
+"""The tokenizer: ids equal to Google's, offsets, and errors on bad input."""
 
 import json
 
@@ -7,12 +7,12 @@ import pytest
 import sentencepiece
 
 from albert_keras.data import AlbertTokenizer
-from albert_keras.tokenization.packing import cut_longest_first
+from albert_keras.tokenization.packing import truncate_longest_first
 from albert_keras.tokenization.text_normalization import normalize_text
 from albert_keras.tokenization.vocabulary_training import train_vocabulary
 from tests.references.tokenizer import google_ids, huggingface_ids
 
-# Run with Google's tokenizer and the English vocabulary.
+# Recorded from Google's tokenizer with the English vocabulary.
 GOOGLE = {
     "Hello, world!": "10975 15 126 187",
     "In 2009, the U.S. spent $1,000,000.": (
@@ -65,7 +65,7 @@ def test_ids_equal_those_of_hugging_faces_tokenizer(shared_data, text):
 
 
 def real_texts(shared_data):
-    """Wikipedia's lines and questions of SQuAD."""
+    """Lines of Wikipedia and questions of SQuAD."""
     lines = shared_data("wikitext2-valid.txt").read_text("utf-8").splitlines()
     articles = json.loads(
         shared_data("squad-v2-dev-half.json").read_text("utf-8")
@@ -99,7 +99,7 @@ def test_on_real_text_ids_equal_a_slow_reference_and_offsets_slice_back(
 
 
 def check_offsets(tokenizer, processor, text, ids, offsets):
-    """Every piece is what its stretch of the text is normalized to."""
+    """Every token equals its source text after normalization."""
     for token_id, (start, end) in zip(ids, offsets, strict=True):
         piece = tokenizer.id_to_piece(token_id).replace("\u2581", "")
         source = text[start:end]
@@ -110,7 +110,7 @@ def check_offsets(tokenizer, processor, text, ids, offsets):
         if token_id == tokenizer.unknown_id:
             assert normalized, message
         elif any(len(normalize_text(character)) > 1 for character in source):
-            # Such as a fraction: one character, but three pieces.
+            # A fraction, for example, is one character but three tokens.
             assert piece in normalized and piece, message
         else:
             assert normalized == piece, message
@@ -212,7 +212,8 @@ def test_cutting_equals_popping_from_the_longer_end(room):
             else:
                 second -= 1
         expected.append((first, second))
-    np.testing.assert_array_equal(cut_longest_first(lengths, room).T, expected)
+    truncated = truncate_longest_first(lengths, room)
+    np.testing.assert_array_equal(truncated.T, expected)
 
 
 def test_how_text_is_prepared_is_saved_along(shared_data, tmp_path):
@@ -227,7 +228,7 @@ def test_how_text_is_prepared_is_saved_along(shared_data, tmp_path):
     path.write_text("[")
     with pytest.raises(ValueError, match="albert_keras_tokenizer.json is dam"):
         AlbertTokenizer.from_pretrained(tmp_path)
-    path.unlink()  # a directory written before there was such a file
+    path.unlink()  # directories of older versions lack this file
     assert AlbertTokenizer.from_pretrained(tmp_path).lowercase
     with pytest.raises(ValueError, match="`style` must be one of.*'bert'"):
         AlbertTokenizer.from_pretrained(tmp_path, style="bert")

@@ -1,4 +1,4 @@
-"""Logs, warnings and the stop on a loss that is no number."""
+"""Callbacks: logs, validations, warnings, stops, and when they wait."""
 
 import math
 import os
@@ -52,7 +52,7 @@ def test_rows_hold_means_since_the_last_row_and_validations(
         tmp_path,
         frequency=2,
         tokens_per_update=96,
-        rows_per_update=8,
+        global_batch_size=8,
         validations=[Validation(lambda: next(validations), frequency=4)],
     )
     model.fit(
@@ -67,7 +67,7 @@ def test_rows_hold_means_since_the_last_row_and_validations(
     losses = [rows[i]["sop_loss"] for i in (1, 2, 3)]
     expected = [totals[i][0] / totals[i][1] for i in (1, 3, 4)]
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
-    assert totals[3][1] == 16  # two batches of eight: the log had reset it
+    assert totals[3][1] == 16  # two batches of eight since the last row
     for row in rows[1:]:
         assert row["tokens_per_second"] == pytest.approx(
             96 * row["updates_per_second"]
@@ -213,7 +213,7 @@ def test_skipped_updates_are_counted(
 
 
 class Unfinished:
-    """A metric that is still computed; says when somebody waited for it."""
+    """A metric that is still being computed; records who waits for it."""
 
     def __init__(self, value, waited_for):
         self.value, self.waited_for = value, waited_for
@@ -243,8 +243,8 @@ def test_nothing_waits_for_an_update_unless_it_is_logged_or_saved(
         callbacks.on_train_batch_end(update - 1, {"loss": metric})
         after.append(set(waited_for))
     log.on_train_end()
-    # The first compiles; 3 and 6 are logged; the others wait for the one
-    # before, which is done.
+    # Update 1 compiles; 3 and 6 are logged; the others only wait for the
+    # previous update, which is done.
     assert after == [
         {1},
         {1},

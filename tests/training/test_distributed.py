@@ -1,4 +1,4 @@
-"""One process by itself, and launchers that cannot work."""
+"""A single process, and launches that are refused."""
 
 import builtins
 import subprocess

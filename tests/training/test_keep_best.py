@@ -1,4 +1,4 @@
-"""The best model is kept, and a run that gets no better can stop."""
+"""The best model is saved, and a run without improvement can stop."""
 
 from albert_keras.training.callbacks import KeepBest
 

@@ -1,4 +1,4 @@
-"""A disk that fills up, told in words."""
+"""Explains the error of a full disk."""
 
 import contextlib
 import errno
@@ -10,10 +10,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextlib.contextmanager
 def full_disk_explained(directory: str | Path) -> Iterator[None]:
-    """Turns the error of a full disk into a `ValueError` with the remedy.
+    """Turns a full-disk error into a `ValueError` with the remedy.
 
     Args:
-        directory: Where the work so far is kept.
+        directory: Where the finished work is kept.
     """
     try:
         yield
@@ -21,7 +21,7 @@ def full_disk_explained(directory: str | Path) -> Iterator[None]:
         if error.errno not in _FULL:
             raise
         raise ValueError(
-            f"The disk is full ({error}). What is finished is kept in "
-            f"{directory}: make room, about 4.5 bytes for each token in all, "
-            "and run the same command again."
+            f"The disk is full ({error}). Finished work is kept in "
+            f"{directory}: make room, about 4.5 bytes per token in total, and "
+            "run the same command again."
         ) from error

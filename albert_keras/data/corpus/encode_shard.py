@@ -1,9 +1,9 @@
-"""What a worker process does with a stretch of text.
+"""Encodes chunks of text into shards, in a worker process.
 
-    python -c ... FOLDER_OF_PARTS          (see corpus_workers)
+    python -c ... WORK_DIRECTORY          (see `light_command` in workers.py)
 
-Reads jobs from standard input, a JSON object a line, and answers on standard
-output: how many bytes were read, then that it is done or what was wrong.
+Reads jobs from standard input, one JSON object per line, and answers on
+standard output: the number of bytes read, then `done` or `error`.
 """
 
 import functools
@@ -29,23 +29,23 @@ from albert_keras.files.atomic_write import atomic_file
 from albert_keras.tokenization.sentencepiece_encoder import PieceEncoder
 from albert_keras.tokenization.text_normalization import normalize_text
 
-_SENTENCES_AT_ONCE = 4096
-_DRAWN_AT_ONCE = 4096
+_SENTENCES_PER_BATCH = 4096
+_DRAWS_PER_BATCH = 4096
 
 
 def run_job(plan, job, on_bytes):
-    """Does a job: a dictionary with `do`, "encode" or "sample"."""
+    """Runs a job: a dictionary whose `do` is "encode" or "sample"."""
     with full_disk_explained(plan.directory):
         if job["do"] == "encode":
-            encode_stretch(plan, job["stretch"], on_bytes)
+            encode_chunk(plan, job["chunk"], on_bytes)
         else:
-            sample_stretch(
-                plan, job["stretch"], job["share"], job["seed"], on_bytes
+            sample_chunk(
+                plan, job["chunk"], job["share"], job["seed"], on_bytes
             )
 
 
-def encode_stretch(plan, number, on_bytes):
-    """Writes the shards of a stretch that are not there yet."""
+def encode_chunk(plan, number, on_bytes):
+    """Writes the shards of a chunk that are not finished yet."""
     finished = plan.finished(number)
     if finished and finished[-1]["is_last"]:
         return
@@ -62,8 +62,8 @@ def encode_stretch(plan, number, on_bytes):
             return
 
 
-def sample_stretch(plan, number, share, seed, on_bytes):
-    """Writes the normalized sentences of a share of the documents."""
+def sample_chunk(plan, number, share, seed, on_bytes):
+    """Writes the normalized sentences of a random share of the documents."""
     settings = plan.settings
     split = sentence_splitter(settings.language)
     bad_text = BadText(skip=settings.on_bad_text == "skip")
@@ -90,18 +90,18 @@ def sample_file(plan, number):
 
 
 def _documents(plan, number, on_bytes, bad_text, finished=()):
-    stretch = plan.stretches[number]
+    chunk = plan.chunks[number]
     return read_paragraphs(
-        stretch,
+        chunk,
         on_bytes,
         bad_text,
         skip=sum(record["counts"]["documents_read"] for record in finished),
-        rows_per_document=plan.settings.rows_of(stretch.path),
+        rows_per_document=plan.settings.rows_in_document(chunk.path),
     )
 
 
 def _fill(shard, documents, settings):
-    """Adds documents until the shard is full; whether they came to an end."""
+    """Adds documents until the shard is full; returns whether none is left."""
     split = sentence_splitter(settings.language)
     batch, num_sentences, size = [], 0, 0
     is_last = True
@@ -115,10 +115,10 @@ def _fill(shard, documents, settings):
         else:
             batch.append(sentences)
             num_sentences += len(sentences)
-        if num_sentences >= _SENTENCES_AT_ONCE:
+        if num_sentences >= _SENTENCES_PER_BATCH:
             shard.add(batch)
             batch, num_sentences = [], 0
-        # A stretch of a file that is not packed fits into one shard.
+        # Only chunks of compressed files are larger than one shard.
         if size >= 2 * settings.shard_bytes:
             is_last = False
             break
@@ -127,9 +127,9 @@ def _fill(shard, documents, settings):
 
 
 def _draws(number, share, seed):
-    """Whether each document of a stretch is in the sample."""
-    for start in itertools.count(0, _DRAWN_AT_ONCE):
-        rows = (number << 40) + start + np.arange(_DRAWN_AT_ONCE)
+    """Yields for each document of a chunk whether it is in the sample."""
+    for start in itertools.count(0, _DRAWS_PER_BATCH):
+        rows = (number << 40) + start + np.arange(_DRAWS_PER_BATCH)
         yield from uniform(seed, "vocabulary", rows, 1)[:, 0] < share
 
 
@@ -158,7 +158,7 @@ def _read_encoder(path, lowercase, remove_accents):
 
 
 def main():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it
     plan = CorpusPlan.load(sys.argv[1])
 
     def answer(**message):
@@ -174,13 +174,13 @@ def main():
 
 
 def _jobs():
-    """The jobs as they come. When the parent is gone, so is this process."""
+    """Yields jobs as they arrive; exits when the parent has exited."""
     jobs = queue.SimpleQueue()
 
     def listen():
         for line in sys.stdin:
             jobs.put(json.loads(line))
-        os._exit(0)  # in the middle of a job too: nobody waits for it
+        os._exit(0)  # even during a job: nobody waits for its result
 
     threading.Thread(target=listen, daemon=True).start()
     while True:

@@ -1,4 +1,4 @@
-"""Shards, in their order, become a store."""
+"""Merges shards, in order, into a token store."""
 
 import collections
 import itertools
@@ -15,21 +15,22 @@ _LONGEST_LISTED = 20
 
 
 def merge_shards(plan, directory, encoder, validation_share, seed, on_bytes):
-    """Writes the store of a plan whose stretches are all finished.
+    """Writes the token store of a plan whose chunks are all finished.
 
     Args:
         plan: The `CorpusPlan`.
         directory: An existing directory.
         encoder: The `PieceEncoder` of the shards.
-        validation_share, seed: Of the documents held out.
-        on_bytes: Called with numbers of bytes read.
+        validation_share: Share of the documents held out.
+        seed: Seed of the choice of those documents.
+        on_bytes: Called with the number of bytes read.
 
     Returns:
         The manifest.
 
     Raises:
-        ValueError: If a stretch is not finished, a shard is damaged, or
-            there is no text.
+        ValueError: If a chunk is not finished, a shard is damaged, or there
+            is no text.
     """
     shards = _shards(plan)
     dropped = _find_duplicates(plan, shards, encoder.vocabulary_size)
@@ -40,14 +41,14 @@ def merge_shards(plan, directory, encoder, validation_share, seed, on_bytes):
             on_bytes(sum(array.nbytes for array in arrays))
             last = first + len(arrays[2])
             if dropped is not None and dropped[first:last].any():
-                arrays = _without(dropped[first:last], *arrays)
+                arrays = _drop_documents(dropped[first:last], *arrays)
             first = last
             writer.add(*arrays)
         if not writer.num_tokens:
             names = [file["path"] for file in plan.record["files"]]
             raise ValueError(
                 f"There is no text in {', '.join(names[:5])}: every line is "
-                "empty, or every document is left out. Pass files with text."
+                "empty or every document was dropped. Pass files with text."
             )
         return writer.finish(
             validation_share,
@@ -61,9 +62,9 @@ def merge_shards(plan, directory, encoder, validation_share, seed, on_bytes):
 
 
 def _shards(plan):
-    """(directory, record) of all shards in their order."""
+    """Returns (directory, record) of all shards in order."""
     shards, missing = [], []
-    for number in range(len(plan.stretches)):
+    for number in range(len(plan.chunks)):
         records = plan.finished(number)
         if not records or not records[-1]["is_last"]:
             missing.append(number)
@@ -73,10 +74,10 @@ def _shards(plan):
         ]
     if missing:
         raise ValueError(
-            f"{len(missing)} of {len(plan.stretches)} stretches of the text "
-            f"are not finished in {plan.directory}, the first is number "
-            f"{missing[0]}. Run the tasks that have them (number modulo "
-            "`--task_count`) again, then merge."
+            f"{len(missing)} of {len(plan.chunks)} chunks of the text are "
+            f"not finished in {plan.directory}; the first is number "
+            f"{missing[0]}. Run their tasks (number modulo `task_count`) "
+            "again, then merge."
         )
     return shards
 
@@ -89,7 +90,7 @@ def _read_shard(path, record, vocabulary_size):
     return tokens, sentences.astype("int64"), documents.astype("int64")
 
 
-def _without(dropped, tokens, sentence_lengths, document_lengths):
+def _drop_documents(dropped, tokens, sentence_lengths, document_lengths):
     is_sentence = np.repeat(~dropped, document_lengths)
     return (
         tokens[np.repeat(is_sentence, sentence_lengths)],
@@ -99,7 +100,7 @@ def _without(dropped, tokens, sentence_lengths, document_lengths):
 
 
 def _find_duplicates(plan, shards, vocabulary_size):
-    """Which of all documents are left out; None where none are looked for."""
+    """Marks the documents to drop; None without deduplication."""
     deduplicate = plan.settings.deduplicate
     if deduplicate == "none":
         return None
@@ -120,7 +121,7 @@ def _find_duplicates(plan, shards, vocabulary_size):
 
 
 def _report(shards, writer, num_encoded, encoder):
-    """What each step read, left out and found."""
+    """Counts what was read, dropped and found, for the manifest."""
     counts, unknown = collections.Counter(), collections.Counter()
     for _, record in shards:
         counts.update(record["counts"])
@@ -133,7 +134,7 @@ def _report(shards, writer, num_encoded, encoder):
         "documents": writer.num_documents,
         "sentences": writer.num_sentences,
         "tokens": writer.num_tokens,
-        # Of all that was encoded, duplicates included.
+        # Of everything encoded, including duplicates.
         "words": counts["words"],
         "characters": counts["characters"],
         "common_unknown": _most_common(unknown, _UNKNOWN_LISTED),
@@ -142,13 +143,13 @@ def _report(shards, writer, num_encoded, encoder):
 
 
 def _most_common(counter, number):
-    """The most common, ties in the order of the strings."""
+    """Returns the most common items; ties are sorted by string."""
     ordered = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
     return [list(item) for item in itertools.islice(ordered, number)]
 
 
 def longest_pieces(encoder: PieceEncoder, number: int) -> list[str]:
-    """The longest pieces of a vocabulary, which show what it was made of."""
+    """Returns a vocabulary's longest pieces: they hint at its training text."""
     processor = encoder.processor
     pieces = (
         processor.id_to_piece(token_id)

@@ -1,8 +1,8 @@
-"""What a corpus is made of and how: the work, written down before it begins.
+"""The plan of a corpus: its files, chunks and settings.
 
-The plan lies in the folder of the parts, `OUTPUT_DIR.parts`, beside the
-shards that are finished, so that a run that was interrupted goes on and
-several machines share the stretches out.
+It is written before the work begins, into the work directory
+`OUTPUT_DIR.parts` next to the finished shards, so that an interrupted run can
+resume and several machines can share the chunks.
 """
 
 import dataclasses
@@ -14,34 +14,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from albert_keras.data.reading.documents import cut_into_stretches
-from albert_keras.data.reading.file_chunk import Stretch
+from albert_keras.data.reading.documents import split_into_chunks
+from albert_keras.data.reading.file_chunk import FileChunk
 from albert_keras.files.atomic_write import atomic_file
 from albert_keras.files.strict_json import parse_json
 
 PLAN_FILE = "plan.json"
+_CHUNKS = "stretches"  # in plan.json, which an earlier version may have written
 SHARD_FILE = "shard.json"
 VOCABULARY_FILE = "vocabulary.model"
-_EDGE = 1 << 16  # bytes at both ends of a file that stand for its content
+_EDGE = 1 << 16  # bytes at each end of a file that identify its content
 
 
 @dataclasses.dataclass(frozen=True)
 class TextSettings:
-    """How text becomes tokens.
+    """Settings that determine how text becomes tokens.
 
     Attributes:
         lowercase, remove_accents: See `normalize_text`.
-        language: Of the rules for sentences, see `sentence_splitter`.
-        min_characters: Shorter documents are left out.
-        deduplicate: "none"; "exact" leaves out documents whose normalized
-            text came before; "near" also those that share four fifths of
-            their runs of five pieces with an earlier one.
+        language: Language of the sentence rules, see `sentence_splitter`.
+        min_characters: Documents with fewer characters are dropped.
+        deduplicate: "none"; "exact" drops documents that repeat the
+            normalized text of an earlier one; "near" also drops those that
+            share four fifths of their 5-token shingles with an earlier one.
         on_bad_text: "fail" at text that is not UTF-8 or has no `text` field,
             or "skip" it.
-        sentence_rows: Glob patterns of files of which each row is a sentence.
-        rows_per_document: How many such rows make a document.
-        shard_megabytes: Text in a shard, which is what an interruption may
-            lose.
+        sentence_rows: Glob patterns of files with one sentence per row.
+        rows_per_document: Number of such rows in a document.
+        shard_megabytes: Text per shard, the most that an interruption loses.
     """
 
     lowercase: bool = True
@@ -76,21 +76,21 @@ class TextSettings:
     def shard_bytes(self) -> int:
         return int(self.shard_megabytes * 1e6)
 
-    def rows_of(self, path: str) -> int:
-        """How many rows of a file make a document."""
+    def rows_in_document(self, path: str) -> int:
+        """Returns how many rows of a file form a document."""
         matches = (fnmatch.fnmatch(path, p) for p in self.sentence_rows)
         return self.rows_per_document if any(matches) else 1
 
 
 class CorpusPlan:
-    """The files, cut into stretches, and the settings.
+    """The files, split into chunks, and the settings.
 
     Args:
-        directory: Folder of the parts.
-        record: What was written as JSON.
+        directory: The work directory.
+        record: Content of `plan.json`.
 
     Attributes:
-        lock: Handle of the file that this run holds a lock on, or None.
+        lock: Descriptor of the file that this run has locked, or None.
     """
 
     lock = None
@@ -99,14 +99,14 @@ class CorpusPlan:
         self.directory = Path(directory)
         self.record = record
         self.settings = TextSettings(**record["settings"])
-        self.stretches = [Stretch(*fields) for fields in record["stretches"]]
+        self.chunks = [FileChunk(*fields) for fields in record[_CHUNKS]]
 
     @classmethod
     def load(cls, directory: str | Path) -> "CorpusPlan | None":
-        """The plan that an earlier run wrote; None where there is none.
+        """Loads the plan of an earlier run; None if there is none.
 
         Raises:
-            ValueError: If it is damaged.
+            ValueError: If the plan is damaged.
         """
         path = Path(directory) / PLAN_FILE
         if not path.is_file():
@@ -116,7 +116,7 @@ class CorpusPlan:
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path} is damaged: {error!r}. Remove {directory} and start "
-                "again."
+                "over."
             ) from error
 
     @classmethod
@@ -127,16 +127,16 @@ class CorpusPlan:
         settings: TextSettings,
         vocabulary: Any,
     ) -> "CorpusPlan":
-        """A new plan, or the one that is there if it is the same.
+        """Writes a new plan, or returns the existing one if it is the same.
 
         Args:
-            directory: Folder of the parts, made if need be.
+            directory: The work directory; created if it does not exist.
             files: Paths of the texts.
             settings: `TextSettings`.
-            vocabulary: What determines the vocabulary, for JSON.
+            vocabulary: JSON value that identifies the vocabulary.
 
         Raises:
-            ValueError: If the folder holds parts of something else.
+            ValueError: If the directory holds the work of another corpus.
         """
         record = {
             "settings": dataclasses.asdict(settings),
@@ -146,10 +146,10 @@ class CorpusPlan:
         record = json.loads(json.dumps(record))
         plan = cls.load(directory)
         if plan is None:
-            record["stretches"] = [
-                dataclasses.astuple(stretch)
+            record[_CHUNKS] = [
+                dataclasses.astuple(chunk)
                 for path in files
-                for stretch in cut_into_stretches(path, settings.shard_bytes)
+                for chunk in split_into_chunks(path, settings.shard_bytes)
             ]
             with atomic_file(Path(directory) / PLAN_FILE) as file:
                 json.dump(record, file)
@@ -159,8 +159,8 @@ class CorpusPlan:
                 raise ValueError(
                     f"{directory} holds parts of a corpus with other "
                     f"{name}: {_difference(plan.record[name], value)}. Pass "
-                    "the same as then to go on, or remove that folder to "
-                    "start anew."
+                    "the earlier ones to resume, or remove that directory to "
+                    "start over."
                 )
         return plan
 
@@ -170,21 +170,21 @@ class CorpusPlan:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Total bytes of the files."""
         return sum(file["bytes"] for file in self.record["files"])
 
-    def numbers_of_task(self, task_index: int, task_count: int) -> range:
-        """The stretches of one of several tasks, evenly."""
-        return range(task_index, len(self.stretches), task_count)
+    def task_chunks(self, task_index: int, task_count: int) -> range:
+        """Numbers of the chunks of one task; chunks are dealt out evenly."""
+        return range(task_index, len(self.chunks), task_count)
 
     # === Finished shards ===
 
     def shard_directory(self, number: int, part: int) -> Path:
-        """Where a shard of a stretch goes."""
+        """Directory of a shard of a chunk."""
         return self.directory / "shards" / f"{number:06d}-{part:04d}"
 
     def finished(self, number: int) -> list[dict[str, Any]]:
-        """What the finished shards of a stretch tell of themselves."""
+        """Reads the records of the finished shards of a chunk."""
         records = []
         while True:
             path = self.shard_directory(number, len(records)) / SHARD_FILE
@@ -197,19 +197,19 @@ class CorpusPlan:
         return bool(records) and records[-1]["is_last"]
 
     def remove(self) -> None:
-        """Removes the folder of the parts, in one moment for who looks."""
-        self.directory.rename(self._removed)
-        shutil.rmtree(self._removed)
+        """Removes the work directory atomically."""
+        self.directory.rename(self._removal_path)
+        shutil.rmtree(self._removal_path)
 
     @property
-    def _removed(self):
+    def _removal_path(self):
         return self.directory.with_name(f".tmp-{self.directory.name}")
 
     def remove_unfinished(self) -> None:
-        """Removes what a killed process left half written or removed."""
-        shutil.rmtree(self._removed, ignore_errors=True)
-        for place in (self.directory, self.directory / "shards"):
-            for path in place.glob(".tmp-*"):
+        """Removes what a killed process left half written or half removed."""
+        shutil.rmtree(self._removal_path, ignore_errors=True)
+        for directory in (self.directory, self.directory / "shards"):
+            for path in directory.glob(".tmp-*"):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
                 else:
@@ -217,7 +217,7 @@ class CorpusPlan:
 
 
 def _describe(path):
-    """A file's name, size and the checksum of its ends."""
+    """Returns a file's path, size and the checksum of its ends."""
     size = Path(path).stat().st_size
     with open(path, "rb") as file:
         checksum = zlib.crc32(file.read(_EDGE))

@@ -1,10 +1,10 @@
-"""From text files to a vocabulary and a token store.
+"""Turns text files into a vocabulary and a token store.
 
-The files are cut into stretches of some megabytes; worker processes make a
-shard of each, whole or not at all, in the folder `OUTPUT_DIR.parts`; then the
-shards are put together, in their order, and that folder is removed. So a run
-that was killed goes on with what is left, several machines can share the
-stretches out, and the store is the same in every case.
+The files are split into chunks of a few megabytes. Worker processes encode
+each into a shard, written atomically, in the work directory
+`OUTPUT_DIR.parts`; then the shards are merged in order and that directory is
+removed. So a killed run resumes with the remaining chunks, several machines
+can share the work, and the store is the same in every case.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ from albert_keras.files.atomic_write import atomic_directory, atomic_file
 from albert_keras.tokenization.sentencepiece_encoder import PieceEncoder
 from albert_keras.tokenization.vocabulary_training import train_vocabulary
 
-# To read enough, not much more, of packed and other files for a vocabulary.
-_UNPACKED = 4
+# Estimates, to sample about as much text as the vocabulary needs.
+_COMPRESSION_RATIO = 4
 _SENTENCE_BYTES = 100
-_PATIENCE = 10.0  # seconds for the processes of a killed run to end
+_LOCK_TIMEOUT = 10.0  # seconds for the processes of a killed run to exit
 
 
 def prepare_corpus(
@@ -51,22 +51,21 @@ def prepare_corpus(
     progress: Callable | None = None,
     **text_settings: Any,
 ) -> dict[str, Any]:
-    """Makes a directory that `TokenStore` reads.
+    """Prepares a corpus: writes a directory that `TokenStore` reads.
 
-    The same call after an interruption goes on where it stopped.
+    After an interruption, the same call resumes where it stopped.
 
     Args:
         inputs: Paths, directories and glob patterns, see `find_files`.
-        output_dir: The directory; it appears whole or not at all.
+        output_dir: The directory, written atomically.
         vocabulary: Path of a SentencePiece model; None trains one.
-        vocabulary_size: Pieces of a vocabulary to be trained.
+        vocabulary_size: Number of pieces of a vocabulary that is trained.
         vocabulary_sentences, character_coverage: See `train_vocabulary`.
-        validation_share: Share of the documents held out.
-        seed: Of the held-out share and of the vocabulary's sample.
-        workers: Processes.
+        validation_share: Share of the documents held out for validation.
+        seed: Seed of the held-out documents and of the vocabulary's sample.
+        workers: Number of processes.
         overwrite: Whether to replace an earlier corpus.
-        parts_dir: Folder of the unfinished work, by default
-            `OUTPUT_DIR.parts`.
+        parts_dir: Work directory, by default `OUTPUT_DIR.parts`.
         progress: `(description, total_bytes) -> advance(num_bytes)`.
         **text_settings: Fields of `TextSettings`.
 
@@ -75,8 +74,8 @@ def prepare_corpus(
 
     Raises:
         ValueError: If a file is missing, empty, damaged or not readable as
-            text, the output directory is in use, the disk is full, or the
-            text is too small. Finished shards are kept.
+            text, the output directory is in use, the disk is full, or there
+            is too little text. Finished shards are kept.
     """
     output_dir = Path(output_dir)
     check_free(output_dir, overwrite)
@@ -111,10 +110,10 @@ def prepare_parts(
     is_shared: bool = False,
     **text_settings: Any,
 ) -> Iterator[CorpusPlan]:
-    """Yields the plan of a corpus, its vocabulary at hand.
+    """Writes the plan and the vocabulary of a corpus; yields the plan.
 
     Args:
-        parts_dir: Folder of the unfinished work.
+        parts_dir: Work directory.
         is_shared: Whether other processes work in it at the same time.
         inputs, vocabulary, vocabulary_size, vocabulary_sentences,
             character_coverage, seed, workers, progress, **text_settings: See
@@ -131,13 +130,13 @@ def prepare_parts(
             "seed": seed,
         }
     else:
-        source = {"sha256": _check_vocabulary(vocabulary)}
+        source = {"sha256": _vocabulary_sha256(vocabulary)}
     with (
         full_disk_explained(parts_dir),
-        _alone(parts_dir)
+        _exclusive_lock(parts_dir)
         if not is_shared
         else contextlib.nullcontext() as lock,
-        _keep_if_worth(parts_dir, vocabulary is None),
+        _remove_if_nothing_finished(parts_dir, vocabulary is None),
     ):
         plan = CorpusPlan.begin(parts_dir, files, settings, source)
         plan.lock = lock
@@ -145,7 +144,7 @@ def prepare_parts(
             plan.remove_unfinished()
         if not plan.vocabulary.is_file():
             if vocabulary is None:
-                _train(plan, source, workers, progress)
+                _train_vocabulary(plan, source, workers, progress)
             else:
                 with atomic_file(plan.vocabulary, "wb") as file:
                     file.write(Path(vocabulary).read_bytes())
@@ -159,14 +158,14 @@ def encode_task(
     workers: int,
     progress: Callable | None = None,
 ) -> None:
-    """Encodes the stretches of one of several tasks, what is left of them."""
-    numbers = plan.numbers_of_task(task_index, task_count)
+    """Encodes the unfinished chunks of one of several tasks."""
+    numbers = plan.task_chunks(task_index, task_count)
     jobs = [
-        {"do": "encode", "stretch": number}
+        {"do": "encode", "chunk": number}
         for number in numbers
         if not plan.is_finished(number)
     ]
-    advance = _no_more_than(plan, len(jobs), "tokens", progress)
+    advance = _capped_progress(plan, len(jobs), "tokens", progress)
     run_jobs(plan, jobs, workers, advance)
 
 
@@ -177,7 +176,7 @@ def merge_parts(
     seed: int,
     progress: Callable | None = None,
 ) -> dict[str, Any]:
-    """Puts the shards together, removes them, and returns the manifest."""
+    """Merges the shards, removes them, and returns the manifest."""
     output_dir = Path(output_dir)
     encoder = PieceEncoder(
         plan.vocabulary.read_bytes(),
@@ -217,7 +216,7 @@ def check_share(validation_share: float) -> None:
 
 
 def check_free(output_dir: str | Path, overwrite: bool) -> None:
-    """Raises where the output directory holds something to keep."""
+    """Raises if the output directory holds something worth keeping."""
     output_dir = Path(output_dir)
     if output_dir.is_file():
         raise ValueError(f"{output_dir} is a file. Pass a directory.")
@@ -231,12 +230,12 @@ def check_free(output_dir: str | Path, overwrite: bool) -> None:
     if not overwrite:
         raise ValueError(
             f"{output_dir} already holds a prepared corpus. Pass another "
-            "directory, or `--overwrite` to replace it."
+            "directory, or `overwrite=True` to replace it."
         )
 
 
-def _check_vocabulary(path):
-    """The fingerprint of a given vocabulary."""
+def _vocabulary_sha256(path):
+    """Returns the checksum of an existing vocabulary."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(
@@ -246,20 +245,20 @@ def _check_vocabulary(path):
     return PieceEncoder(path.read_bytes(), path=path).sha256()
 
 
-def _train(plan, source, workers, progress):
-    """Trains the vocabulary on a share of the documents."""
-    text = sum(
+def _train_vocabulary(plan, source, workers, progress):
+    """Trains the vocabulary on a random share of the documents."""
+    text_bytes = sum(
         file["bytes"]
-        * (_UNPACKED if file["path"].endswith(COMPRESSIONS) else 1)
+        * (_COMPRESSION_RATIO if file["path"].endswith(COMPRESSIONS) else 1)
         for file in plan.record["files"]
     )
-    # Twice as many as wanted, of which the trainer draws.
-    share = min(1.0, 2 * source["sentences"] * _SENTENCE_BYTES / text)
-    numbers = range(len(plan.stretches))
+    # Twice as many sentences as needed: the trainer samples from them.
+    share = min(1.0, 2 * source["sentences"] * _SENTENCE_BYTES / text_bytes)
+    numbers = range(len(plan.chunks))
     jobs = [
         {
             "do": "sample",
-            "stretch": number,
+            "chunk": number,
             "share": share,
             "seed": source["seed"],
         }
@@ -269,7 +268,7 @@ def _train(plan, source, workers, progress):
         plan,
         jobs,
         workers,
-        _no_more_than(plan, len(jobs), "vocabulary", progress),
+        _capped_progress(plan, len(jobs), "vocabulary", progress),
     )
     train_vocabulary(
         _lines(sample_file(plan, number) for number in numbers),
@@ -290,11 +289,11 @@ def _lines(paths):
                 yield line.rstrip("\n")
 
 
-def _no_more_than(plan, num_jobs, description, progress):
-    """A progress that is told of as many bytes as the jobs have at most."""
+def _capped_progress(plan, num_jobs, description, progress):
+    """Caps reported progress at the bytes that these jobs cover."""
     if progress is None:
         return lambda count: None
-    left = plan.size * num_jobs // max(len(plan.stretches), 1)
+    left = plan.size * num_jobs // max(len(plan.chunks), 1)
     advance = progress(description, left)
 
     def limited(count):
@@ -307,8 +306,8 @@ def _no_more_than(plan, num_jobs, description, progress):
 
 
 @contextlib.contextmanager
-def _keep_if_worth(parts_dir, trains_vocabulary):
-    """Removes the folder of parts after an error, if nothing is finished."""
+def _remove_if_nothing_finished(parts_dir, trains_vocabulary):
+    """Removes the work directory after an error if nothing was finished."""
     try:
         yield
     except BaseException:
@@ -321,26 +320,26 @@ def _keep_if_worth(parts_dir, trains_vocabulary):
 
 
 @contextlib.contextmanager
-def _alone(parts_dir):
-    """Holds a lock, so that two runs do not tidy up after one another.
+def _exclusive_lock(parts_dir):
+    """Locks the work directory, so that two runs do not use it at once.
 
-    Yields the handle. Worker processes share it, so that those of a run that
-    was killed are gone when the next one begins.
+    Yields the file descriptor. Worker processes inherit it, so that the lock
+    is free only when those of a killed run have exited, too.
     """
     parts_dir.mkdir(parents=True, exist_ok=True)
     with open(parts_dir / "lock", "w") as file:
-        end = time.monotonic() + _PATIENCE
-        while not _locked(file):
-            if time.monotonic() > end:
+        deadline = time.monotonic() + _LOCK_TIMEOUT
+        while not _try_lock(file):
+            if time.monotonic() > deadline:
                 raise ValueError(
                     "Another process is preparing this corpus in "
-                    f"{parts_dir}. Wait for it, or end it."
+                    f"{parts_dir}. Wait for it to finish, or stop it."
                 )
             time.sleep(0.05)
         yield file.fileno()
 
 
-def _locked(file):
+def _try_lock(file):
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,7 @@
-"""Where sentences begin, in little more than two bytes each.
+"""Stores where sentences start, in little more than two bytes each.
 
-Of each block of 64 sentences the first one's position is kept in full, of the
-others how far behind it they begin, which fits 16 bits as long as no sentence
+Each block of 64 sentences stores the position of its first sentence in full
+and the distances of the others from it. These fit 16 bits because no sentence
 has more than 1,000 tokens; longer ones are stored as several.
 """
 
@@ -14,11 +14,11 @@ MAX_SENTENCE = 1000
 
 
 class SentenceOffsets:
-    """An array of ascending positions, read like one of NumPy.
+    """Ascending positions that are indexed like a NumPy array.
 
     Args:
-        bases: Positions of sentences 0, 64, 128 ... `(ceil(N / 64),)`.
-        steps: How far behind its base each is, uint16 `(N,)`.
+        bases: Positions of sentences 0, 64, 128, ... `(ceil(N / 64),)`.
+        steps: Distance of each position from its base, uint16 `(N,)`.
     """
 
     def __init__(self, bases: np.ndarray, steps: np.ndarray) -> None:
@@ -41,11 +41,11 @@ class SentenceOffsets:
     def searchsorted(
         self, positions: Any, side: Literal["left", "right"] = "left"
     ) -> np.ndarray:
-        """As `numpy.ndarray.searchsorted`, for an array of positions."""
+        """Works like `numpy.ndarray.searchsorted` for an array of positions."""
         positions = np.asarray(positions)
         is_before = np.less if side == "left" else np.less_equal
         block = np.maximum(self.bases.searchsorted(positions, side) - 1, 0)
-        # The last one before the position, by halving the block.
+        # Binary search in the block for the last one before the position.
         found = block * BLOCK
         step = BLOCK // 2
         while step:
@@ -56,14 +56,14 @@ class SentenceOffsets:
 
 
 class OffsetsWriter:
-    """Turns lengths of sentences into bases and steps, piece by piece."""
+    """Encodes sentence lengths incrementally as bases and steps."""
 
     def __init__(self):
         self.num_sentences = self.num_tokens = 0
         self._base = 0
 
     def add(self, lengths):
-        """The arrays to write for sentences of these lengths."""
+        """Returns the bases and steps to write for these lengths."""
         ends = self.num_tokens + np.cumsum(lengths, dtype="int64")
         arrays = self._encode(ends - lengths)
         self.num_sentences += len(lengths)
@@ -71,27 +71,27 @@ class OffsetsWriter:
         return arrays
 
     def finish(self):
-        """The arrays of the last offset, the end of all."""
+        """Returns the arrays of the final offset: the end of the tokens."""
         return self._encode(np.array([self.num_tokens]))
 
     def _encode(self, starts):
-        number = self.num_sentences + np.arange(len(starts))
-        bases = starts[number % BLOCK == 0]
+        sentence = self.num_sentences + np.arange(len(starts))
+        bases = starts[sentence % BLOCK == 0]
         known = np.concatenate([[self._base], bases])
         first_block = (self.num_sentences + BLOCK - 1) // BLOCK - 1
-        steps = starts - known[number // BLOCK - first_block]
+        steps = starts - known[sentence // BLOCK - first_block]
         self._base = known[-1]
         return bases.astype("int64"), steps.astype("uint16")
 
 
 def split_long(lengths):
-    """Lengths with none above `MAX_SENTENCE`: longer ones become several.
+    """Splits lengths above `MAX_SENTENCE` into several.
 
     Args:
-        lengths: Integers `(N,)`, above 0.
+        lengths: Positive integers `(N,)`.
 
     Returns:
-        The new lengths, and how many each old one became.
+        The new lengths, and into how many each old length was split.
     """
     parts = -(-lengths // MAX_SENTENCE)
     if (parts <= 1).all():

@@ -1,4 +1,4 @@
-"""`store.json`: what a token store holds."""
+"""Reads and checks `store.json`, the manifest of a token store."""
 
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,16 @@ _FIELDS = {
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
-    """The manifest of a store, checked.
+    """Reads and checks the manifest of a store.
 
     Raises:
-        ValueError: If there is none, it is of another version, or damaged.
+        ValueError: If it is missing, damaged or of another version.
     """
     path = directory / MANIFEST_FILE
     if not path.is_file():
         raise ValueError(
             f"{directory} is not a prepared corpus: {path} does not "
-            "exist. Make one with recipes/prepare_corpus.py."
+            "exist. Prepare one with recipes/prepare_corpus.py."
         )
     try:
         manifest = parse_json(path.read_text(encoding="utf-8"))
@@ -61,7 +61,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def _problem(manifest):
-    """What is wrong with a manifest, or None."""
+    """Describes what is wrong with a manifest; None if nothing is."""
     for name, kind in _FIELDS.items():
         if not _is(manifest.get(name), kind):
             return f"{name} is {manifest.get(name)!r:.60}"
@@ -72,22 +72,22 @@ def _problem(manifest):
         _is(validation.get("seed"), int) and validation["seed"] >= 0
     ):
         return f"validation is {validation!r:.60}"
-    # These names and no others, which could lead out of the directory.
+    # Only these names: others could lead out of the directory.
     if sorted(manifest["files"]) != sorted(FILES):
         return f"files are {sorted(manifest['files'])!r:.200}"
     for name, size in _sizes(manifest).items():
         file = manifest["files"][name]
         if not isinstance(file, dict) or file.get("bytes") != size:
-            return f"{name} should have {size} bytes, it says {file!r:.60}"
+            return f"{name} should have {size} bytes, received {file!r:.60}"
         if not _is(file.get("sha256"), str):
             return f"{name} has no checksum"
     return None
 
 
 def _sizes(manifest):
-    """Bytes of each file, by the numbers of what is in them."""
+    """Returns the expected bytes of each file."""
     sentences = manifest["num_sentences"]
-    # One more sentence and document stand for the end.
+    # The extra sentence and document mark the end.
     blocks = -(-(sentences + 1) // BLOCK)
     offset = np.dtype(OFFSETS).itemsize
     return {
@@ -100,7 +100,7 @@ def _sizes(manifest):
 
 
 def _is(value, kind):
-    """Whether a value is of a type; True is no number."""
+    """Whether a value is of a type; True does not count as a number."""
     return isinstance(value, kind) and (
         kind is bool or not isinstance(value, bool)
     )

@@ -1,4 +1,4 @@
-"""A part of a corpus as tokens, on its way into the store."""
+"""A shard: a part of a corpus as tokens, before it is merged."""
 
 import collections
 import hashlib
@@ -12,10 +12,10 @@ from albert_keras.data.corpus.plan import SHARD_FILE
 from albert_keras.data.corpus.sentence_offsets import split_long
 from albert_keras.files.atomic_write import atomic_directory
 
-_UNKNOWN_SAMPLE = 100  # sentences of a shard whose unknown pieces are listed
+_UNKNOWN_SAMPLE = 100  # sentences per shard whose unknown pieces are listed
 _UNKNOWN_LISTED = 50
 ARRAYS = {
-    "tokens": None,  # that of the vocabulary, see `token_dtype`
+    "tokens": None,  # depends on the vocabulary, see `token_dtype`
     "sentence_lengths": "uint16",
     "document_lengths": "uint32",
     "digests": "uint64",
@@ -24,20 +24,20 @@ ARRAYS = {
 
 
 def token_dtype(vocabulary_size: int) -> str:
-    """The smallest type that holds the ids."""
+    """Returns the smallest dtype that holds the token ids."""
     return "uint16" if vocabulary_size <= 1 << 16 else "uint32"
 
 
 class TokenShard:
-    """Documents of sentences, encoded and written at once.
+    """Encodes documents in memory and writes them as one shard.
 
     Args:
         encoder: A `PieceEncoder`.
-        fingerprints: `(documents' texts, documents' ids) -> arrays` by name,
-            see `duplicates`; None keeps none.
+        fingerprints: `(texts, ids) of documents -> arrays` by name, see
+            `deduplication`; None stores none.
 
     Attributes:
-        counts: What was read and left out.
+        counts: Numbers of documents, words and characters read or dropped.
     """
 
     def __init__(self, encoder, fingerprints=None):
@@ -51,8 +51,8 @@ class TokenShard:
     def add(self, documents):
         """Encodes documents, each a list of sentences.
 
-        Sentences without tokens are left out, and documents of fewer than
-        two tokens, which make no pair of segments.
+        Drops sentences without tokens, and documents of fewer than two
+        tokens, which cannot form a pair of segments.
         """
         sentences = [s for document in documents for s in document]
         if not sentences:
@@ -86,11 +86,11 @@ class TokenShard:
         )
 
     def write(self, directory, **record):
-        """Writes the shard, whole or not at all.
+        """Writes the shard atomically.
 
         Args:
-            directory: Where it goes.
-            **record: More to note of it.
+            directory: Directory to create.
+            **record: Further fields of its `shard.json`.
         """
         files = {}
         with atomic_directory(directory) as temporary:
@@ -123,22 +123,22 @@ class TokenShard:
             self._append(name, array)
 
     def _count(self, texts, is_kept, ids, lengths):
-        """Counts words and characters, and which texts are unknown.
+        """Counts words, characters, and unknown pieces of some sentences.
 
         Args:
-            texts: Of all sentences.
-            is_kept: Which of them are.
-            ids, lengths: Of those that are.
+            texts: Texts of all sentences.
+            is_kept: Whether each sentence is kept.
+            ids, lengths: Token ids and lengths of the kept sentences.
         """
         kept = list(itertools.compress(texts, is_kept))
         self.counts["words"] += len(kept) + "\n".join(kept).count(" ")
         self.counts["characters"] += sum(map(len, kept))
         unknown_id = self.encoder.special_ids["unknown_id"]
-        places = np.flatnonzero(ids == unknown_id)
-        text_of = np.searchsorted(np.cumsum(lengths), places, "right")
-        room = _UNKNOWN_SAMPLE - self._unknown_sampled
+        positions = np.flatnonzero(ids == unknown_id)
+        text_of = np.searchsorted(np.cumsum(lengths), positions, "right")
+        remaining = _UNKNOWN_SAMPLE - self._unknown_sampled
         processor = self.encoder.processor
-        for number in np.unique(text_of)[:room]:
+        for number in np.unique(text_of)[:remaining]:
             self._unknown_sampled += 1
             self._unknown.update(
                 piece
@@ -148,10 +148,10 @@ class TokenShard:
 
 
 def read_array(directory, record, name, vocabulary_size):
-    """An array of a shard, checked.
+    """Reads an array of a shard and checks its checksum.
 
     Raises:
-        ValueError: If the file is not what was written.
+        ValueError: If the file differs from what was written.
     """
     path = Path(directory) / f"{name}.bin"
     dtype = ARRAYS[name] or token_dtype(vocabulary_size)
@@ -160,7 +160,7 @@ def read_array(directory, record, name, vocabulary_size):
     data = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(data).hexdigest() != record["files"][name]:
         raise ValueError(
-            f"{path} is damaged: its checksum differs from the one that was "
-            f"noted. Remove {directory} and run the same command again."
+            f"{path} is damaged: its checksum differs from the recorded one. "
+            f"Remove {directory} and run the same command again."
         )
     return np.frombuffer(data, dtype)

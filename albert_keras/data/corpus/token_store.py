@@ -1,11 +1,14 @@
 """A corpus as token ids on disk, read through memory maps.
 
-A store is a directory: `tokens.bin` (uint16, or uint32 for vocabularies past
-65,536 pieces), `sentences.bin` (uint16) and `sentence_bases.bin` (int64):
-where each sentence begins among the tokens, see `SentenceOffsets`,
-`documents.bin` (int64): where each document begins among the sentences, both
-with one end; `vocabulary.model` and `store.json`, which names them all with
-sizes and checksums.
+A store is a directory with these files:
+
+- `tokens.bin`: uint16, or uint32 for vocabularies of more than 65,536 pieces.
+- `sentences.bin` (uint16) and `sentence_bases.bin` (int64): where each
+  sentence starts among the tokens, and the end; see `SentenceOffsets`.
+- `documents.bin` (int64): where each document starts among the sentences, and
+  the end.
+- `vocabulary.model`: the SentencePiece model.
+- `store.json`: the manifest, with the sizes and checksums of the `.bin` files.
 """
 
 import hashlib
@@ -21,23 +24,23 @@ from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 
 class TokenStore:
-    """Reads a store.
+    """A prepared corpus: token ids on disk, read through memory maps.
 
     Args:
-        directory: What `recipes/prepare_corpus.py` wrote.
+        directory: Directory that `prepare_corpus` wrote.
 
     Attributes:
-        tokens: Memory map of all ids.
-        sentence_offsets: Where each sentence begins in `tokens`, and the end,
+        tokens: Memory map of all token ids.
+        sentence_offsets: Where each sentence starts in `tokens`, and the end,
             as `SentenceOffsets`.
-        document_offsets: Where each document begins in `sentence_offsets`,
+        document_offsets: Where each document starts in `sentence_offsets`,
             and the end.
-        unigram_entropy: Entropy of the ids' frequencies in nats: the loss of
-            a model that knows nothing but how frequent each piece is.
+        unigram_entropy: Entropy of the token frequencies in nats: the loss of
+            a model that has learned only these.
 
     Raises:
-        ValueError: If it is no store, a file is missing or has another size
-            than when it was written, or the vocabulary is another.
+        ValueError: If the directory is not a store, a file is missing or its
+            size has changed, or the vocabulary is not the store's.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -67,13 +70,13 @@ class TokenStore:
         return self.manifest["unigram_entropy"]
 
     def documents(self, split: str) -> np.ndarray:
-        """Indices of the documents of a split.
+        """Returns the indices of the documents of a split.
 
         Args:
             split: "train", "validation" or "all".
 
         Raises:
-            ValueError: If there is no such split, or nothing is in it.
+            ValueError: If the split is unknown or empty.
         """
         count = self.manifest["num_documents"]
         if split == "all":
@@ -94,7 +97,7 @@ class TokenStore:
                 f"{self.directory} has no {split} documents: "
                 f"{count} documents with a validation share of "
                 f"{validation['share']}. Prepare the corpus with more text "
-                "or another `--validation_share`."
+                "or another `validation_share`."
             )
         return chosen
 
@@ -102,7 +105,7 @@ class TokenStore:
         """Reads all files and compares their checksums.
 
         Raises:
-            ValueError: If a file differs from what was written.
+            ValueError: If a file has changed since it was written.
         """
         for name, expected in self.manifest["files"].items():
             actual = hashlib.sha256()
@@ -117,14 +120,13 @@ class TokenStore:
                 )
 
     def check_vocabulary(self, tokenizer: AlbertTokenizer) -> None:
-        """Raises unless the store was made with this vocabulary."""
+        """Raises unless the store was prepared with this vocabulary."""
         if tokenizer.sha256() != self.manifest["vocabulary_sha256"]:
             raise ValueError(
                 f"The vocabulary {tokenizer.path} does not fit the store "
-                f"{self.directory}: the ids were made with another one of "
+                f"{self.directory}: its token ids come from another one of "
                 f"{self.vocabulary_size} pieces. Use the vocabulary.model "
-                "that prepare_corpus.py put there, or prepare the corpus "
-                "again."
+                "that prepare_corpus wrote there, or prepare the corpus again."
             )
 
     def _check_size(self, name, expected):
@@ -134,7 +136,7 @@ class TokenStore:
             found = "missing" if actual is None else f"{actual} bytes long"
             raise ValueError(
                 f"{path} is {found}, expected {expected} bytes. The corpus "
-                "was cut short or changed: prepare or copy it again."
+                "was truncated or changed: prepare or copy it again."
             )
 
     def _map(self, name, dtype):

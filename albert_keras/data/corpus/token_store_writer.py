@@ -1,4 +1,4 @@
-"""Writing a token store."""
+"""Writes a token store."""
 
 import hashlib
 import json
@@ -21,12 +21,12 @@ from albert_keras.data.corpus.token_shard import token_dtype
 class TokenStoreWriter:
     """Writes documents of token ids into a directory.
 
-    A context manager, which closes the files whatever happens.
+    A context manager that closes the files on exit.
 
     Args:
-        directory: An existing directory, given by `atomic_directory` so that
-            the store appears whole.
-        encoder: The `PieceEncoder` of the ids, saved along.
+        directory: An existing directory; take it from `atomic_directory` to
+            write the store atomically.
+        encoder: The `PieceEncoder` of the ids; saved with them.
     """
 
     def __init__(self, directory: str | Path, encoder: Any) -> None:
@@ -65,9 +65,9 @@ class TokenStoreWriter:
         """Adds documents.
 
         Args:
-            tokens: Ids of all sentences, one after another.
-            sentence_lengths: Tokens in each sentence.
-            document_lengths: Sentences in each document.
+            tokens: Token ids of all sentences, concatenated.
+            sentence_lengths: Number of tokens in each sentence.
+            document_lengths: Number of sentences in each document.
         """
         ends = self.num_sentences + np.cumsum(document_lengths, dtype=OFFSETS)
         self._write("tokens.bin", tokens.astype(self.dtype, copy=False))
@@ -83,13 +83,13 @@ class TokenStoreWriter:
         report: dict[str, Any],
         settings: dict[str, Any],
     ) -> dict[str, Any]:
-        """Ends the store and writes its manifest, which it returns.
+        """Completes the store, writes its manifest, and returns that.
 
         Args:
-            validation_share: Share of documents held out.
-            seed: Of the choice of documents.
-            report: What was read, left out and found, for the record.
-            settings: How the corpus was made, for the record.
+            validation_share: Share of the documents held out.
+            seed: Seed of the choice of those documents.
+            report: Counts of what was read, dropped and found; recorded.
+            settings: Settings of the preparation; recorded.
         """
         self._write_offsets(self._offsets.finish())
         self._write("documents.bin", np.array([self.num_sentences], OFFSETS))
@@ -146,7 +146,7 @@ class TokenStoreWriter:
 
 
 def unigram_entropy(counts: np.ndarray) -> float:
-    """-sum p ln p over the frequencies of ids, in nats."""
+    """Entropy -sum p ln p of the token frequencies, in nats."""
     counts = np.asarray(counts, "float64")
     p = counts[counts > 0] / max(counts.sum(), 1)
     return float(-(p * np.log(p)).sum())

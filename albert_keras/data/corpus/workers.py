@@ -1,8 +1,8 @@
-"""Worker processes that share the jobs of a corpus out.
+"""Runs the jobs of a corpus in worker processes.
 
-They import no Keras: with TensorFlow it would take half a gigabyte and four
-seconds in each. Results are on disk, whole or not at all; only jobs and
-progress go through pipes, so that a worker ends when its parent does.
+Workers do not import Keras: with TensorFlow it would take half a gigabyte and
+four seconds in each. Results are written to disk atomically; only jobs and
+progress go through pipes, so that a worker exits when its parent does.
 """
 
 import json
@@ -16,21 +16,21 @@ from collections.abc import Callable, Sequence
 from albert_keras.data.corpus.encode_shard import run_job
 from albert_keras.data.corpus.plan import CorpusPlan
 
-# A worker finds modules where this process does, as `multiprocessing` has it.
+# A worker has the `sys.path` of this process, as in `multiprocessing`.
 _START = """
 import importlib, json, sys
 sys.path[:] = json.loads(sys.argv.pop(1))
 importlib.import_module(sys.argv.pop(1)).main()
 """
-# A process has a core; NumPy's threads would only be in the way.
+# One core per process: threads of NumPy would only compete for it.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def light_command(module: str, *arguments: str) -> list[str]:
-    """Returns the command of a process that runs `main()` of a module.
+    """Returns a command that runs `main()` of a module in a new process.
 
     Args:
-        module: Name of the module, which should not import Keras.
+        module: Name of the module; it should not import Keras.
         *arguments: `sys.argv[1:]` of the process.
     """
     path = json.dumps(sys.path)
@@ -43,28 +43,28 @@ def run_jobs(
     workers: int,
     on_bytes: Callable[[int], None],
 ) -> None:
-    """Runs jobs in processes; in this one where there is one job or worker.
+    """Runs jobs in processes; in this process if one job or worker is enough.
 
     Args:
         plan: The `CorpusPlan`.
         jobs: See `run_job`.
         workers: Number of processes.
-        on_bytes: Called with numbers of bytes read.
+        on_bytes: Called with the number of bytes read.
 
     Raises:
-        ValueError: The first that a job raised; the others are ended, what
-            they have finished stays.
+        ValueError: The first error of a job. The other jobs are stopped;
+            their finished shards are kept.
     """
     if min(workers, len(jobs)) <= 1:
         for job in jobs:
             run_job(plan, job, on_bytes)
         return
-    team = _Team(plan, jobs, on_bytes)
-    team.run(min(workers, len(jobs)))
+    pool = _WorkerPool(plan, jobs, on_bytes)
+    pool.run(min(workers, len(jobs)))
 
 
-class _Team:
-    """Processes, a thread of this one for each, and the jobs left to do."""
+class _WorkerPool:
+    """Worker processes, one local thread for each, and a queue of jobs."""
 
     def __init__(self, plan, jobs, on_bytes):
         self.plan = plan
@@ -90,7 +90,7 @@ class _Team:
                     text=True,
                     encoding="utf-8",
                     env={**os.environ, **_ENVIRONMENT},
-                    # They hold the lock until the last of them has ended.
+                    # The lock is held until the last of them has exited.
                     pass_fds=[] if self.plan.lock is None else [self.plan.lock],
                 )
                 self.processes.append(process)
@@ -112,22 +112,22 @@ class _Team:
             raise self.errors[0]
 
     def _serve(self, process):
-        """Hands a process one job after another."""
+        """Sends jobs to a process, one after another."""
         try:
             while not self.errors:
-                self._do(process, self.jobs.get_nowait())
+                self._run_job(process, self.jobs.get_nowait())
         except queue.Empty:
             pass
         except Exception as error:
             self.errors.append(error)
             self._terminate()
 
-    def _do(self, process, job):
+    def _run_job(self, process, job):
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
         except OSError:
-            pass  # it has ended: so does what it says
+            pass  # the worker has exited; the read below reports it
         for line in process.stdout:
             answer = json.loads(line)
             if "error" in answer:
@@ -137,9 +137,9 @@ class _Team:
             with self.lock:
                 self.on_bytes(answer["bytes"])
         raise RuntimeError(
-            f"A worker process ended with code {process.wait()} while it did "
-            f"{job}. If it was killed for want of memory, use fewer "
-            "`--workers`. The same command goes on with what is left."
+            f"A worker process exited with code {process.wait()} during the "
+            f"job {job}. If it ran out of memory, pass a smaller `workers`. "
+            "The same command resumes with the remaining jobs."
         )
 
     def _terminate(self):

@@ -1,4 +1,4 @@
-"""Batches for pretraining, drawn from a token store."""
+"""Pretraining batches, drawn from a token store."""
 
 from pathlib import Path
 from typing import Any
@@ -13,38 +13,41 @@ from albert_keras.data.pretraining.sentence_order import (
     draw_segment_pairs,
 )
 from albert_keras.data.stateless_random import permute
-from albert_keras.tokenization.word_boundaries import word_starts
+from albert_keras.tokenization.word_boundaries import word_begin_mask
 
 
 class PretrainingDataset(keras.utils.PyDataset):
-    """Segment pairs with masks, a batch for each update, without end.
+    """Endless batches of ALBERT's two objectives, one batch per update.
 
-    Batch n depends on (seed, n, rank, size) and on nothing else: any step
-    can be asked for, a resumed run goes on where it stopped, and the ranks'
-    batches of a step together are one rank's batch of `size` times the rows.
-    Each pass over the text has an order of its own and takes every token
-    once; cuts between segments and masks are drawn anew each time.
+    Rows are segment pairs for sentence-order prediction (`sentence_order`),
+    with n-grams masked for masked language modeling (`NgramMasking`).
+
+    Batch n is a function of (seed, n, rank, size) alone: steps can be
+    accessed in any order, a resumed run continues with the batches it would
+    have had, and the batches of all ranks together equal one rank's batch of
+    `size` times the rows. Each pass over the text visits every token once, in
+    a new order; segment splits and masks are drawn again each time.
 
     Args:
-        store: A `TokenStore` or the path of one.
+        store: A `TokenStore` or its path.
         sequence_length: Length T of the inputs.
-        batch_size: Rows B of this rank in a step, all micro-batches together.
+        batch_size: Rows B of this rank per update, over all micro-batches.
         split: "train", "validation" or "all".
-        max_predictions: Slots P; None leaves room for all that
-            `masked_lm_prob` asks for. (Google's default of 20 masks 3.9% of
-            512 pieces.)
-        masked_lm_prob: Share of the pieces to predict.
-        max_ngram: Longest n-gram of words to mask.
+        max_predictions: Maximum number P of masked tokens per row. None fits
+            all that `masked_lm_prob` selects. (Google's default of 20 masks
+            3.9% of 512 tokens.)
+        masked_lm_prob: Share of the tokens to predict.
+        max_ngram: Maximum length of a masked n-gram, in words.
         short_sequence_prob: Probability of a shorter sequence.
         min_batch_size: If the text has too few sequences for `batch_size`,
             use the largest multiple of this that fits. None raises an error.
         seed: Non-negative integer.
-        rank, size: This process and the number of processes.
+        rank, size: Index of this process, and number of processes.
         first_step: Step of `dataset[0]`, for a resumed run.
-        num_steps: Number of batches; None is without end, so that `fit`
-            needs `steps_per_epoch`. With a number, pass `shuffle=False` to
-            `fit`: Keras would shuffle the steps.
-        **kwargs: `workers` and so on of `keras.utils.PyDataset`.
+        num_steps: Number of batches. None is endless: pass `steps_per_epoch`
+            to `fit`. With a number, pass `shuffle=False` to `fit`, since
+            Keras shuffles the steps by default.
+        **kwargs: Arguments of `keras.utils.PyDataset`, such as `workers`.
 
     Each batch is `(inputs, labels, weights)`: inputs `token_ids`,
     `segment_ids`, `padding_mask` `(B, T)` and `mask_positions` `(B, P)`,
@@ -53,7 +56,7 @@ class PretrainingDataset(keras.utils.PyDataset):
 
     Raises:
         ValueError: If a setting is out of range, or the text has fewer
-            sequences than the rows of one step.
+            sequences than one update has rows.
     """
 
     def __init__(
@@ -108,7 +111,7 @@ class PretrainingDataset(keras.utils.PyDataset):
             max_ngram=max_ngram,
             seed=seed,
         )
-        self._word_starts = word_starts(store.tokenizer)
+        self._word_begin_mask = word_begin_mask(store.tokenizer)
         self.sequences = cut_into_sequences(
             store.sentence_offsets,
             store.document_offsets,
@@ -126,7 +129,7 @@ class PretrainingDataset(keras.utils.PyDataset):
             raise ValueError(
                 f"The {split} text of {store.directory} is too small for one "
                 f"batch: {len(self.sequences)} sequences of "
-                f"{sequence_length} pieces for {batch_size * size} rows. "
+                f"{sequence_length} tokens for {batch_size * size} rows. "
                 "Use more text, a smaller batch or shorter sequences."
             )
 
@@ -136,7 +139,7 @@ class PretrainingDataset(keras.utils.PyDataset):
 
     @property
     def steps_per_pass(self) -> float:
-        """Steps in which each sequence comes once, a fraction."""
+        """Steps per pass over the sequences, not rounded."""
         return len(self.sequences) / (self.batch_size * self.size)
 
     def __getitem__(self, index):
@@ -148,11 +151,15 @@ class PretrainingDataset(keras.utils.PyDataset):
         return self.rows(np.arange(first_row, first_row + self.batch_size))
 
     def rows(self, rows):
-        """The batch of given rows, counted from the start of training."""
+        """The batch of the given rows, counted from the start of training."""
         pairs = self.segment_pairs(rows)
-        token_ids, segment_ids, padding_mask, is_word = self._assemble(pairs)
+        token_ids, segment_ids, padding_mask, is_candidate = self._pack(pairs)
         masked_ids, positions, labels, weights, _ = self.masking(
-            rows, token_ids, is_word, self._word_starts[token_ids], segment_ids
+            rows,
+            token_ids,
+            is_candidate,
+            self._word_begin_mask[token_ids],
+            segment_ids,
         )
         inputs = {
             "token_ids": masked_ids,
@@ -163,24 +170,29 @@ class PretrainingDataset(keras.utils.PyDataset):
         return inputs, {"mlm": labels, "sop": pairs.labels}, {"mlm": weights}
 
     def sequence_indices(self, rows):
-        """Which of the sequences each row is, each once in a pass."""
+        """Index of each row's sequence; each occurs once per pass."""
         passes, positions = np.divmod(rows, len(self.sequences))
         return permute(positions, len(self.sequences), self.seed, passes)
 
     def segment_pairs(self, rows):
-        """Where in the store the segments of each row are."""
+        """Token ranges in the store of each row's segments."""
         chosen = self.sequence_indices(rows)
         return draw_segment_pairs(
             rows,
             self.sequences.start[chosen],
             self.sequences.length[chosen].astype("int64"),
             self.store.sentence_offsets,
-            self._starts_word,
+            self._begins_word,
             self.seed,
         )
 
-    def _assemble(self, pairs):
-        """Lays out [CLS] first [SEP] second [SEP] and padding."""
+    def _pack(self, pairs):
+        """Packs [CLS] first [SEP] second [SEP] and padding.
+
+        Returns:
+            `token_ids`, `segment_ids`, `padding_mask`, and which tokens may
+            be masked, `(R, T)`.
+        """
         tokenizer = self.store.tokenizer
         column = np.arange(self.sequence_length)[None, :]
         middle = 1 + pairs.first_length[:, None]  # of the first [SEP]
@@ -198,40 +210,47 @@ class PretrainingDataset(keras.utils.PyDataset):
         token_ids[:, 0] = tokenizer.cls_id
         token_ids[(column == middle) | (column == last)] = tokenizer.sep_id
 
-        is_word = is_text.copy()
+        is_candidate = is_text.copy()
         for start, length, offset in (
             (pairs.first_start, pairs.first_length, 1),
             (pairs.second_start, pairs.second_length, middle[:, 0] + 1),
         ):
-            self._leave_out_cut_words(is_word, start, length, offset)
+            self._exclude_cut_words(is_candidate, start, length, offset)
         return (
             token_ids,
             ((column > middle) & (column <= last)).astype("int32"),
             (column <= last).astype("int32"),
-            is_word,
+            is_candidate,
         )
 
-    def _leave_out_cut_words(self, is_word, start, length, offset):
-        """Unmarks pieces of words that begin or go on outside a segment."""
+    def _exclude_cut_words(self, is_candidate, start, length, offset):
+        """Sets False at words that begin or continue outside the segment.
+
+        Args:
+            is_candidate: Booleans `(R, T)`, changed in place.
+            start, length: Token range of each row's segment, `(R,)`.
+            offset: Column at which the segment begins.
+        """
         rows = np.arange(len(start))
         offset = np.broadcast_to(offset, start.shape)
         front = np.zeros_like(start)
         active = rows
-        while active.size:  # pieces at the front that begin no word
+        # Tokens at the front, up to the first that begins a word.
+        while active.size:
             active = active[front[active] < length[active]]
-            active = active[~self._starts_word((start + front)[active])]
-            is_word[active, (offset + front)[active]] = False
+            active = active[~self._begins_word((start + front)[active])]
+            is_candidate[active, (offset + front)[active]] = False
             front[active] += 1
-        # The last word, where the piece behind the segment continues it.
+        # The last word, if the token behind the segment continues it.
         back = length - 1
         end = start + length
         active = rows[end < len(self.store.tokens)]
-        active = active[~self._starts_word(end[active])]
+        active = active[~self._begins_word(end[active])]
         while active.size:
             active = active[back[active] >= front[active]]
-            is_word[active, (offset + back)[active]] = False
-            active = active[~self._starts_word((start + back)[active])]
+            is_candidate[active, (offset + back)[active]] = False
+            active = active[~self._begins_word((start + back)[active])]
             back[active] -= 1
 
-    def _starts_word(self, positions):
-        return self._word_starts[self.store.tokens[positions]]
+    def _begins_word(self, positions):
+        return self._word_begin_mask[self.store.tokens[positions]]

@@ -1,9 +1,9 @@
-"""Google's pretraining data: TFRecord files of finished inputs.
+"""Google's pretraining data: TFRecord files of packed and masked rows.
 
-What `create_pretraining_data.py` of google-research/albert writes, and so
-what users of that release and of the AWS sample have: pairs and masks are
-drawn once and stay. Read as batches like those of `PretrainingDataset`, and
-written from them.
+The format of `create_pretraining_data.py` in google-research/albert, which
+the AWS sample uses as well. Segment pairs and masks are drawn once, when the
+files are written (static masking). Reads the files as batches like those of
+`PretrainingDataset`, and writes them from such batches.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,40 +24,40 @@ from albert_keras.data.pretraining.tf_example import (
 from albert_keras.data.pretraining.tfrecord import TFRecordFile, tfrecord_writer
 from albert_keras.data.reading.compressed_files import find_files
 from albert_keras.data.stateless_random import permute
-from albert_keras.tokenization.word_boundaries import word_starts
+from albert_keras.tokenization.word_boundaries import word_begin_mask
 
-# Google's names, the kinds of their values, and which of them have a value
-# for each piece or for each slot.
+# Google's feature names, with type and number of values: one per token, per
+# masked token, or one. `next_sentence_labels` are the sentence-order labels.
 _FEATURES = {
-    "input_ids": (INTEGERS, "pieces"),
-    "input_mask": (INTEGERS, "pieces"),
-    "segment_ids": (INTEGERS, "pieces"),
-    "masked_lm_positions": (INTEGERS, "slots"),
-    "masked_lm_ids": (INTEGERS, "slots"),
-    "masked_lm_weights": (FLOATS, "slots"),
+    "input_ids": (INTEGERS, "tokens"),
+    "input_mask": (INTEGERS, "tokens"),
+    "segment_ids": (INTEGERS, "tokens"),
+    "masked_lm_positions": (INTEGERS, "predictions"),
+    "masked_lm_ids": (INTEGERS, "predictions"),
+    "masked_lm_weights": (FLOATS, "predictions"),
     "next_sentence_labels": (INTEGERS, "one"),
 }
-_OPTIONAL = {"token_boundary": (INTEGERS, "pieces")}
+_OPTIONAL = {"token_boundary": (INTEGERS, "tokens")}
 
 
 class PretrainingRecords(keras.utils.PyDataset):
-    """Batches from Google's TFRecord files, one for each update, without end.
+    """Endless batches from Google's TFRecord files, one batch per update.
 
-    As with `PretrainingDataset`, batch n depends on (seed, n, rank, size)
-    alone; each pass takes every record once, in an order of its own.
+    As in `PretrainingDataset`, batch n is a function of (seed, n, rank, size)
+    alone; each pass visits every record once, in a new order.
 
     Args:
-        files: Paths, directories or glob patterns. See
-            `TFRecordFile`.
-        batch_size: Rows B of this rank in a step.
+        files: Paths, directories or glob patterns of TFRecord files, plain or
+            compressed (see `TFRecordFile`).
+        batch_size: Rows B of this rank per update.
         seed: Non-negative integer.
-        rank, size: This process and the number of processes.
+        rank, size: Index of this process, and number of processes.
         first_step: Step of `dataset[0]`, for a resumed run.
-        num_steps: Number of batches; None is without end.
-        **kwargs: `workers` and so on of `keras.utils.PyDataset`.
+        num_steps: Number of batches; None is endless.
+        **kwargs: Arguments of `keras.utils.PyDataset`, such as `workers`.
 
     Attributes:
-        sequence_length, max_predictions: Those of the first record.
+        sequence_length, max_predictions: T and P of the first record.
 
     Raises:
         ValueError: If a file is missing, damaged or has other features, or
@@ -89,11 +89,12 @@ class PretrainingRecords(keras.utils.PyDataset):
         if len(self) < batch_size * size:
             raise ValueError(
                 f"The files hold {len(self)} records, fewer than the "
-                f"{batch_size * size} rows of one step."
+                f"{batch_size * size} rows of one update. Pass more files or "
+                "a smaller `batch_size`."
             )
         lengths = _lengths(self._features(0), self._place(0))
-        self.sequence_length = lengths["pieces"]
-        self.max_predictions = lengths["slots"]
+        self.sequence_length = lengths["tokens"]
+        self.max_predictions = lengths["predictions"]
 
     def __len__(self):
         return int(self._ends[-1])
@@ -104,7 +105,7 @@ class PretrainingRecords(keras.utils.PyDataset):
 
     @property
     def steps_per_pass(self) -> float:
-        """Steps in which each record comes once, a fraction."""
+        """Steps per pass over the records, not rounded."""
         return len(self) / (self.batch_size * self.size)
 
     def __getitem__(self, index):
@@ -119,7 +120,7 @@ class PretrainingRecords(keras.utils.PyDataset):
         return self.records(permute(positions, len(self), self.seed, passes))
 
     def records(self, numbers):
-        """The batch of some records, counted over all files."""
+        """The batch of the given records, numbered over all files."""
         rows = [self._read(int(number)) for number in numbers]
         arrays = {
             name: _decode([row[name][1] for row in rows], kind)
@@ -141,12 +142,12 @@ class PretrainingRecords(keras.utils.PyDataset):
         features = self._features(number)
         lengths = _lengths(features, self._place(number))
         expected = (self.sequence_length, self.max_predictions)
-        if (lengths["pieces"], lengths["slots"]) != expected:
+        if (lengths["tokens"], lengths["predictions"]) != expected:
             raise ValueError(
-                f"{self._place(number)} has {lengths['pieces']} pieces and "
-                f"{lengths['slots']} slots, the first record {expected[0]} "
-                f"and {expected[1]}. Files of different lengths do not make "
-                "a batch: pass those of one length at a time."
+                f"{self._place(number)} has {lengths['tokens']} tokens and "
+                f"{lengths['predictions']} predictions, the first record "
+                f"{expected[0]} and {expected[1]}. A batch must have one "
+                "length: pass only files of the same length."
             )
         return features
 
@@ -174,19 +175,19 @@ def write_pretraining_records(
     steps: Iterable[int],
     compression: str | None = None,
 ) -> int:
-    """Writes batches of a dataset as Google's TFRecords.
+    """Writes batches of a dataset to a TFRecord file in Google's format.
 
     Args:
-        path: The file; it appears whole or not at all.
+        path: The file, which is written atomically.
         dataset: A `PretrainingDataset`.
-        steps: The steps to write.
+        steps: The steps whose batches are written.
         compression: None or "gzip".
 
     Returns:
-        The number of records.
+        The number of records written.
     """
     tokenizer = dataset.store.tokenizer
-    begins = word_starts(tokenizer)
+    begins = word_begin_mask(tokenizer)
     begins[[tokenizer.cls_id, tokenizer.sep_id]] = True
     count = 0
     with tfrecord_writer(path, compression) as write:
@@ -214,7 +215,7 @@ def write_pretraining_records(
 
 
 def unmasked(inputs, labels, weights):
-    """The ids `(B, T)` as they were before masking."""
+    """The ids `(B, T)` before masking."""
     ids = inputs["token_ids"].copy()
     row, slot = np.nonzero(weights["mlm"])
     ids[row, inputs["mask_positions"][row, slot]] = labels["mlm"][row, slot]
@@ -222,23 +223,27 @@ def unmasked(inputs, labels, weights):
 
 
 def _lengths(features, place):
-    """How many values a record has by piece and by slot, checked."""
+    """Numbers of tokens and predictions of a record, checked.
+
+    Returns:
+        A dictionary with `"tokens"`, `"predictions"` and `"one"`.
+    """
     lengths = {"one": 1}
     for name, (kind, axis) in {**_FEATURES, **_OPTIONAL}.items():
         if name not in features and name in _OPTIONAL:
             continue
         if name not in features or features[name][0] != kind:
             raise ValueError(
-                f"{place} is not of ALBERT's pretraining data: "
-                f"{name!r} is missing or of another type. It has "
+                f"{place} is not ALBERT's pretraining data: {name!r} is "
+                "missing or of another type. It has "
                 f"{', '.join(sorted(features))}."
             )
         data = features[name][1]
         count = len(data) // 4 if kind == FLOATS else count_varints(data)
         if lengths.setdefault(axis, count) != count:
             raise ValueError(
-                f"{place}: {name!r} has {count} values, others of its kind "
-                f"{lengths[axis]}. The file is damaged: write it again."
+                f"{place}: expected {lengths[axis]} values in {name!r}. "
+                f"Received: {count}. The file is damaged: write it again."
             )
     return lengths
 

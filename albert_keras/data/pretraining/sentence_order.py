@@ -1,20 +1,30 @@
-"""Segment pairs for sentence-order prediction (ALBERT paper, section 3.1).
+"""Segment pairs for sentence-order prediction, SOP (ALBERT paper, section 3.1).
 
-Consecutive sentences of a document fill a sequence; a cut between two of
-them makes segments A and B, which are exchanged in half of the pairs. The
-sequence is fixed, where it is cut and whether the order is swapped are drawn
-anew each time.
+Consecutive sentences of a document fill a sequence. Each time a sequence is
+used, a random sentence boundary splits it into segments A and B, and half of
+the pairs are swapped:
 
-Departures from Google's generator, each for a balanced task or so that no
-text is lost: what does not fit into a sequence begins the next one, where
-Google cuts it off; a last sentence left alone takes its predecessor along; a
-sequence of one sentence is cut inside at a word, where Google takes B from
-another document, which always is "swapped" and can be told by topic; a
-shorter length is drawn for a sequence, not for a document.
+    in order (label 0)    [CLS] A [SEP] B [SEP]
+    swapped (label 1)     [CLS] B [SEP] A [SEP]
 
-Sequences end with a sentence where they can: of one that ends within, the
-punctuation before the first [SEP] may tell the order. On Wikipedia's text
-none do at 512 pieces, a sixth at 128, most at 32.
+The sequences are the same in every pass; splits and swaps are drawn again.
+
+Differences from Google's `create_pretraining_data.py`, so that the task is
+balanced and every token is used:
+
+- Text that does not fit into a sequence begins the next one. Google truncates
+  it.
+- A document's last two sentences share a sequence if they fit, so that the
+  last one is not left alone.
+- A sequence of a single sentence is split at a word. Google takes B from a
+  random document and labels the pair 1, so that the topic gives it away.
+- Short lengths (section 4.1: 10% of the sequences) are drawn per sequence, not
+  per document.
+
+A sequence ends with a sentence where possible: if it ends inside one, the
+punctuation before the first [SEP] can give the order away. On Wikipedia, no
+sequence of 512 tokens ends inside a sentence; a sixth of those of 128 and most
+of those of 32 do.
 """
 
 import dataclasses
@@ -24,18 +34,18 @@ import numpy as np
 from albert_keras.data.stateless_random import uniform
 
 IN_ORDER, SWAPPED = 0, 1
-_SPECIAL_TOKENS = 3  # [CLS] A [SEP] B [SEP]
-# Share of a sequence that stays empty rather than cut a sentence in two.
-_MOST_EMPTY = 1 / 3
+_NUM_SPECIAL = 3  # [CLS] A [SEP] B [SEP]
+# Share of a sequence that may stay empty for it to end with a sentence.
+_MAX_EMPTY = 1 / 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Sequences:
-    """Runs of tokens, each one input.
+    """Token ranges of a store, one per input sequence.
 
     Attributes:
-        start: Positions of the first tokens, int64 `(N,)`, ascending.
-        length: Numbers of tokens, uint16 `(N,)`.
+        start: Position of the first token, int64 `(N,)`, ascending.
+        length: Number of tokens, uint16 `(N,)`.
     """
 
     start: np.ndarray
@@ -47,12 +57,12 @@ class Sequences:
 
 @dataclasses.dataclass(frozen=True)
 class SegmentPairs:
-    """Two runs of tokens for each row, in the order of the input.
+    """Token ranges of the two segments of each row, in input order.
 
     Attributes:
-        first_start, first_length, second_start, second_length: Token
-            positions and counts `(R,)`.
-        labels: 0 in order, 1 swapped, `(R,)`.
+        first_start, first_length, second_start, second_length: Position of
+            the first token and number of tokens, `(R,)`.
+        labels: `IN_ORDER` (0) or `SWAPPED` (1), int32 `(R,)`.
     """
 
     first_start: np.ndarray
@@ -70,23 +80,23 @@ def cut_into_sequences(
     short_sequence_prob=0.0,
     seed=0,
 ):
-    """Cuts documents into runs of tokens that fill a sequence.
+    """Partitions documents into the token ranges of input sequences.
 
-    Every token of the documents is in exactly one run, but for documents of a
-    single token, which make no pair.
+    Every token of the documents is in exactly one sequence, except in
+    documents of a single token, which cannot form a pair.
 
     Args:
         sentence_offsets, document_offsets: See `TokenStore`.
         documents: Indices of the documents to use.
-        sequence_length: Length of the input, special tokens included.
-        short_sequence_prob: Probability of a run for which a shorter length
-            is drawn, evenly from 2 up.
+        sequence_length: Length T of the input, special tokens included.
+        short_sequence_prob: Probability that a sequence gets a shorter target
+            length, drawn uniformly from 2 to T - 3.
         seed: Non-negative integer.
 
     Returns:
-        `Sequences` in the order of the text.
+        `Sequences` in text order.
     """
-    budget = sequence_length - _SPECIAL_TOKENS
+    max_tokens = sequence_length - _NUM_SPECIAL
     documents = np.asarray(documents)
     first, last = document_offsets[documents], document_offsets[documents + 1]
     cursor, ends = sentence_offsets[first], sentence_offsets[last]
@@ -95,9 +105,10 @@ def cut_into_sequences(
     cursor, ends = cursor[long_enough], ends[long_enough]
     last_two = last_two[long_enough]
     starts, lengths = [np.zeros(0, "int64")], [np.zeros(0, "uint16")]
+    # Each round cuts the next sequence of all documents that have text left.
     while cursor.size:
-        target = _targets(cursor, budget, short_sequence_prob, seed)
-        length = _next_length(cursor, ends, last_two, target, sentence_offsets)
+        target = _target_lengths(cursor, max_tokens, short_sequence_prob, seed)
+        length = _next_lengths(cursor, ends, last_two, target, sentence_offsets)
         starts.append(cursor)
         lengths.append(length.astype("uint16"))
         more = cursor + length < ends
@@ -108,50 +119,61 @@ def cut_into_sequences(
     return Sequences(start[order], length[order])
 
 
-def _targets(cursor, budget, probability, seed):
-    """How many tokens the run at each position should have."""
+def _target_lengths(cursor, max_tokens, probability, seed):
+    """Number of tokens that the sequence at each position should have."""
     if not probability:
-        return np.full(len(cursor), budget)
+        return np.full(len(cursor), max_tokens)
     draws = uniform(seed, "length", cursor, 2)
-    short = 2 + (draws[:, 1] * (budget - 1)).astype("int64")
-    return np.where(draws[:, 0] < probability, short, budget)
+    short = 2 + (draws[:, 1] * (max_tokens - 1)).astype("int64")
+    return np.where(draws[:, 0] < probability, short, max_tokens)
 
 
-def _next_length(cursor, ends, last_two, target, sentence_offsets):
+def _next_lengths(cursor, ends, last_two, target, sentence_offsets):
+    """Number of tokens that the sequence at each position gets.
+
+    Args:
+        cursor, ends: Position of the sequence and end of its document.
+        last_two: Start of the document's last two sentences.
+        target: Number of tokens that the sequence should have.
+        sentence_offsets: See `TokenStore`.
+    """
     stop = np.minimum(cursor + target, ends)
-    # It ends with a sentence, unless that leaves much of it empty.
+    # End with a sentence, unless that leaves too much of the sequence empty.
     last = sentence_offsets.searchsorted(stop, "right") - 1
     sentence_end = sentence_offsets[last]
-    is_full = stop - sentence_end <= _MOST_EMPTY * target
+    is_full = stop - sentence_end <= _MAX_EMPTY * target
     stop = np.where(is_full & (sentence_end - cursor >= 2), sentence_end, stop)
-    # The last two sentences stay together where they fit.
-    parts_them = (stop > last_two) & (stop < ends)
-    parts_them &= (last_two - cursor >= 2) & (ends - last_two <= target)
-    stop = np.where(parts_them, last_two, stop)
-    # No token is left alone.
-    alone = ends - stop == 1
-    stop += np.where(alone, np.where(stop - cursor < target, 1, -1), 0)
+    # Keep the document's last two sentences together if they fit.
+    splits_them = (stop > last_two) & (stop < ends)
+    splits_them &= (last_two - cursor >= 2) & (ends - last_two <= target)
+    stop = np.where(splits_them, last_two, stop)
+    # Leave no single token: it could not form a pair.
+    one_left = ends - stop == 1
+    stop += np.where(one_left, np.where(stop - cursor < target, 1, -1), 0)
     return stop - cursor
 
 
 def draw_segment_pairs(
-    rows, start, length, sentence_offsets, starts_word, seed
+    rows, start, length, sentence_offsets, begins_word, seed
 ):
-    """Draws where each row is cut and whether its segments are swapped.
+    """Draws where each sequence is split, and whether its order is swapped.
 
     Args:
-        rows: Identities of the rows `(R,)`, which the draws depend on.
-        start, length: Tokens of each row `(R,)`.
+        rows: Identity of each row, integers `(R,)`: keys of the random draws.
+        start, length: Token range of each row's sequence, `(R,)`.
         sentence_offsets: See `TokenStore`.
-        starts_word: `positions -> booleans`, whether tokens begin a word.
+        begins_word: Function `positions -> booleans`: whether the tokens
+            there begin a word.
         seed: Non-negative integer.
 
     Returns:
-        `SegmentPairs` that together are the row's tokens.
+        `SegmentPairs` that cover each row's sequence.
     """
     draws = uniform(seed, "segments", rows, 2)
     stop = start + length
-    middle = _draw_cut(start, stop, sentence_offsets, starts_word, draws[:, 0])
+    middle = _draw_split(
+        start, stop, sentence_offsets, begins_word, draws[:, 0]
+    )
     swapped = draws[:, 1] < 0.5
     return SegmentPairs(
         np.where(swapped, middle, start),
@@ -162,11 +184,11 @@ def draw_segment_pairs(
     )
 
 
-def _draw_cut(start, stop, sentence_offsets, starts_word, draws):
-    """Token position of the cut: a sentence's start, or a word's."""
+def _draw_split(start, stop, sentence_offsets, begins_word, draws):
+    """Position where segment B begins: a sentence, else a word."""
     first = sentence_offsets.searchsorted(start, "right")
     last = sentence_offsets.searchsorted(stop)
-    count = last - first  # sentences that start inside
+    count = last - first  # sentences that begin inside the sequence
     sentence = first + (draws * np.maximum(count, 1)).astype("int64")
     middle = sentence_offsets[np.minimum(sentence, last)]
 
@@ -174,25 +196,25 @@ def _draw_cut(start, stop, sentence_offsets, starts_word, draws):
     if at_word.size:
         begin, end = start[at_word], stop[at_word]
         inside = (draws[at_word] * (end - begin - 1)).astype("int64")
-        middle[at_word] = _nearest_word_start(
-            begin + 1 + inside, begin, end, starts_word
+        middle[at_word] = _nearest_word_begin(
+            begin + 1 + inside, begin, end, begins_word
         )
     return middle
 
 
-def _nearest_word_start(position, start, stop, starts_word):
-    """The last word start up to a position, else the next, else itself."""
-    before = _walk(position, -1, start, stop, starts_word)
-    after = _walk(position, 1, start, stop, starts_word)
+def _nearest_word_begin(position, start, stop, begins_word):
+    """The last word begin up to a position, else the next, else itself."""
+    before = _walk(position, -1, start, stop, begins_word)
+    after = _walk(position, 1, start, stop, begins_word)
     return np.select([before > start, after < stop], [before, after], position)
 
 
-def _walk(position, step, start, stop, starts_word):
-    """Walks each position until it begins a word or meets start or stop."""
+def _walk(position, step, start, stop, begins_word):
+    """Moves each position until it begins a word or meets start or stop."""
     position = position.copy()
     moving = np.flatnonzero((position > start) & (position < stop))
     while moving.size:
-        moving = moving[~starts_word(position[moving])]
+        moving = moving[~begins_word(position[moving])]
         position[moving] += step
         inside = (position > start) & (position < stop)
         moving = moving[inside[moving]]

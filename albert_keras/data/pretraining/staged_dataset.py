@@ -1,4 +1,4 @@
-"""Datasets one after another: short sequences first, then long ones."""
+"""Pretraining in stages: short sequences first, then long ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,17 +8,17 @@ import numpy as np
 
 
 class StagedDataset(keras.utils.PyDataset):
-    """Batches of one dataset for some steps, then of the next.
+    """Yields the batches of one dataset for some steps, then of the next.
 
-    BERT's way to train long sequences cheaply: 128 pieces for nine tenths of
-    the updates, then 512, from the same token store. Any step can be asked
-    for, as with the datasets themselves.
+    BERT trains long sequences cheaply this way (Devlin et al. 2018, appendix
+    A.2): 128 tokens for 90% of the updates, then 512, from the same text.
+    Steps can be accessed in any order, as with the datasets themselves.
 
     Args:
-        stages: (dataset, steps) in their order; each dataset begins with its
-            own step 0. The last one's steps may be None: without end.
+        stages: (dataset, steps) of each stage in order; each dataset begins
+            with its own step 0. The last stage may have None: it is endless.
         first_step: Step of `dataset[0]`, for a resumed run.
-        **kwargs: `workers` and so on of `keras.utils.PyDataset`.
+        **kwargs: Arguments of `keras.utils.PyDataset`, such as `workers`.
 
     Raises:
         ValueError: If there is no stage, or one before the last is endless.
@@ -33,7 +33,7 @@ class StagedDataset(keras.utils.PyDataset):
     ```
     """
 
-    # Tells the trainer that shapes differ from batch to batch.
+    # Tells the training step that shapes differ between batches.
     varies_in_length = True
 
     def __init__(
@@ -46,8 +46,8 @@ class StagedDataset(keras.utils.PyDataset):
         steps = [count for _, count in stages]
         if not stages or any(not count for count in steps[:-1]):
             raise ValueError(
-                "`stages` must be datasets with their steps, of which only "
-                f"the last may be None. Received: steps {steps}."
+                "`stages` must be pairs of a dataset and its steps; only the "
+                f"last steps may be None. Received: steps {steps}."
             )
         self.datasets = [dataset for dataset, _ in stages]
         self.first_step = first_step
@@ -61,7 +61,7 @@ class StagedDataset(keras.utils.PyDataset):
 
     @property
     def steps_per_pass(self) -> float:
-        """Steps of a pass over the text, in the last stage."""
+        """Steps of one pass over the text, in the last stage."""
         return self.datasets[-1].steps_per_pass
 
     def __getitem__(self, index):

@@ -1,29 +1,33 @@
-"""tf.train.Example messages: named lists of integers or floats.
+"""Encodes and decodes tf.train.Example messages without TensorFlow.
 
-Protocol Buffers' wire format, as far as these messages use it: Example has
-Features in field 1, Features a map in field 1 (key 1, value 2), a Feature a
-list of bytes, floats or integers in field 1, 2 or 3, and a list its values in
-field 1, packed or one by one. Integers of many messages are decoded at once.
+Implements the part of the Protocol Buffers wire format that they use:
+
+    Example    field 1: Features
+    Features   field 1: map entries (1: name, 2: Feature)
+    Feature    field 1, 2 or 3: a list of bytes, floats or int64
+    list       field 1: the values, packed or one by one
+
+The integers of many messages are decoded in one call.
 """
 
 import numpy as np
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-FLOATS, INTEGERS = 2, 3
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
+FLOATS, INTEGERS = 2, 3  # fields of a Feature
 
 
 def read_features(message: bytes) -> dict[str, tuple[int, bytes]]:
-    """The features of an Example, still encoded.
+    """Splits an Example into its features, whose values stay encoded.
 
     Args:
-        message: Its bytes.
+        message: A serialized Example.
 
     Returns:
         `{name: (kind, data)}` with kind `FLOATS` or `INTEGERS` (or 1, bytes)
         and the packed values.
 
     Raises:
-        ValueError: If it is no such message.
+        ValueError: If `message` is not an Example.
     """
     found: dict[str, tuple[int, bytes]] = {}
     try:
@@ -42,12 +46,12 @@ def read_features(message: bytes) -> dict[str, tuple[int, bytes]]:
                     raise ValueError("a feature has no name or no values")
                 found[name] = (kind, data)
     except (IndexError, ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"is no tf.train.Example: {error}") from error
+        raise ValueError(f"is not a tf.train.Example: {error}") from error
     return found
 
 
 def write_features(features: dict[str, np.ndarray]) -> bytes:
-    """An Example's bytes.
+    """Serializes an Example.
 
     Args:
         features: `{name: array}` of integers or float32.
@@ -65,10 +69,10 @@ def write_features(features: dict[str, np.ndarray]) -> bytes:
 
 
 def decode_varints(data: bytes) -> np.ndarray:
-    """int64 values of packed integers.
+    """Decodes packed integers to int64 `(N,)`.
 
     Raises:
-        ValueError: If the data ends within a value.
+        ValueError: If the data ends inside an integer.
     """
     bytes_ = np.frombuffer(data, "uint8")
     if not bytes_.size:
@@ -78,7 +82,7 @@ def decode_varints(data: bytes) -> np.ndarray:
         return bytes_.astype("int64")
     ends = np.flatnonzero(is_last) + 1
     if ends.size == 0 or ends[-1] != len(bytes_):
-        raise ValueError("the data ends within an integer")
+        raise ValueError("the data ends inside an integer")
     starts = np.concatenate([[0], ends[:-1]])
     place = np.arange(len(bytes_)) - np.repeat(starts, ends - starts)
     parts = (bytes_ & 0x7F).astype("uint64") << (7 * place).astype("uint64")
@@ -86,12 +90,12 @@ def decode_varints(data: bytes) -> np.ndarray:
 
 
 def count_varints(data: bytes) -> int:
-    """How many integers packed data holds."""
+    """Number of packed integers: the bytes without a continuation bit."""
     return int((np.frombuffer(data, "uint8") < 0x80).sum())
 
 
 def encode_varints(values: np.ndarray) -> bytes:
-    """Packed bytes of integers `(N,)`."""
+    """Encodes integers `(N,)` as packed bytes."""
     values = np.asarray(values).astype("int64").astype("uint64")
     if not values.size:
         return b""
@@ -111,7 +115,7 @@ def encode_varints(values: np.ndarray) -> bytes:
 
 
 def _fields(data):
-    """(number, value) of a message; values are bytes, encoded if numbers."""
+    """Yields (field number, encoded value) of a message."""
     place, size = 0, len(data)
     while place < size:
         tag, place = _varint(data, place)
@@ -127,7 +131,7 @@ def _fields(data):
         else:
             raise ValueError(f"wire type {wire} at byte {begin}")
         if place > size:
-            raise ValueError(f"a field ends behind the message's {size} bytes")
+            raise ValueError(f"a field extends past the message's {size} bytes")
         yield number, data[begin:place]
 
 

@@ -1,9 +1,8 @@
-"""TFRecord files: records with lengths and checksums, one after another.
+"""Reads and writes TFRecord files without TensorFlow, for every backend.
 
-Each record is its length (uint64), the masked CRC-32C of that, the data, and
-the masked CRC-32C of the data, all little-endian. Read and written here
-without TensorFlow, so that data works on every backend of Keras; checksums
-come from google-crc32c.
+A record is its length (uint64), the masked CRC-32C of the length, the data,
+and the masked CRC-32C of the data, all little-endian. The google-crc32c
+package computes the checksums.
 """
 
 import contextlib
@@ -27,14 +26,14 @@ _BLOCK = 1 << 20
 
 
 class TFRecordFile:
-    """Records of a file, by number.
+    """Random access to the records of a file, memory-mapped.
 
     Args:
-        path: The file. A compressed one (gzip, zlib) is unpacked into a
+        path: The file. If compressed (gzip, zlib), it is decompressed into a
             temporary file first.
 
     Raises:
-        ValueError: If it is empty, damaged or no TFRecord file.
+        ValueError: If the file is empty, damaged or not a TFRecord file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -55,7 +54,7 @@ class TFRecordFile:
         return len(self._begins)
 
     def __getitem__(self, number):
-        """The data of a record, its checksum compared."""
+        """The data of a record, after its checksum is verified."""
         begin = int(self._begins[number])
         length, _ = _HEADER.unpack_from(self._data, begin)
         begin += _HEADER.size
@@ -63,12 +62,13 @@ class TFRecordFile:
         (expected,) = _FOOTER.unpack_from(self._data, begin + length)
         if masked_checksum(data) != expected:
             raise ValueError(
-                f"{self.name}, record {number}: the checksum does not fit "
+                f"{self.name}, record {number}: the checksum does not match "
                 "the data. The file is damaged: write or copy it again."
             )
         return data
 
     def _index(self):
+        """Positions of all records, after their lengths are verified."""
         begins, place, size = [], 0, len(self._data)
         while place < size:
             end = place + _HEADER.size
@@ -77,15 +77,15 @@ class TFRecordFile:
                 header = self._data[place : place + 8]
                 if checksum != masked_checksum(header):
                     raise ValueError(
-                        f"{self.name} is no TFRecord file, or damaged at "
-                        f"byte {place:,}: the checksum of a length is wrong."
+                        f"{self.name} is not a TFRecord file, or damaged at "
+                        f"byte {place:,}: the checksum of a length is wrong. "
+                        "Pass a TFRecord file, or write or copy it again."
                     )
                 end += length + _FOOTER.size
             if end > size:
                 raise ValueError(
-                    f"{self.name} is cut short: record {len(begins)} ends "
-                    f"behind the file's {size:,} bytes. Write or copy it "
-                    "again."
+                    f"{self.name} is truncated: record {len(begins)} extends "
+                    f"past the file's {size:,} bytes. Write or copy it again."
                 )
             begins.append(place)
             place = end
@@ -93,7 +93,7 @@ class TFRecordFile:
 
 
 def _compression_of(file):
-    """ "gzip", "zlib" or None, by how a file begins."""
+    """Detects "gzip", "zlib" or None from the first bytes of a file."""
     begin = file.read(_HEADER.size)
     file.seek(0)
     if len(begin) == _HEADER.size:
@@ -117,10 +117,10 @@ def _unpack(file, compression, target):
             while block := file.read(_BLOCK):
                 target.write(unpacker.decompress(block))
             if not unpacker.eof:
-                raise EOFError("it has no end")
+                raise EOFError("the zlib stream is incomplete")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(
-            f"{file.name} is damaged or cut short: {error}. Write or copy it "
+            f"{file.name} is damaged or truncated: {error}. Write or copy it "
             "again."
         ) from error
     target.flush()
@@ -130,10 +130,10 @@ def _unpack(file, compression, target):
 def tfrecord_writer(
     path: str | Path, compression: str | None = None
 ) -> Iterator[Callable[[bytes], None]]:
-    """Yields a function that writes a record; the file appears whole.
+    """Yields a function that appends a record to a new file.
 
     Args:
-        path: The file.
+        path: The file, which is written atomically.
         compression: None or "gzip".
     """
     with contextlib.ExitStack() as stack:
@@ -154,7 +154,7 @@ def tfrecord_writer(
 
 
 def masked_checksum(data: bytes) -> int:
-    """CRC-32C, rotated and shifted as TFRecord files have it."""
+    """CRC-32C with TFRecord's mask: rotated by 15 bits, plus a constant."""
     try:
         import google_crc32c
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Files of text: found by patterns, opened whatever they are packed with."""
+"""Finds text files by pattern and reads their lines, compressed or not."""
 
 import bz2
 import glob
@@ -14,11 +14,13 @@ _BLOCK = 1 << 20
 
 
 def find_files(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The files that paths and glob patterns name, sorted, each once.
+    """Returns the files that paths and glob patterns match, without repeats.
+
+    The matches of each pattern are sorted.
 
     Args:
         patterns: A path or pattern, or a list of them. A directory stands for
-            all files below it but hidden ones.
+            all files below it, except hidden ones.
 
     Raises:
         ValueError: If a pattern matches no file, or a file is empty.
@@ -32,8 +34,9 @@ def find_files(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
             raise ValueError(
                 f"No file matches {str(pattern)!r}. Pass text files or a "
                 "directory of them: `.jsonl` and `.parquet` with a `text` "
-                "field, `.xml` dumps of Wikipedia, anything else is read as "
-                "plain text; each also as `.gz`, `.bz2` or `.zst`."
+                "field, or Wikipedia dumps in `.xml`; anything else is read "
+                "as plain text. Each may be compressed as `.gz`, `.bz2` or "
+                "`.zst`."
             )
         files.extend(Path(match) for match in matches)
     files = list(dict.fromkeys(files))
@@ -58,85 +61,89 @@ def _matches(pattern):
 
 
 def format_suffix(path: str | Path) -> str:
-    """The suffix that tells the format, that of the packing left out."""
+    """The suffix of the file's format, without that of its compression."""
     path = Path(path)
     if path.suffix in COMPRESSIONS:
         path = path.with_suffix("")
     return path.suffix.lower()
 
 
-def read_lines(
+def read_byte_lines(
     path: str | Path,
     begin: int = 0,
     on_bytes: Callable[[int], None] = lambda count: None,
 ) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file as bytes, unpacked.
+    """Yields the decompressed lines of a file as bytes.
 
     Args:
-        path: A file; packed ones by their suffix.
-        begin: Where to begin, in bytes; packed files only at 0.
-        on_bytes: Called with numbers of bytes of the file that were read.
+        path: A file; its suffix tells whether it is compressed.
+        begin: Position in bytes to start at; 0 for compressed files.
+        on_bytes: Called with the number of bytes read since its last call.
 
     Yields:
-        (position, line): where the line begins in the unpacked text.
+        (position, line): where the line starts in the decompressed text.
 
     Raises:
-        ValueError: If a packed file is damaged or cut short.
+        ValueError: If a compressed file is damaged or truncated.
     """
     path = Path(path)
     with path.open("rb") as raw:
         if begin:
             raw.seek(begin)
-        is_packed = path.suffix in COMPRESSIONS
-        lines = _checked(path, _unpacked_lines(path, raw))
+        is_compressed = path.suffix in COMPRESSIONS
+        lines = _with_named_errors(path, _decompressed_lines(path, raw))
         position = reported = begin
         try:
             for number, line in enumerate(lines, 1):
                 start, position = position, position + len(line)
                 yield start, line
                 if number % _LINES_BETWEEN_REPORTS == 0:
-                    reached = raw.tell() if is_packed else position
+                    reached = raw.tell() if is_compressed else position
                     on_bytes(reached - reported)
                     reported = reached
-        finally:  # also where the reader has had enough
-            on_bytes((raw.tell() if is_packed else position) - reported)
+        finally:  # also when the caller stops early
+            on_bytes((raw.tell() if is_compressed else position) - reported)
 
 
-def read_frames(
-    file: IO[bytes], position: int, new_unpacker: Callable[[], Any]
+def decompress_streams(
+    file: IO[bytes], position: int, new_decompressor: Callable[[], Any]
 ) -> Iterator[tuple[int, bytes]]:
-    """Unpacks streams that follow one another in a file.
+    """Decompresses the concatenated streams of a file.
 
     Args:
-        file: A binary file, at the beginning of a stream.
-        position: Where that is.
-        new_unpacker: Gives an object with `decompress`, `eof` and
+        file: A binary file, positioned at the start of a stream.
+        position: That position.
+        new_decompressor: Returns an object with `decompress`, `eof` and
             `unused_data`.
 
     Yields:
-        (position, data): where the stream begins, and some of its text.
+        (position, data): where the stream starts, and a block of its text.
 
     Raises:
-        EOFError: If the last stream has no end.
+        EOFError: If the last stream is incomplete.
     """
-    unpacker, held = new_unpacker(), b""
-    while block := held or file.read(_BLOCK):
-        yield position, unpacker.decompress(block)
-        held = b""
-        if unpacker.eof:
-            held = unpacker.unused_data
-            position = file.tell() - len(held)
-            unpacker = new_unpacker()
+    decompressor, unused = new_decompressor(), b""
+    while block := unused or file.read(_BLOCK):
+        yield position, decompressor.decompress(block)
+        unused = b""
+        if decompressor.eof:
+            unused = decompressor.unused_data
+            position = file.tell() - len(unused)
+            decompressor = new_decompressor()
     if file.tell() > position:
         raise EOFError("the last stream has no end")
 
 
-def lines_of_frames(
-    frames: Iterable[tuple[int, bytes]],
+def split_stream_lines(
+    blocks: Iterable[tuple[int, bytes]],
 ) -> Iterator[tuple[int, bytes]]:
-    """(where the stream of its first byte begins, line), from blocks."""
+    """Splits the blocks of `decompress_streams` into lines.
+
+    Yields:
+        (position, line): where the stream of the line's first byte starts.
+    """
     rest, begin = b"", 0
-    for position, data in frames:
+    for position, data in blocks:
         *lines, last = data.split(b"\n")
         for line in lines:
             yield begin if rest else position, rest + line + b"\n"
@@ -148,23 +155,25 @@ def lines_of_frames(
         yield begin, rest
 
 
-def damage(path: str | Path, place: str, error: Exception) -> ValueError:
-    """The error for a packed file that cannot be unpacked."""
+def damaged_file_error(
+    path: str | Path, place: str, error: Exception
+) -> ValueError:
+    """Returns the error for a file that cannot be decompressed."""
     return ValueError(
-        f"{path} is damaged or cut short behind {place}: {error}. Fetch or "
-        "pack it again, or leave it out."
+        f"{path} is damaged or truncated after {place}: {error}. Download or "
+        "compress it again, or leave it out."
     )
 
 
-def _unpacked_lines(path, raw):
+def _decompressed_lines(path, raw):
     if path.suffix == ".gz":
         return gzip.GzipFile(fileobj=raw)
     if path.suffix == ".bz2":
         return bz2.BZ2File(raw)
     if path.suffix == ".zst":
-        new_unpacker = _zstandard().ZstdDecompressor().decompressobj
-        frames = read_frames(raw, 0, new_unpacker)
-        return (line for _, line in lines_of_frames(frames))
+        new_decompressor = _zstandard().ZstdDecompressor().decompressobj
+        blocks = decompress_streams(raw, 0, new_decompressor)
+        return (line for _, line in split_stream_lines(blocks))
     return raw
 
 
@@ -178,8 +187,8 @@ def _zstandard():
     return zstandard
 
 
-def _checked(path, lines):
-    """The lines, with a message where the packing is broken."""
+def _with_named_errors(path, lines):
+    """Yields the lines; decompression errors name the file and the line."""
     if path.suffix not in COMPRESSIONS:
         yield from lines
         return
@@ -191,4 +200,4 @@ def _checked(path, lines):
         for number, line in enumerate(lines, 1):  # noqa: B007
             yield line
     except errors as error:
-        raise damage(path, f"line {number:,}", error) from error
+        raise damaged_file_error(path, f"line {number:,}", error) from error

@@ -1,9 +1,9 @@
-"""Documents out of files: paragraphs by format, then sentences.
+"""Reads documents from files: paragraphs by format, then sentences.
 
-A file is read in stretches, so that several processes share it and a process
-that was interrupted goes on. A stretch has the documents that begin in it:
-the documents of all stretches are those of the whole file, in its order,
-wherever it is cut.
+A file is read in chunks, so that several processes can share it and an
+interrupted run can resume. A document belongs to the chunk in which it
+starts: the documents of all chunks, in order, are those of the whole file,
+wherever it is split.
 """
 
 import itertools
@@ -17,12 +17,13 @@ from albert_keras.data.reading import (
     wikipedia_dump,
 )
 from albert_keras.data.reading.compressed_files import format_suffix
-from albert_keras.data.reading.file_chunk import Stretch
+from albert_keras.data.reading.file_chunk import FileChunk
 from albert_keras.data.reading.sentence_splitting import sentence_splitter
 from albert_keras.data.reading.unreadable_text import BadText
 
-# Each has `stretches(path, size)`, `records(stretch, on_bytes, bad_text)`,
-# which is quick, and `paragraphs(record, bad_text)`.
+# Each module has `chunks(path, size)`, `records(chunk, on_bytes, bad_text)`
+# and `paragraphs(record, bad_text)`. `records` is fast: documents to skip
+# only go through it.
 _FORMATS = {
     ".jsonl": json_lines,
     ".ndjson": json_lines,
@@ -31,42 +32,42 @@ _FORMATS = {
 }
 
 
-def cut_into_stretches(path: str | Path, size: int | None) -> list[Stretch]:
-    """Stretches of a file, of about so many bytes each.
+def split_into_chunks(path: str | Path, size: int | None) -> list[FileChunk]:
+    """Splits a file into chunks of about `size` bytes.
 
-    Packed files are one, except dumps of Wikipedia of many streams.
+    Compressed files are one chunk, except multistream Wikipedia dumps.
     """
-    return _format_of(path).stretches(path, size)
+    return _format_of(path).chunks(path, size)
 
 
 def read_paragraphs(
-    stretch: Stretch,
+    chunk: FileChunk,
     on_bytes: Callable[[int], None] = lambda count: None,
     bad_text: BadText | None = None,
     skip: int = 0,
     rows_per_document: int = 1,
 ) -> Iterator[list[str]]:
-    """Yields the documents of a stretch, each a list of paragraphs.
+    """Yields the documents of a chunk, each a list of paragraphs.
 
     Args:
-        stretch: A `Stretch`.
+        chunk: A `FileChunk`.
         on_bytes: Called with the number of bytes read, for a progress bar.
-        bad_text: A `BadText`; None fails at the first.
-        skip: Documents to leave out at the beginning.
-        rows_per_document: Records that make one document, for files with a
-            sentence in each.
+        bad_text: A `BadText`; None raises at the first bad text.
+        skip: Number of documents to skip at the start.
+        rows_per_document: Records per document, for files with one sentence
+            per record.
 
     Raises:
         ValueError: If a text is bad or the file damaged; names file and line.
     """
     bad_text = BadText() if bad_text is None else bad_text
-    format = _format_of(stretch.path)
-    records = format.records(stretch, on_bytes, bad_text)
+    format = _format_of(chunk.path)
+    records = format.records(chunk, on_bytes, bad_text)
     for _ in itertools.islice(records, skip * rows_per_document):
         pass
     bad_text.count = 0
-    while run := list(itertools.islice(records, rows_per_document)):
-        texts = (format.paragraphs(record, bad_text) for record in run)
+    while batch := list(itertools.islice(records, rows_per_document)):
+        texts = (format.paragraphs(record, bad_text) for record in batch)
         yield [paragraph for text in texts for paragraph in text]
 
 
@@ -77,11 +78,11 @@ def read_documents(
 ) -> Iterator[list[str]]:
     """Yields the documents of a file, each a list of sentences.
 
-    In plain text, a line is a paragraph or a sentence and a blank line or
+    In plain text, each line is a paragraph or a sentence, and a blank line or
     the end of the file ends a document. A heading (a document of one line
-    without punctuation at its end) opens the document that follows it. In
-    JSON lines and Parquet, each line or row is a document, the string under
-    `text`. In a dump of Wikipedia it is an article.
+    without final punctuation) is joined to the document that follows. In JSON
+    lines and Parquet, each line or row is a document: the string under
+    `text`. In a Wikipedia dump, each article is a document.
 
     Args:
         path: A UTF-8 file.
@@ -89,12 +90,12 @@ def read_documents(
         language: See `sentence_splitter`.
 
     Raises:
-        ValueError: If the file is not UTF-8 or a line is not such JSON;
-            names file and line.
+        ValueError: If the file is not UTF-8, or a line is not JSON with a
+            `text` string; names file and line.
     """
     split = sentence_splitter(language)
-    for stretch in cut_into_stretches(path, None):
-        for paragraphs in read_paragraphs(stretch, on_bytes):
+    for chunk in split_into_chunks(path, None):
+        for paragraphs in read_paragraphs(chunk, on_bytes):
             sentences = [
                 sentence
                 for paragraph in paragraphs

@@ -1,15 +1,18 @@
-"""A part of a file, read by one process."""
+"""A part of a file that one process reads."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from albert_keras.data.reading.compressed_files import COMPRESSIONS, read_lines
+from albert_keras.data.reading.compressed_files import (
+    COMPRESSIONS,
+    read_byte_lines,
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class Stretch:
-    """A part of a file.
+class FileChunk:
+    """A part of a file that one process reads.
 
     Attributes:
         path: The file.
@@ -21,50 +24,51 @@ class Stretch:
     end: int
 
 
-def byte_stretches(
+def byte_chunks(
     path: str | Path, size: int | None, undivided: Sequence[str] = COMPRESSIONS
-) -> list[Stretch]:
-    """Stretches of so many bytes.
+) -> list[FileChunk]:
+    """Splits a file into chunks of `size` bytes.
 
     Args:
         path: A file.
-        size: Bytes of a stretch; None for one of the whole file.
-        undivided: Suffixes of files that are one stretch in any case.
+        size: Bytes per chunk; None for one chunk of the whole file.
+        undivided: Suffixes of files that are always one chunk.
     """
     total = Path(path).stat().st_size
     if size is None or Path(path).suffix in undivided:
         size = total
     return [
-        Stretch(str(path), start, min(start + size, total))
+        FileChunk(str(path), start, min(start + size, total))
         for start in range(0, total, max(size, 1))
     ]
 
 
-def lines_of(
-    stretch: Stretch, on_bytes: Callable[[int], None]
+def lines_from(
+    chunk: FileChunk, on_bytes: Callable[[int], None]
 ) -> Iterator[tuple[int, bytes]]:
-    """(position, line) from the first line that begins in a stretch on.
+    """Yields (position, line) from the first line that starts in a chunk.
 
-    The end is the caller's: what begins in a stretch may end behind it.
+    Reads on past the chunk's end, because a document that starts in the chunk
+    may end after it: the caller stops.
     """
-    if stretch.start == 0:
-        yield from read_lines(stretch.path, 0, on_bytes)
+    if chunk.start == 0:
+        yield from read_byte_lines(chunk.path, 0, on_bytes)
         return
-    lines = read_lines(stretch.path, stretch.start - 1, on_bytes)
-    next(lines, None)  # the rest of a line that began before
+    lines = read_byte_lines(chunk.path, chunk.start - 1, on_bytes)
+    next(lines, None)  # the rest of a line of the previous chunk
     yield from lines
 
 
-def end_of(stretch: Stretch) -> int | None:
-    """The stretch's end; None where it is that of the file, or packed."""
-    path = Path(stretch.path)
-    if path.suffix in COMPRESSIONS or stretch.end >= path.stat().st_size:
+def end_offset(chunk: FileChunk) -> int | None:
+    """The chunk's end; None to read a file to its end, or a compressed one."""
+    path = Path(chunk.path)
+    if path.suffix in COMPRESSIONS or chunk.end >= path.stat().st_size:
         return None
-    return stretch.end
+    return chunk.end
 
 
 def count_lines(path: str | Path, position: int) -> int:
-    """Number of line ends before a position of a file."""
+    """Counts the line feeds before a position of a file."""
     count = 0
     with open(path, "rb") as file:
         while position > 0 and (block := file.read(min(position, 1 << 20))):

@@ -1,53 +1,53 @@
-"""JSON lines: each line is a document, the string under `text`."""
+"""Reads JSON lines: each line is a document, the string under `text`."""
 
 from collections.abc import Callable, Iterator
 
 from albert_keras.data.reading.compressed_files import COMPRESSIONS
 from albert_keras.data.reading.file_chunk import (
-    Stretch,
-    byte_stretches,
+    FileChunk,
+    byte_chunks,
     count_lines,
-    end_of,
-    lines_of,
+    end_offset,
+    lines_from,
 )
 from albert_keras.data.reading.unreadable_text import BadText
 from albert_keras.files.strict_json import parse_json
 
-stretches = byte_stretches
+chunks = byte_chunks
 
 
 def records(
-    stretch: Stretch, on_bytes: Callable[[int], None], bad_text: BadText
+    chunk: FileChunk, on_bytes: Callable[[int], None], bad_text: BadText
 ) -> Iterator[tuple]:
-    """The lines that begin in a stretch, with what locates them."""
-    end = end_of(stretch)
-    for number, (position, line) in enumerate(lines_of(stretch, on_bytes), 1):
+    """Yields the lines that start in a chunk, with their location."""
+    end = end_offset(chunk)
+    for number, (position, line) in enumerate(lines_from(chunk, on_bytes), 1):
         if end is not None and position >= end:
             break
         if not line.isspace():
-            yield stretch.path, position, number, line
+            yield chunk.path, position, number, line
 
 
 def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
-    """The lines of a document's text; none where it is skipped."""
+    """Returns the lines of a document's text; empty if it is skipped."""
     path, position, number, line = record
     try:
         return parse_json(line.decode("utf-8-sig"))["text"].split("\n")
     except UnicodeDecodeError as error:
-        bad_text.report_line(path, _number(record, bad_text), error)
+        bad_text.report_line(path, _line_number(record, bad_text), error)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         bad_text.report(
-            f"{path}, line {_number(record, bad_text)}: expected a JSON "
+            f"{path}, line {_line_number(record, bad_text)}: expected a JSON "
             f'object with a string under "text", got {line[:80]!r} '
-            f"({error!r}). Correct or leave out the line.",
+            f"({error!r}). Correct or remove the line.",
             error,
         )
     return []
 
 
-def _number(record, bad_text):
-    """The line's number in the file, which takes reading up to it."""
+def _line_number(record, bad_text):
+    """The line's number in the file; counting reads the file up to it."""
     path, position, number, _ = record
     if bad_text.skip or path.endswith(COMPRESSIONS):
-        return number  # these are read from their beginning
+        return number  # not shown, or the file was read from its start
     return count_lines(path, position) + 1

@@ -1,26 +1,26 @@
-"""Plain text: a line is a paragraph, a blank line ends a document."""
+"""Reads plain text: a line is a paragraph, a blank line ends a document."""
 
 import re
 from pathlib import Path
 
-from albert_keras.data.reading.compressed_files import read_lines
+from albert_keras.data.reading.compressed_files import read_byte_lines
 from albert_keras.data.reading.file_chunk import (
-    byte_stretches,
+    byte_chunks,
     count_lines,
-    end_of,
+    end_offset,
 )
 
-stretches = byte_stretches
+chunks = byte_chunks
 _HEADING_END = re.compile(r"[.!?:;,\"'”’)\]]\s*$")
 
 
-def records(stretch, on_bytes, bad_text):
-    """The documents that begin in a stretch, as lists of paragraphs."""
-    begin = document_begin(stretch.path, stretch.start)
-    end = end_of(stretch)
+def records(chunk, on_bytes, bad_text):
+    """Yields the documents that start in a chunk, as lists of paragraphs."""
+    start = document_start(chunk.path, chunk.start)
+    end = end_offset(chunk)
     if end is not None:
-        end = document_begin(stretch.path, end)
-    lines = _decoded(stretch.path, begin, end, on_bytes, bad_text)
+        end = document_start(chunk.path, end)
+    lines = _decoded(chunk.path, start, end, on_bytes, bad_text)
     return _join_headings(_blocks(lines))
 
 
@@ -28,24 +28,24 @@ def paragraphs(record, bad_text):
     return record
 
 
-def document_begin(path: str | Path, position: int) -> int:
-    """Where the first document at or behind a position begins.
+def document_start(path: str | Path, position: int) -> int:
+    """Finds where the first document at or after a position starts.
 
-    A document may begin behind a blank line, if what is before it is no
-    heading: that belongs to the document that follows.
+    A document starts after a blank line, unless the block before that line is
+    a heading: a heading belongs to the document that follows it.
     """
     if position == 0:
         return 0
-    block = None  # from the position to a blank line is who knows what
-    lines = read_lines(path, position - 1)
-    next(lines)  # the rest of a line
+    block = None  # the position may be inside a block: skip to a blank line
+    lines = read_byte_lines(path, position - 1)
+    next(lines)  # the rest of the line before
     end = position
-    for place, line in lines:
-        end = place + len(line)
+    for line_start, line in lines:
+        end = line_start + len(line)
         try:
             text = line.decode().strip()
         except UnicodeDecodeError:
-            continue  # whoever reads it says so
+            continue  # reported by the chunk that reads the line
         if text:
             if block is not None:
                 block.append(text)
@@ -56,8 +56,8 @@ def document_begin(path: str | Path, position: int) -> int:
     return end
 
 
-def _decoded(path, begin, end, on_bytes, bad_text):
-    lines = read_lines(path, begin, on_bytes)
+def _decoded(path, start, end, on_bytes, bad_text):
+    lines = read_byte_lines(path, start, on_bytes)
     for number, (position, line) in enumerate(lines, 1):
         if end is not None and position >= end:
             break
@@ -65,7 +65,7 @@ def _decoded(path, begin, end, on_bytes, bad_text):
             yield line.decode("utf-8-sig" if position == 0 else "utf-8")
         except UnicodeDecodeError as error:
             if not bad_text.skip:
-                number += count_lines(path, begin)
+                number += count_lines(path, start)
             bad_text.report_line(path, number, error)
 
 

@@ -1,14 +1,14 @@
-"""Paragraphs to sentences."""
+"""Splits paragraphs into sentences."""
 
 import re
 from collections.abc import Callable
 
 # A sentence ends after ., ! or ?, closing quotes and brackets, and white
-# space, if what follows begins like a sentence.
+# space, if the next character can start a sentence.
 _SENTENCE_END = re.compile(
     r"""[.!?][.!?]*["'”’)\]]*(\s+)(?=["'“‘(\[]?\s?[^\W_a-z])"""
 )
-# After the marks of Chinese and Japanese it ends in any case.
+# After Chinese and Japanese end marks it always ends.
 _WIDE_MARKS = re.compile("[。！？｡]")
 _WIDE_SENTENCE_END = re.compile(
     _SENTENCE_END.pattern + r"""|[。！？｡][。！？｡]*["'”’)\]」』）】》]*(\s*)"""
@@ -18,20 +18,20 @@ _ABBREVIATIONS = frozenset(
     "Gov Sen Rep Inc Ltd Co Corp cf al ca approx Ave Blvd Jan Feb Mar Apr Jun "
     "Jul Aug Sep Sept Oct Nov Dec Mt Ft pp ed eds".split()
 )
-_LETTERS_WITH_STOPS = re.compile(r"[A-Za-z]\.(?:[A-Za-z]\.)*[A-Za-z]?")
+_DOTTED_LETTERS = re.compile(r"[A-Za-z]\.(?:[A-Za-z]\.)*[A-Za-z]?")
 _AFTER_OPENING = re.compile(r"[\s(\[\"']")
-_LONGEST = 40  # how far back the last word is looked for
+_MAX_WORD = 40  # characters to search back for the last word
 
 
 def sentence_splitter(
     language: str | None = None,
 ) -> Callable[[str], list[str]]:
-    """A function from a paragraph to its sentences.
+    """Returns a function that splits a paragraph into sentences.
 
     Args:
-        language: None for the plain rule of `split_sentences`; or the code of
-            a language, such as "de", for the rules of Wikimedia's sentencex,
-            which knows abbreviations and marks of some 240 languages.
+        language: None for the simple rule of `split_sentences`; or a language
+            code such as "de" for the rules of Wikimedia's sentencex, which
+            has abbreviations and punctuation for about 240 languages.
 
     Raises:
         ValueError: If sentencex is not installed.
@@ -43,7 +43,7 @@ def sentence_splitter(
     except ImportError as error:
         raise ValueError(
             f"Splitting sentences by the rules of {language!r} needs "
-            "sentencex: pip install sentencex. Without a language, a plain "
+            "sentencex: pip install sentencex. Without `language`, a simple "
             "rule is used."
         ) from error
 
@@ -57,8 +57,8 @@ def sentence_splitter(
 def split_sentences(paragraph: str) -> list[str]:
     """Splits a paragraph into sentences by punctuation and capitals.
 
-    A plain rule for languages that write so: an end mark, white space and
-    something that is no small letter, or a full-width end mark. Initials and
+    A sentence ends at an end mark followed by white space and a character
+    other than a lowercase letter, or at a full-width end mark. Initials and
     common English abbreviations do not end a sentence.
     """
     paragraph = paragraph.strip()
@@ -68,7 +68,7 @@ def split_sentences(paragraph: str) -> list[str]:
     for match in pattern.finditer(paragraph):
         end = match.start(match.lastindex or 0)
         if paragraph[end - 1] == "." and _is_abbreviation(
-            paragraph[max(start, end - _LONGEST) : end - 1]
+            paragraph[max(start, end - _MAX_WORD) : end - 1]
         ):
             continue
         sentences.append(paragraph[start:end])
@@ -79,12 +79,12 @@ def split_sentences(paragraph: str) -> list[str]:
 
 
 def _is_abbreviation(text):
-    """Whether a text that a full stop follows ends with an abbreviation."""
+    """Whether the text before a period ends with an abbreviation."""
     word = text[text.rfind(" ") + 1 :]
     if not word.isalpha():
         word = _AFTER_OPENING.split(word)[-1]
         if "." in word:
-            return _LETTERS_WITH_STOPS.fullmatch(word) is not None
+            return _DOTTED_LETTERS.fullmatch(word) is not None
     if len(word) == 1:
         return "A" <= word <= "Z"
     return word in _ABBREVIATIONS

@@ -1,4 +1,4 @@
-"""What to do with text that cannot be read."""
+"""The policy for text that cannot be read: raise, or skip and count."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ from albert_keras.data.reading.utf8_lines import not_utf8
 
 
 class BadText:
-    """Fails at the first bad text, or counts and skips it.
+    """Raises at the first bad text, or skips and counts bad texts.
 
     Args:
-        skip: Whether to skip.
+        skip: Whether to skip bad text instead of raising.
 
     Attributes:
-        count: How many were skipped.
+        count: Number of texts skipped.
     """
 
     def __init__(self, skip: bool = False) -> None:
@@ -20,16 +20,16 @@ class BadText:
         self.count = 0
 
     def report(self, message: str, cause: Exception | None = None) -> None:
-        """Raises a `ValueError` with the message, or counts."""
+        """Raises a `ValueError` with the message, or counts the text."""
         if not self.skip:
             raise ValueError(
-                f"{message} Or pass `--on_bad_text skip` to leave such text "
-                "out and count it."
+                f'{message} Or pass `on_bad_text="skip"` to skip such text '
+                "and count it."
             ) from cause
         self.count += 1
 
     def report_line(
         self, path: str | Path, number: int, cause: Exception
     ) -> None:
-        """As `report`, of a line that is not UTF-8."""
+        """Calls `report` for a line that is not UTF-8."""
         self.report(not_utf8(path, number, cause), cause)

@@ -1,21 +1,21 @@
-"""Lines of UTF-8 files, with their numbers."""
+"""Reads the lines of UTF-8 files, with their numbers."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 
-def read_lines(
+def read_text_lines(
     path: str | Path, remedy: str = "Pass the path of another file."
 ) -> Iterator[tuple[int, str]]:
-    """Yields (number from 1, line without its end) of a UTF-8 file.
+    """Yields (number from 1, line without line ending) of a UTF-8 file.
 
-    A line ends with a line feed, before which a carriage return is left out,
-    and nowhere else: official files hold other separators within a text. A
-    byte order mark is left out.
+    Lines end at a line feed only, optionally after a carriage return: the
+    official data sets contain other Unicode separators within a text. A byte
+    order mark is dropped.
 
     Args:
         path: The file.
-        remedy: What to do if it does not exist, for the message.
+        remedy: How to fix a missing file, for the error message.
 
     Raises:
         ValueError: If the file does not exist or is not UTF-8 text; names
@@ -34,7 +34,7 @@ def read_lines(
 
 
 def not_utf8(path: str | Path, number: int, error: Exception) -> str:
-    """What to tell about a line that cannot be decoded."""
+    """Returns the error message for a line that cannot be decoded."""
     return (
         f"{path} is not UTF-8 text: line {number}, {error}. "
         f"Convert it first: iconv -f latin1 -t utf-8 {path}."

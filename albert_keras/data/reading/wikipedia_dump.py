@@ -1,8 +1,8 @@
-"""XML dumps of Wikipedia: an article is a document.
+"""Reads Wikipedia's XML dumps: each article is a document.
 
-Dumps of many bzip2 streams (`-multistream.xml.bz2`) are shared out by stream.
-The wiki's markup is read by mwparserfromhell: running text and headings stay;
-templates, tables, references, pictures and redirects are left out.
+Multistream dumps (`-multistream.xml.bz2`) are split between their bzip2
+streams. mwparserfromhell parses the wiki markup: running text and headings are
+kept; templates, tables, references, pictures and redirects are dropped.
 """
 
 import bz2
@@ -12,22 +12,22 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from albert_keras.data.reading.compressed_files import (
-    damage,
-    lines_of_frames,
-    read_frames,
+    damaged_file_error,
+    decompress_streams,
+    split_stream_lines,
 )
 from albert_keras.data.reading.file_chunk import (
-    Stretch,
-    byte_stretches,
-    end_of,
-    lines_of,
+    FileChunk,
+    byte_chunks,
+    end_offset,
+    lines_from,
 )
 from albert_keras.data.reading.unreadable_text import BadText
 
-_PACKED_WHOLE = (".gz", ".zst")
-_STREAM_BEGIN = re.compile(rb"BZh[1-9]1AY&SY")
+_UNDIVIDED = (".gz", ".zst")
+_STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")
 _BLOCK = 1 << 20
-_LEFT_OUT_TAGS = frozenset(
+_DROPPED_TAGS = frozenset(
     "ref table gallery math chem score timeline syntaxhighlight source".split()
 )
 _HEADING = re.compile(r"^=+\s*(.*?)\s*=+$")
@@ -35,20 +35,20 @@ _EMPTY_BRACKETS = re.compile(r"\s?\([\s,;:]*\)")
 _MARKUP_LINE = re.compile(r"^([*#:;|!{}]|\s*$)")
 
 
-def stretches(path: str | Path, size: int | None) -> list[Stretch]:
-    """Runs of bytes; a stream or page belongs to where it begins."""
-    return byte_stretches(path, size, undivided=_PACKED_WHOLE)
+def chunks(path: str | Path, size: int | None) -> list[FileChunk]:
+    """Splits a file by bytes; a page belongs to the chunk it starts in."""
+    return byte_chunks(path, size, undivided=_UNDIVIDED)
 
 
 def records(
-    stretch: Stretch, on_bytes: Callable[[int], None], bad_text: BadText
+    chunk: FileChunk, on_bytes: Callable[[int], None], bad_text: BadText
 ) -> Iterator[tuple]:
-    """The articles that begin in a stretch, as XML with their line."""
+    """Yields the pages that start in a chunk, as XML with their last line."""
     end: int | None
-    if _is_bzip2(stretch.path):
-        lines, end = _lines_of_streams(stretch, on_bytes), stretch.end
+    if _is_bzip2(chunk.path):
+        lines, end = _lines_of_streams(chunk, on_bytes), chunk.end
     else:
-        lines, end = lines_of(stretch, on_bytes), end_of(stretch)
+        lines, end = lines_from(chunk, on_bytes), end_offset(chunk)
     page: list[bytes] | None = None
     for number, (position, line) in enumerate(lines, 1):
         stripped = line.strip()
@@ -59,20 +59,19 @@ def records(
         if page is not None:
             page.append(line)
             if stripped == b"</page>":
-                yield stretch.path, number, b"".join(page)
+                yield chunk.path, number, b"".join(page)
                 page = None
 
 
 def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
-    """The lines of an article's text; none where it has none."""
+    """Returns the lines of an article's text; empty for other pages."""
     path, number, xml = record
     try:
         page = ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
         bad_text.report(
-            f"{path}: the page that ends {number:,} lines behind the "
-            f"beginning of its stretch is no XML: {error}. Fetch the dump "
-            "again.",
+            f"{path}: the page that ends {number:,} lines after the start of "
+            f"its chunk is not XML: {error}. Download the dump again.",
             error,
         )
         return []
@@ -84,10 +83,10 @@ def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
 
 
 def running_text(wikitext: str) -> list[str]:
-    """The paragraphs and headings of a page's markup."""
+    """Extracts the paragraphs and headings from a page's markup."""
     code = _parser().parse(wikitext)
     for node in code.filter(recursive=False):
-        if _is_left_out(node):
+        if _is_dropped(node):
             code.remove(node)
     lines = code.strip_code(normalize=True, collapse=True).split("\n")
     texts = []
@@ -98,13 +97,13 @@ def running_text(wikitext: str) -> list[str]:
     return texts
 
 
-def _is_left_out(node):
+def _is_dropped(node):
     nodes = _parser().nodes
     if isinstance(node, nodes.Template):
         return True
     if isinstance(node, nodes.Tag):
-        return str(node.tag).strip().lower() in _LEFT_OUT_TAGS
-    # Files and categories; a link with a colon in front is shown as text.
+        return str(node.tag).strip().lower() in _DROPPED_TAGS
+    # Files and categories; a link with a leading colon is shown as text.
     return isinstance(node, nodes.Wikilink) and bool(
         re.match(r"\s*[^\W\d_]+\s*:\S", str(node.title))
     )
@@ -115,44 +114,47 @@ def _parser():
         import mwparserfromhell
     except ImportError as error:
         raise ValueError(
-            "Reading dumps of Wikipedia needs mwparserfromhell: "
+            "Reading Wikipedia dumps needs mwparserfromhell: "
             "pip install mwparserfromhell."
         ) from error
     return mwparserfromhell
 
 
-def _lines_of_streams(stretch, on_bytes):
-    """Lines of the streams that begin in a stretch, and those behind it.
+def _lines_of_streams(chunk, on_bytes):
+    """Yields the lines from the first stream that starts in a chunk.
 
-    Each comes with the position at which the stream of its first byte begins.
+    Each comes with the position where the stream of its first byte starts.
     """
     try:
-        with open(stretch.path, "rb") as file:
-            position = _find_stream(file, stretch)
+        with open(chunk.path, "rb") as file:
+            position = _find_stream(file, chunk)
             if position is None:
                 return
             file.seek(position)
-            frames = read_frames(file, position, bz2.BZ2Decompressor)
-            yield from lines_of_frames(frames)
+            yield from split_stream_lines(
+                decompress_streams(file, position, bz2.BZ2Decompressor)
+            )
     except (EOFError, OSError) as error:
-        raise damage(stretch.path, f"byte {stretch.start:,}", error) from error
+        raise damaged_file_error(
+            chunk.path, f"byte {chunk.start:,}", error
+        ) from error
     finally:
-        on_bytes(stretch.end - stretch.start)
+        on_bytes(chunk.end - chunk.start)
 
 
 def _is_bzip2(path):
     return Path(path).suffix == ".bz2"
 
 
-def _find_stream(file, stretch):
-    """Where the first stream of a stretch begins; None without one."""
-    file.seek(stretch.start)
-    place, kept = stretch.start, b""
-    while place < stretch.end + 9 and (block := file.read(_BLOCK)):
-        found = _STREAM_BEGIN.search(kept + block)
+def _find_stream(file, chunk):
+    """Finds where the first stream of a chunk starts; None if there is none."""
+    file.seek(chunk.start)
+    position, kept = chunk.start, b""
+    while position < chunk.end + 9 and (block := file.read(_BLOCK)):
+        found = _STREAM_START.search(kept + block)
         if found:
-            begin = place - len(kept) + found.start()
-            return begin if begin < stretch.end else None
-        place += len(block)
+            start = position - len(kept) + found.start()
+            return start if start < chunk.end else None
+        position += len(block)
         kept = (kept + block)[-9:]
     return None

@@ -1,22 +1,23 @@
-"""Files with a word and its tag a line, as in CoNLL-2003.
+"""Reads token classification files: a word and its tag per line.
 
-Tjong Kim Sang and De Meulder 2003, arXiv:cs/0306050.
+The format of CoNLL-2003 (Tjong Kim Sang and De Meulder 2003,
+arXiv:cs/0306050).
 """
 
 import dataclasses
 from pathlib import Path
 
-from albert_keras.data.reading.utf8_lines import read_lines
+from albert_keras.data.reading.utf8_lines import read_text_lines
 
 DOCUMENT_START = "-DOCSTART-"
 
 
 @dataclasses.dataclass(frozen=True)
 class ConllSentence:
-    """A sentence.
+    """A sentence: the lines of its words.
 
     Attributes:
-        rows: The columns of each of its lines.
+        rows: The columns of each line.
         line: Number of its first line in the file.
     """
 
@@ -25,7 +26,7 @@ class ConllSentence:
 
     @property
     def words(self) -> list[str]:
-        """The first columns."""
+        """The first column of each line."""
         return [row[0] for row in self.rows]
 
 
@@ -34,7 +35,7 @@ class Conll:
     """The sentences of a file.
 
     Attributes:
-        sentences: `ConllSentence`s in the order of the file.
+        sentences: `ConllSentence`s in file order.
         path: The file.
         has_tags: Whether the last column is a tag.
     """
@@ -45,12 +46,12 @@ class Conll:
 
     @property
     def tags(self) -> list[list[str]]:
-        """The tags of each sentence, in lists."""
+        """The tags of each sentence, a list of lists."""
         return [[row[-1] for row in s.rows] for s in self.sentences]
 
     @property
     def tag_names(self) -> tuple[str, ...]:
-        """The different tags, sorted, "O" first."""
+        """The distinct tags, sorted, "O" first."""
         names = {tag for tags in self.tags for tag in tags}
         return tuple(sorted(names, key=lambda name: (name != "O", name)))
 
@@ -60,30 +61,32 @@ class Conll:
 
 
 def read_conll(path: str | Path, has_tags: bool = True) -> Conll:
-    """Reads a file with a word a line, blank lines between sentences.
+    """Reads a file with one word per line and a blank line between sentences.
 
-    The first column is the word, the last its tag; what is in between is
-    kept for the predictions. Columns are separated by tabs where a line has
-    one, else by spaces. Lines that start with `-DOCSTART-` end a sentence.
+    The first column is the word and the last its tag; columns in between are
+    kept for the file of predictions. Columns are separated by tabs if the
+    line has any, else by spaces. Lines that start with `-DOCSTART-` end a
+    sentence.
 
     Args:
         path: The file.
-        has_tags: Whether there are tags; without, the word alone will do.
+        has_tags: Whether the last column is a tag. If False, a line may be a
+            word alone.
 
     Returns:
         A `Conll`.
 
     Raises:
-        ValueError: If the file is missing, no UTF-8 or without a word, or a
-            line has no tag or another number of columns than the first;
-            names file and line.
+        ValueError: If the file is missing, is not UTF-8 or has no words, or a
+            line has no tag or not as many columns as the first; names file
+            and line.
     """
     path = Path(path)
     sentences, rows, first = [], [], None
-    for number, line in read_lines(path, "Pass a file in CoNLL's format."):
+    for number, line in read_text_lines(path, "Pass a file in CoNLL's format."):
         columns = _split(line)
-        ends = not columns or columns[0] == DOCUMENT_START
-        if not ends:
+        ends_sentence = not columns or columns[0] == DOCUMENT_START
+        if not ends_sentence:
             first = first or (number, len(columns))
             _check(path, number, columns, first, has_tags)
             rows.append(columns)
@@ -93,7 +96,7 @@ def read_conll(path: str | Path, has_tags: bool = True) -> Conll:
     if rows:
         sentences.append(ConllSentence(tuple(rows), number - len(rows) + 1))
     if not sentences:
-        raise ValueError(f"{path} holds no word. Pass a file with some.")
+        raise ValueError(f"{path} holds no word. Pass another file.")
     return Conll(tuple(sentences), path, has_tags)
 
 

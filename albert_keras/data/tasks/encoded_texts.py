@@ -1,4 +1,4 @@
-"""Texts encoded once: in parallel, and kept beside their file."""
+"""Encodes texts in parallel, and caches the ids next to their file."""
 
 import dataclasses
 import hashlib
@@ -17,20 +17,20 @@ from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 _FORMAT_VERSION = 1
 _TEXTS_AT_ONCE = 256
-# A process needs seconds to start, in which one encodes some megabytes.
+# A worker takes seconds to start, in which one process encodes megabytes.
 _CHARACTERS_PER_WORKER = 4_000_000
 _logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
 class EncodedTexts:
-    """Ids of many texts, one after another.
+    """Concatenated ids of many texts.
 
     Attributes:
-        ids: int32 `(n,)`, those of all texts.
+        ids: int32 `(n,)`, the ids of all texts.
         bounds: int64 `(N + 1,)`: text i has `ids[bounds[i]:bounds[i + 1]]`.
-        offsets: int32 `(n, 2)`, where in its text each piece comes from, see
-            `AlbertTokenizer.encode_with_offsets`; or None.
+        offsets: int32 `(n, 2)`, the character offsets of each token in its
+            text, see `AlbertTokenizer.encode_with_offsets`; or None.
     """
 
     ids: np.ndarray
@@ -42,15 +42,15 @@ class EncodedTexts:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Number of pieces of each text, int64 `(N,)`."""
+        """Number of tokens of each text, int64 `(N,)`."""
         return np.diff(self.bounds)
 
     def ids_of(self, index: int) -> np.ndarray:
-        """Ids of a text, int32."""
+        """Ids of a text, int32 `(n,)`."""
         return self.ids[self.bounds[index] : self.bounds[index + 1]]
 
     def offsets_of(self, index: int) -> np.ndarray:
-        """Offsets of a text's pieces, int32 `(n, 2)`."""
+        """Character offsets of a text's tokens, int32 `(n, 2)`."""
         assert self.offsets is not None
         return self.offsets[self.bounds[index] : self.bounds[index + 1]]
 
@@ -63,21 +63,21 @@ def encode_texts(
     workers: int | None = None,
     progress: Callable | None = None,
 ) -> EncodedTexts:
-    """Ids of texts, from the cache where they were encoded before.
+    """Encodes texts, or loads their ids from the cache.
 
-    The cache is a file beside `source`, named after a hash of the texts, the
-    vocabulary and its settings: a file that changes is encoded anew. Where
-    that folder cannot be written to, nothing is kept.
+    The cache is a file next to `source`, named after a hash of the texts, the
+    vocabulary and the tokenizer's settings, so that changed texts are encoded
+    again. If the folder is not writable, nothing is cached.
 
     Args:
         tokenizer: An `AlbertTokenizer`.
         texts: A list of strings.
-        offsets: Whether to find where the pieces come from.
-        source: Path of the file or folder that the texts were read from;
-            None keeps nothing.
-        workers: Processes that encode. None takes one for every four million
-            characters, at most one for each core.
-        progress: `(description, total) -> advance(num_texts)`.
+        offsets: Whether to compute character offsets.
+        source: Path of the file or folder that the texts were read from; None
+            disables the cache.
+        workers: Number of encoding processes. None uses one per four million
+            characters, and at most one per core.
+        progress: Function `(description, total) -> advance(num_texts)`.
 
     Returns:
         `EncodedTexts`.
@@ -95,9 +95,9 @@ def encode_texts(
     advance = (
         (lambda count: None)
         if progress is None
-        else progress("pieces", len(texts))
+        else progress("tokenizing", len(texts))
     )
-    encoded = _joined(
+    encoded = _concatenate(
         _encode_chunks(tokenizer, texts, offsets, workers, advance), offsets
     )
     if cache is not None:
@@ -109,7 +109,7 @@ def encode_texts(
 
 
 def _encode_chunks(tokenizer, texts, offsets, workers, advance):
-    """Yields (lengths, ids, offsets) of some texts at a time, in order."""
+    """Yields (lengths, ids, offsets) of each chunk of texts, in order."""
     chunks = [
         texts[start : start + _TEXTS_AT_ONCE]
         for start in range(0, len(texts), _TEXTS_AT_ONCE)
@@ -121,7 +121,7 @@ def _encode_chunks(tokenizer, texts, offsets, workers, advance):
         return
     with ProcessPoolExecutor(
         workers,
-        # A fork would copy the locks of TensorFlow's threads.
+        # Forking would copy locks held by TensorFlow's threads.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
         initargs=(tokenizer.model_proto, tokenizer.settings(), offsets),
@@ -132,7 +132,7 @@ def _encode_chunks(tokenizer, texts, offsets, workers, advance):
             advance(len(chunk))
 
 
-_worker: dict = {}  # in a worker process, what it encodes with
+_worker: dict = {}  # the tokenizer and settings of a worker process
 
 
 def _start_worker(model_proto, settings, offsets):
@@ -156,7 +156,7 @@ def _encode_chunk(tokenizer, texts, offsets):
     return lengths, np.array([i for row in ids for i in row], "int32"), spans
 
 
-def _joined(chunks, offsets):
+def _concatenate(chunks, offsets):
     chunks = list(chunks)
     if not chunks:
         nothing = np.zeros((0, 2), "int32") if offsets else None
@@ -194,7 +194,7 @@ def _read_cache(path, num_texts):
                 arrays["ids"], arrays["bounds"], arrays.get("offsets")
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # there is none, or none that is whole
+        return None  # missing or damaged
     return found if len(found) == num_texts else None
 
 
@@ -206,4 +206,4 @@ def _write_cache(path, encoded):
         with atomic_file(path, "wb") as file:
             np.savez(file, **arrays)
     except OSError as error:
-        _logger.warning("The encoded texts are not kept: %s.", error)
+        _logger.warning("The encoded texts are not cached: %s.", error)

@@ -1,4 +1,4 @@
-"""Batches of examples of different lengths, for training and evaluation."""
+"""Padded batches of examples for fine-tuning and evaluation."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,42 +8,41 @@ import numpy as np
 
 from albert_keras.data.stateless_random import permute, uniform
 
-# Batches at a time among which examples are put together by length.
-_POOL = 50
+# Number of batches within which `group_by_length` sorts the examples.
+_POOL_BATCHES = 50
 
 
 class Examples:
-    """What the batches below are drawn from: rows of different lengths.
+    """Base class of a task's encoded examples: rows of different lengths.
 
-    Subclasses set `lengths`, int `(N,)`: pieces of each row with its special
-    pieces; and `max_length`, which none is above.
+    Subclasses set `lengths`, integers `(N,)`: the number of tokens of each
+    row, special tokens included; and `sequence_length`, their maximum.
     """
 
     lengths: np.ndarray
-    max_length: int
+    sequence_length: int
 
     def __len__(self):
         return len(self.lengths)
 
     def batch(self, indices: np.ndarray, width: int) -> tuple:
-        """Rows as arrays.
+        """Rows as padded arrays.
 
         Args:
             indices: Integers `(B,)`.
             width: Length T to pad to.
 
         Returns:
-            `(inputs, labels)` or `(inputs, labels, weights)`, as `fit` takes
-            them. Arrays have the rows first and, where they are padded, the
-            length last.
+            `(inputs, labels)` or `(inputs, labels, weights)` for `fit`. The
+            first axis of all arrays is B, the last of padded ones is T.
         """
         raise NotImplementedError
 
 
 class _Batches(keras.utils.PyDataset):
-    """What training and evaluation share."""
+    """Base class of the batches for training and evaluation."""
 
-    # Tells the trainer that shapes differ from batch to batch.
+    # Tells the training step that shapes differ between batches.
     varies_in_length = True
 
     def __init__(
@@ -57,38 +56,39 @@ class _Batches(keras.utils.PyDataset):
                 f"rank={rank}, size={size}."
             )
         if not len(examples):
-            raise ValueError("There are no examples to make batches of.")
+            raise ValueError("There are no examples. Pass at least one.")
         self.examples = examples
         self.batch_size = batch_size
         self.rank, self.size = rank, size
         self.padding_multiple = padding_multiple
 
     def width(self, indices):
-        """Length to pad rows to: that of the longest, rounded up."""
+        """Length to pad rows to: the longest, rounded up."""
         longest = int(self.examples.lengths[indices].max())
         multiple = self.padding_multiple
-        return min(-(-longest // multiple) * multiple, self.examples.max_length)
+        padded = -(-longest // multiple) * multiple
+        return min(padded, self.examples.sequence_length)
 
 
 class TrainingBatches(_Batches):
-    """Batches for each update, without end.
+    """Endless shuffled batches, one per update.
 
-    Batch n depends on (seed, n, rank, size) and nothing else, and the ranks'
-    batches of a step together are one rank's batch of `size` times the rows.
-    Each pass has an order of its own, in which every example comes once; a
-    batch may hold the end of one pass and the start of the next.
+    Batch n is a function of (seed, n, rank, size) alone, and the batches of
+    all ranks together equal one rank's batch of `size` times the rows. Each
+    pass visits every example once, in a new order; a batch may contain the
+    end of one pass and the start of the next.
 
     Args:
         examples: `Examples`.
-        batch_size: Rows of this rank in a step, all micro-batches together.
+        batch_size: Rows B of this rank per update, over all micro-batches.
         seed: Non-negative integer.
-        rank, size: This process and the number of processes.
+        rank, size: Index of this process, and number of processes.
         first_step: Step of `batches[0]`, for a resumed run.
-        group_by_length: Whether to put rows of like lengths into a batch, of
-            those that 50 batches hold, so that less is padded.
-        padding_multiple: Batches are padded to the length of their longest
-            row, rounded up to a multiple of this: few different shapes.
-        **kwargs: Of `keras.utils.PyDataset`.
+        group_by_length: Whether to batch rows of similar lengths, for less
+            padding: the rows of 50 batches at a time are sorted by length.
+        padding_multiple: Batches are padded to their longest row, rounded up
+            to a multiple of this number, so that there are few shapes.
+        **kwargs: Arguments of `keras.utils.PyDataset`.
 
     Raises:
         ValueError: If there are no examples, or a number is out of range.
@@ -118,7 +118,7 @@ class TrainingBatches(_Batches):
 
     @property
     def steps_per_pass(self) -> float:
-        """Steps in which each example comes once, a fraction."""
+        """Steps per pass over the examples, not rounded."""
         return len(self.examples) / (self.batch_size * self.size)
 
     def __getitem__(self, index):
@@ -126,7 +126,7 @@ class TrainingBatches(_Batches):
         return self.examples.batch(indices, self.width(indices))
 
     def indices(self, step: int) -> np.ndarray:
-        """The examples of this rank in a step, counted from the start."""
+        """Indices of this rank's examples in a step, counted from the start."""
         rows = self.batch_size * self.size
         if self.group_by_length:
             update = self._grouped(step, rows)
@@ -135,32 +135,32 @@ class TrainingBatches(_Batches):
         return update[self.rank :: self.size]
 
     def _order(self, rows):
-        """Which example each row is, rows counted from the start."""
+        """Index of each row's example; rows are counted from the start."""
         passes, positions = np.divmod(rows, len(self.examples))
         return permute(positions, len(self.examples), self.seed, passes)
 
     def _grouped(self, step, rows):
-        """The update's rows in a pool of batches sorted by length."""
-        number, place = divmod(step, _POOL)
+        """Examples of an update over all ranks, of similar lengths."""
+        number, place = divmod(step, _POOL_BATCHES)
         if self._pool is None or self._pool[0] != number:
-            first = number * _POOL * rows
-            examples = self._order(np.arange(first, first + _POOL * rows))
+            count = _POOL_BATCHES * rows
+            examples = self._order(number * count + np.arange(count))
             order = np.argsort(self.examples.lengths[examples], kind="stable")
-            batches = examples[order].reshape(_POOL, rows)
-            shuffled = uniform(self.seed, "batches", [number], _POOL)[0]
-            self._pool = number, batches[np.argsort(shuffled)]
+            batches = examples[order].reshape(_POOL_BATCHES, rows)
+            keys = uniform(self.seed, "batches", [number], _POOL_BATCHES)[0]
+            self._pool = number, batches[np.argsort(keys)]
         return self._pool[1][place]
 
 
 class EvaluationBatches(_Batches):
-    """Each example once, the longest first, shared out among the ranks.
+    """Each example once, the longest first, divided among the ranks.
 
     Args:
-        examples, batch_size, rank, size, padding_multiple, **kwargs: As for
+        examples, batch_size, rank, size, padding_multiple, **kwargs: See
             `TrainingBatches`.
-        max_tokens: Batches of longer rows have fewer of them, so that these
-            are at most so many pieces with padding, where one row is not
-            longer already. None sets no limit.
+        max_tokens: Maximum number of tokens of a batch, padding included:
+            batches of longer rows have fewer rows, but at least one. None
+            sets no limit.
 
     Raises:
         ValueError: If there are no examples, or a number is out of range.
@@ -189,7 +189,7 @@ class EvaluationBatches(_Batches):
             self._starts.append(min(first + rows, len(self.order)))
 
     def _rows(self, width):
-        """Rows of a batch whose longest is padded to a width."""
+        """Number of rows of a batch that is padded to `width`."""
         if self.max_tokens is None:
             return self.batch_size
         return min(self.batch_size, max(1, self.max_tokens // width))
@@ -199,7 +199,7 @@ class EvaluationBatches(_Batches):
         return len(self._starts) - 1
 
     def indices(self, index: int) -> np.ndarray:
-        """The examples of a batch."""
+        """Indices of the examples of a batch."""
         return self.order[self._starts[index] : self._starts[index + 1]]
 
     def __getitem__(self, index):
@@ -209,11 +209,11 @@ class EvaluationBatches(_Batches):
     def predict(
         self, model: Any, progress: Callable[[int], None] | None = None
     ) -> Iterator[tuple]:
-        """Yields the model's outputs, batch by batch.
+        """Yields the model's predictions, batch by batch.
 
         Args:
             model: A Keras model.
-            progress: Called with the number of rows done.
+            progress: Called with the number of rows of each finished batch.
 
         Yields:
             (indices, inputs, outputs) of a batch, as NumPy arrays.

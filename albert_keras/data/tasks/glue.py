@@ -1,7 +1,7 @@
-"""GLUE's nine tasks, and their files.
+"""GLUE's nine tasks, and a reader for their files.
 
-Wang et al. 2019, arXiv:1804.07461. Columns, labels and submissions are those
-of the official archives of https://gluebenchmark.com.
+Wang et al. 2019, arXiv:1804.07461. Columns, labels and submission files are
+those of the official archives at https://gluebenchmark.com.
 """
 
 import dataclasses
@@ -9,27 +9,27 @@ from pathlib import Path
 
 import numpy as np
 
-from albert_keras.data.reading.utf8_lines import read_lines
+from albert_keras.data.reading.utf8_lines import read_text_lines
 
-# Rows of a training file with another number of columns: more are an error.
-# One torn line among hundreds of thousands does not stop a run.
+# Largest share of a training file's rows that may have the wrong number of
+# columns, so that one broken line in hundreds of thousands stops no run.
 _MALFORMED_SHARE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
 class GlueTask:
-    """A task: where its texts and labels are, and how it is scored.
+    """A task: its files and columns, and how it is scored.
 
     Attributes:
-        name: Of the task and its folder.
-        texts: Columns of the text and, in tasks of pairs, of the other.
+        name: Name of the task and its folder.
+        texts: Columns of the text or, in a task of pairs, of both texts.
         label: Column of the label.
-        classes: Labels in the order of their ids; none for regression.
-        metrics: Names of the scores; the first is the one that matters.
+        classes: Labels in the order of their ids; empty for regression.
+        metrics: Names of the metrics; the first is the task's score.
         index: Column of a test row's index.
-        columns: Of files that have no header: those with labels.
-        dev_files: File of each development set, by the end of its name.
-        test_files: File of each test set, by that of its submission.
+        columns: Columns of labeled files, if these have no header.
+        dev_files: Files of the development sets, by their names' suffix.
+        test_files: Files of the test sets, by their submission file.
     """
 
     name: str
@@ -51,7 +51,7 @@ class GlueTask:
 
     @property
     def num_classes(self) -> int:
-        """Outputs of the model; 1 for regression."""
+        """Number of model outputs; 1 for regression."""
         return len(self.classes) or 1
 
 
@@ -125,10 +125,10 @@ class GlueRows:
 
     Attributes:
         path: The file.
-        texts: The texts; a second tuple in tasks of pairs.
+        texts: A tuple of texts, and a second one in tasks of pairs.
         labels: Class ids int32 `(N,)`, scores float32 `(N,)`, or None.
-        indices: Of each row, as in the file; its number where it has none.
-        malformed: Numbers of lines that were left out.
+        indices: Index column of each row, or its number if there is none.
+        malformed: Numbers of the lines that were skipped.
     """
 
     path: Path
@@ -146,28 +146,28 @@ def read_glue(
 ) -> GlueRows:
     """Reads an official file of a task.
 
-    Quotes are text like any other. Each row must have as many columns as the
-    header; of the training files, which the benchmark does not count the
-    rows of, one row in a thousand may have another number and is left out.
+    Quotes have no special meaning. Each row must have as many columns as the
+    header. In training files, whose rows the benchmark does not count, up to
+    one row in a thousand may have another number and is skipped.
 
     Args:
         task: A `GlueTask`.
-        path: The `.tsv`.
+        path: The `.tsv` file.
         split: "train", "dev" or "test"; the last has no labels.
 
     Returns:
         `GlueRows`.
 
     Raises:
-        ValueError: If the file is missing, empty or no UTF-8, or a column is
-            missing, or a row has too many or too few, or its label is none
-            of the task's; names file, line and what was expected.
+        ValueError: If the file is missing, empty or not UTF-8, lacks a
+            column, or has a row with the wrong number of columns or an
+            unknown label; names file, line and what was expected.
     """
     path = Path(path)
-    lines = read_lines(
+    lines = read_text_lines(
         path,
-        f"--data_dir must hold the folder {task.name} of GLUE's archive, "
-        f"with its {path.name}.",
+        f"Pass the file {path.name} in the folder {task.name} of GLUE's "
+        "archive.",
     )
     header = task.columns if split != "test" else None
     if header is None:
@@ -188,7 +188,7 @@ def read_glue(
     if len(malformed) > allowed:
         _refuse(path, malformed, header)
     if not texts:
-        raise ValueError(f"{path} holds no row. Pass a file with some.")
+        raise ValueError(f"{path} holds no row. Pass another file.")
     return GlueRows(
         path=path,
         texts=tuple(zip(*texts, strict=True)),
@@ -199,13 +199,13 @@ def read_glue(
 
 
 def _find_columns(task, path, header, split):
-    """Place of each column that is needed, and of the index if it is there."""
+    """Positions of the needed columns, and of the index if there is one."""
     needed = task.texts + ((task.label,) if split != "test" else (task.index,))
     missing = [name for name in needed if name not in header]
     if missing:
         raise ValueError(
-            f"{path} is not {task.name}'s: line 1 must name the columns "
-            f"{', '.join(needed)}, with tabs in between. Missing: "
+            f"{path} is not a file of {task.name}: line 1 must name the "
+            f"columns {', '.join(needed)}, separated by tabs. Missing: "
             f"{', '.join(missing)}. Received: {', '.join(header)!r:.200}."
         )
     return {
@@ -218,12 +218,12 @@ def _find_columns(task, path, header, split):
 def _refuse(path, malformed, header):
     number, received = malformed[0]
     others = len(malformed) - 1
-    also = f", and {others} more lines are so" if others else ""
+    also = f", and {others} more lines are malformed" if others else ""
     raise ValueError(
         f"{path}, line {number}: expected {len(header)} columns "
-        f"({', '.join(header)}) with tabs in between. Received: {received}"
-        f"{also}. Download the file again, or mend it: quotes do not hold "
-        "tabs or line breaks together."
+        f"({', '.join(header)}), separated by tabs. Received: {received}"
+        f"{also}. Download the file again, or fix these lines: quotes do not "
+        "protect tabs or line breaks."
     )
 
 

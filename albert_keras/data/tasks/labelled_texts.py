@@ -1,54 +1,56 @@
-"""Texts or pairs of texts with a label each, as the model reads them."""
+"""Encodes labeled texts and pairs of texts, as in GLUE."""
 
 import numpy as np
 
 from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
-from albert_keras.tokenization.packing import cut_longest_first, lay_out_slices
+from albert_keras.tokenization.packing import (
+    pack_slices,
+    truncate_longest_first,
+)
 
 
 class LabelledTexts(Examples):
-    """`[CLS] text [SEP]`, or `[CLS] text [SEP] other [SEP]`.
+    """Rows `[CLS] text [SEP]`, or `[CLS] first [SEP] second [SEP]` for pairs.
 
-    What is too long is cut as in Google's release: of a pair the longer
-    text, at its end, the second on a tie.
+    Rows that are too long are truncated as in Google's release: tokens are
+    removed from the end of the longer text, of the second on a tie.
 
     Args:
-        texts: Strings; or two sequences of them, for pairs, in a tuple:
-            `(texts,)` or `(texts, others)`.
-        labels: `(N,)`, integers for classes and floats for scores; None
-            without labels.
+        texts: `(texts,)`, or `(first_texts, second_texts)` for pairs.
+        labels: `(N,)`, integers for classes or floats for scores; or None.
         tokenizer: An `AlbertTokenizer`.
-        max_seq_length: Length T of the longest rows.
+        sequence_length: Maximum length T of a row.
         **kwargs: `source`, `workers` and `progress` of `encode_texts`.
 
     A batch is `(inputs, labels)`: int32 `token_ids`, `segment_ids`,
-    `padding_mask` `(B, T)`, and the labels `(B,)`.
+    `padding_mask` `(B, T)`, and the labels `(B,)` or None.
 
     Attributes:
-        labels: As given.
-        cut: Indices of the rows that were cut.
+        labels: The argument.
+        cut: Indices of the rows that were truncated.
 
     Raises:
-        ValueError: If no room is left for the text.
+        ValueError: If `sequence_length` only fits the special tokens.
     """
 
-    def __init__(self, texts, labels, tokenizer, max_seq_length=512, **kwargs):
+    def __init__(self, texts, labels, tokenizer, sequence_length=512, **kwargs):
         num_special = len(texts) + 1
-        if max_seq_length <= num_special:
+        if sequence_length <= num_special:
             raise ValueError(
-                "`max_seq_length` must leave room for text beside "
-                f"{num_special} special pieces. Received: {max_seq_length}."
+                "`sequence_length` must leave room for text in addition to "
+                f"{num_special} special tokens. Received: {sequence_length}."
             )
         self.labels = labels
         self.tokenizer = tokenizer
-        self.max_length = max_seq_length
+        self.sequence_length = sequence_length
         flat = [text for segment in texts for text in segment]
         self._encoded = encode_texts(tokenizer, flat, **kwargs)
-        whole = self._encoded.lengths.reshape(len(texts), -1)  # (S, N)
-        self._starts = self._encoded.bounds[:-1].reshape(whole.shape)
-        self._kept = cut_longest_first(whole, max_seq_length - num_special)
-        self.cut = np.flatnonzero((self._kept < whole).any(axis=0))
+        full_lengths = self._encoded.lengths.reshape(len(texts), -1)  # (S, N)
+        self._starts = self._encoded.bounds[:-1].reshape(full_lengths.shape)
+        room = sequence_length - num_special
+        self._kept = truncate_longest_first(full_lengths, room)
+        self.cut = np.flatnonzero((self._kept < full_lengths).any(axis=0))
         self.lengths = self._kept.sum(axis=0) + num_special
 
     def batch(self, indices: np.ndarray, width: int) -> tuple:
@@ -56,5 +58,5 @@ class LabelledTexts(Examples):
             (self._encoded.ids, starts[indices], lengths[indices])
             for starts, lengths in zip(self._starts, self._kept, strict=True)
         ]
-        inputs = lay_out_slices(segments, self.tokenizer, width)
+        inputs = pack_slices(segments, self.tokenizer, width)
         return inputs, None if self.labels is None else self.labels[indices]

@@ -1,4 +1,4 @@
-"""RACE's files: passages, questions, four options each.
+"""Reads RACE: passages, with questions of four options each.
 
 Lai et al. 2017, arXiv:1704.04683.
 """
@@ -7,12 +7,12 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from albert_keras.data.reading.utf8_lines import read_lines
+from albert_keras.data.reading.utf8_lines import read_text_lines
 from albert_keras.files.strict_json import parse_json
 
 LEVELS = ("middle", "high")
 LETTERS = "ABCD"
-# All passages of a folder, a JSON object a line, as Google's release has it.
+# All passages of a folder, one JSON object per line, as in Google's release.
 CONCATENATED_FILE = "all.txt"
 
 
@@ -22,9 +22,9 @@ class RaceQuestion:
 
     Attributes:
         passage: Index of its passage in `Race.passages`.
-        text: The question; "_" in it stands for the answer.
+        text: The question; "_" in it marks the blank to fill.
         options: Four texts.
-        answer: Index of the right one, None where it is not told.
+        answer: Index of the correct option, or None if unknown.
     """
 
     passage: int
@@ -35,13 +35,14 @@ class RaceQuestion:
 
 @dataclasses.dataclass(frozen=True)
 class Race:
-    """Passages, and questions about them.
+    """Passages and the questions about them.
 
     Attributes:
         passages: Texts.
-        passage_ids, levels: Of each passage: its id, "middle" or "high".
-        questions: `RaceQuestion`s in the order of the files.
-        path: The folder that they were read from.
+        passage_ids, levels: Id and level ("middle" or "high") of each
+            passage.
+        questions: `RaceQuestion`s in file order.
+        path: The folder of the split.
     """
 
     passages: tuple[str, ...]
@@ -61,18 +62,18 @@ def read_race(
 
     Args:
         data_dir: The folder `RACE` of the release, with `train/middle/` and
-            so on. A folder holds either a JSON file for each passage, as in
-            the release, or `all.txt`, an object a line, as in Google's.
+            so on. A folder holds either one JSON file per passage, as in the
+            release, or `all.txt` with one object per line, as in Google's.
         split: "train", "dev" or "test".
-        levels: Those to read.
-        labelled: Whether the answers must be told.
+        levels: The levels to read.
+        labelled: Whether the files must contain the answers.
 
     Returns:
         A `Race`.
 
     Raises:
         ValueError: If a folder is missing or holds no question, or a file is
-            no JSON or of another shape; names file, line and place.
+            not JSON or not in RACE's format; names file, line and place.
     """
     folder = Path(data_dir) / split
     passages, questions = [], []
@@ -86,7 +87,7 @@ def read_race(
             questions += found.questions(len(passages) - 1)
         if len(questions) == before:
             raise ValueError(
-                f"{folder / level} holds no question. Pass a folder with some."
+                f"{folder / level} holds no question. Pass another folder."
             )
     return Race(
         passages=tuple(passages),
@@ -98,18 +99,18 @@ def read_race(
 
 
 def _objects(folder):
-    """Yields (place, object) for each passage of a folder."""
+    """Yields (place, JSON object) of each passage of a folder."""
     concatenated = folder / CONCATENATED_FILE
-    files = sorted(folder.glob("*.txt"), key=_in_order)
+    files = sorted(folder.glob("*.txt"), key=_numeric_order)
     if concatenated in files:
-        for number, line in read_lines(concatenated):
+        for number, line in read_text_lines(concatenated):
             if line.strip():
                 where = f"{concatenated}, line {number}"
                 yield where, _parse(where, line)
         return
     if not files:
         raise ValueError(
-            f"{folder} holds no .txt file. --data_dir must be the folder RACE "
+            f"{folder} holds no .txt file. `data_dir` must be the folder RACE "
             "of the release, with train/middle, train/high and so on."
         )
     for path in files:
@@ -117,13 +118,14 @@ def _objects(folder):
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(
-                f"{path} cannot be read as UTF-8 text: {error}."
+                f"{path} cannot be read as UTF-8 text: {error}. Download it "
+                "again."
             ) from error
         yield str(path), _parse(path, text)
 
 
-def _in_order(path):
-    """2.txt before 10.txt."""
+def _numeric_order(path):
+    """Sort key that puts 2.txt before 10.txt."""
     stem = path.stem
     return (int(stem) if stem.isdecimal() else -1, stem)
 
@@ -138,7 +140,7 @@ def _parse(where, text):
 
 
 class _Passage:
-    """An object of a file, which says where it is of another shape."""
+    """The JSON object of a passage; its errors name the place."""
 
     def __init__(self, where, value, labelled):
         self.where, self.value = where, value
@@ -147,6 +149,7 @@ class _Passage:
         )
 
     def get(self, key, kind):
+        """The value of `key`, which must be of the type `kind`."""
         value = self.value.get(key) if isinstance(self.value, dict) else None
         if isinstance(value, kind):
             return value
@@ -164,12 +167,12 @@ class _Passage:
         )
 
     def new_id(self, seen):
-        """Its id, which must not be among those seen."""
+        """Its id, which must be new."""
         name = self.get("id", str)
         if name in seen:
             raise ValueError(
                 f"{self.where} has the id {name!r} of an earlier passage. "
-                "Give every passage an id of its own."
+                "Give every passage a unique id."
             )
         return name
 
@@ -194,8 +197,8 @@ class _Passage:
 
     def _question(self, passage, number, text, options, answer):
         place = f"{self.where}, question {number}"
-        whole = isinstance(options, list) and len(options) == len(LETTERS)
-        if not whole or not all(isinstance(o, str) for o in [text, *options]):
+        has_all = isinstance(options, list) and len(options) == len(LETTERS)
+        if not has_all or not all(isinstance(o, str) for o in [text, *options]):
             raise ValueError(
                 f"{place} is not in RACE's format: it must be a string with "
                 f"{len(LETTERS)} strings as options. Received: {text!r:.60}, "

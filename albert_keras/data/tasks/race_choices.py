@@ -1,4 +1,4 @@
-"""RACE's questions with each of their options, as the model reads them."""
+"""Encodes RACE's questions, packed with each of their options."""
 
 from typing import Any
 
@@ -7,57 +7,57 @@ import numpy as np
 from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
 from albert_keras.data.tasks.race import LETTERS, Race
-from albert_keras.tokenization.packing import lay_out_slices
+from albert_keras.tokenization.packing import pack_slices
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 
 class RaceChoices(Examples):
-    """`[CLS] passage [SEP] choice [SEP]` for each option of a question.
+    """Rows `[CLS] passage [SEP] choice [SEP]`, one per option of a question.
 
-    As in Google's release: a choice is the question with the option in place
-    of "_", or behind it where there is none; its last pieces are kept, and of
-    the passage those in front that have room.
+    As in Google's release, a choice is the question with the option in place
+    of "_", or followed by the option if it has no "_". The passage is
+    truncated at its end, a choice at its beginning.
 
     Args:
         race: A `Race`.
         tokenizer: An `AlbertTokenizer`.
-        max_seq_length: Length T of the longest rows.
-        max_choice_length: Pieces of a choice that are kept.
+        sequence_length: Maximum length T of a row.
+        max_choice_length: Maximum number of tokens of a choice.
         **kwargs: `source`, `workers` and `progress` of `encode_texts`.
 
     A batch is `(inputs, labels)`: int32 `token_ids`, `segment_ids`,
-    `padding_mask` `(B, 4, T)`, and the right options `(B,)`; None where they
-    are not told.
+    `padding_mask` `(B, 4, T)`, and the correct options `(B,)`, or None if
+    they are unknown.
 
     Attributes:
-        race: As given.
-        cut: Indices of the questions of which passage or choice was cut.
+        race: The argument.
+        cut: Indices of the questions whose passage or choices were truncated.
 
     Raises:
-        ValueError: If no room is left for the passage.
+        ValueError: If `sequence_length` has no room for the passage.
     """
 
     def __init__(
         self,
         race: Race,
         tokenizer: AlbertTokenizer,
-        max_seq_length: int = 512,
+        sequence_length: int = 512,
         max_choice_length: int = 128,
         **kwargs: Any,
     ) -> None:
-        if max_choice_length < 1 or max_seq_length < max_choice_length + 4:
+        if max_choice_length < 1 or sequence_length < max_choice_length + 4:
             raise ValueError(
-                "`max_seq_length` must leave room for the passage beside a "
-                "choice of `max_choice_length` pieces and three special ones. "
-                f"Received: max_seq_length={max_seq_length}, "
+                "`sequence_length` must leave room for the passage next to "
+                "`max_choice_length` tokens of a choice and three special "
+                f"tokens. Received: sequence_length={sequence_length}, "
                 f"max_choice_length={max_choice_length}."
             )
         self.race = race
         self.tokenizer = tokenizer
-        self.max_length = max_seq_length
+        self.sequence_length = sequence_length
         answers = [question.answer for question in race.questions]
-        told = None not in answers
-        self.labels = np.array(answers, "int32") if told else None
+        is_labeled = None not in answers
+        self.labels = np.array(answers, "int32") if is_labeled else None
         self._passage = np.array([q.passage for q in race.questions])
         self._passages = encode_texts(tokenizer, list(race.passages), **kwargs)
         self._choices = encode_texts(
@@ -69,14 +69,14 @@ class RaceChoices(Examples):
             ],
             **kwargs,
         )
-        whole = self._choices.lengths.reshape(-1, len(LETTERS))  # (N, 4)
-        self._choice_length = np.minimum(whole, max_choice_length)
-        ends = self._choices.bounds[1:].reshape(whole.shape)
+        choice = self._choices.lengths.reshape(-1, len(LETTERS))  # (N, 4)
+        self._choice_length = np.minimum(choice, max_choice_length)
+        ends = self._choices.bounds[1:].reshape(choice.shape)
         self._choice_start = ends - self._choice_length
         passage = self._passages.lengths[self._passage][:, None]
-        room = max_seq_length - 3 - self._choice_length
+        room = sequence_length - 3 - self._choice_length
         self._passage_length = np.minimum(passage, room)
-        cut = (whole > max_choice_length) | (passage > room)
+        cut = (choice > max_choice_length) | (passage > room)
         self.cut = np.flatnonzero(cut.any(axis=1))
         total = self._passage_length + self._choice_length + 3
         self.lengths = total.max(axis=1)
@@ -84,7 +84,7 @@ class RaceChoices(Examples):
     def batch(self, indices: np.ndarray, width: int) -> tuple:
         num_choices = len(LETTERS)
         starts = self._passages.bounds[self._passage[indices]]
-        inputs = lay_out_slices(
+        inputs = pack_slices(
             [
                 (
                     self._passages.ids,
@@ -108,7 +108,7 @@ class RaceChoices(Examples):
 
 
 def choice_text(question: str, option: str) -> str:
-    """The option in place of "_" in the question, or behind it."""
+    """The question with the option in place of "_", or at the end."""
     if "_" in question:
         return question.replace("_", option)
     return f"{question} {option}"

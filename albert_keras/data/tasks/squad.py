@@ -1,7 +1,7 @@
-"""SQuAD's files: articles, paragraphs, questions, answers.
+"""Reads SQuAD: paragraphs of articles, questions and answers.
 
-Of both versions, as published (Rajpurkar et al. 2016, arXiv:1606.05250, and
-2018, arXiv:1806.03822).
+Both versions, as published: 1.1 (Rajpurkar et al. 2016, arXiv:1606.05250) and
+2.0 (Rajpurkar et al. 2018, arXiv:1806.03822).
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from albert_keras.files.strict_json import parse_json
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """An answer: its text, and where in the paragraph it begins."""
+    """An answer: its text, and the character where it begins."""
 
     text: str
     start: int
@@ -23,11 +23,11 @@ class Question:
     """A question about a paragraph.
 
     Attributes:
-        id: Its identity in the file.
+        id: Unique id in the file.
         text: The question.
         paragraph: Index of its paragraph in `Squad.paragraphs`.
-        answers: Those that people gave; none where it cannot be answered.
-        title: Of the article.
+        answers: The annotators' answers; empty if it is unanswerable.
+        title: Title of the article.
     """
 
     id: str
@@ -39,14 +39,14 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class Squad:
-    """Paragraphs, and questions about them.
+    """Paragraphs and the questions about them.
 
     Attributes:
         paragraphs: Texts.
-        questions: `Question`s in the order of the file.
-        version: "1.1", in which every question has an answer, or "2.0".
+        questions: `Question`s in file order.
+        version: "1.1", where every question has an answer, or "2.0".
         path: The file.
-        has_answers: Whether the file tells the answers.
+        has_answers: Whether the file contains answers.
     """
 
     paragraphs: tuple[str, ...]
@@ -60,16 +60,16 @@ def read_squad(path: str | Path) -> Squad:
     """Reads a file in the official format.
 
     Args:
-        path: A `.json` of SQuAD 1.1 or 2.0. A file in which no question has
-            the key "answers" is one to predict for.
+        path: A `.json` file of SQuAD 1.1 or 2.0. If no question has the key
+            "answers", the file is for prediction only.
 
     Returns:
-        A `Squad`. It is of version 2.0 where the file says so, or has a
-        question without an answer.
+        A `Squad`. Its version is 2.0 if the file says so or a question has no
+        answer.
 
     Raises:
-        ValueError: If the file is missing, no JSON, of another shape (names
-            the place), holds no question, or two of the same id.
+        ValueError: If the file is missing, is not JSON or not in SQuAD's
+            format (names the place), holds no question, or has duplicate ids.
     """
     path = Path(path)
     reader = _Reader(path)
@@ -83,7 +83,7 @@ def read_squad(path: str | Path) -> Squad:
 
 
 class _Reader:
-    """Collects what a file holds, and says where it is of another shape."""
+    """Collects the content of a file; its errors name the place."""
 
     def __init__(self, path):
         self.path = path
@@ -106,7 +106,7 @@ class _Reader:
             ) from error
 
     def get(self, node, key, kind, where):
-        """`node[key]`, which must be of a type."""
+        """`node[key]`, which must be of the type `kind`."""
         value = node.get(key) if isinstance(node, dict) else None
         if isinstance(value, kind) and not isinstance(value, bool):
             return value
@@ -131,7 +131,7 @@ class _Reader:
             if question.id in self.questions:
                 raise ValueError(
                     f"{self.path}: {place} has the id {question.id!r} of an "
-                    "earlier question. Give every question an id of its own."
+                    "earlier question. Give every question a unique id."
                 )
             self.questions[question.id] = question
 
@@ -151,13 +151,13 @@ class _Reader:
     def finish(self):
         if not self.questions:
             raise ValueError(
-                f"{self.path} holds no question. Pass a file with some."
+                f"{self.path} holds no question. Pass another file."
             )
         if self.answered and self.unanswered:
             raise ValueError(
                 f"{self.path} is not in SQuAD's format: {self.unanswered} of "
                 f'{len(self.questions)} questions have no key "answers". '
-                "Give each a list, an empty one where there is no answer."
+                "Give each a list, empty if it has no answer."
             )
         questions = tuple(self.questions.values())
         version = str(self.root.get("version", "")).removeprefix("v")

@@ -1,4 +1,4 @@
-"""Questions with windows of their paragraphs, as the model reads them."""
+"""Encodes SQuAD questions, packed with windows of their paragraphs."""
 
 from typing import Any
 
@@ -7,63 +7,63 @@ import numpy as np
 from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
 from albert_keras.data.tasks.squad import Squad
-from albert_keras.tokenization.packing import lay_out_slices
+from albert_keras.tokenization.packing import pack_slices
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 
 class SquadWindows(Examples):
-    """`[CLS] question [SEP] window [SEP]`, as in Google's release.
+    """Rows `[CLS] question [SEP] window [SEP]`, as in Google's release.
 
-    A paragraph that does not fit beside its question is cut into windows
-    that overlap; each begins `doc_stride` pieces after the one before, and
-    the last reaches the end. Answers are found by the offsets of the pieces
-    in the paragraph, never by looking for their text.
+    A paragraph that does not fit into a row is split into overlapping windows
+    (a "sliding window"): each begins `doc_stride` tokens after the one
+    before, and the last reaches the end. Answers are located by the character
+    offsets of the tokens, never by searching for their text.
 
     Args:
         squad: A `Squad`.
         tokenizer: An `AlbertTokenizer`.
-        max_seq_length: Length T of the longest rows.
-        doc_stride: Pieces from the start of one window to that of the next.
-        max_query_length: Pieces that a question is cut to.
-        training: Whether rows have labels, and questions whose answer cannot
-            be found are left out. The first answer counts.
+        sequence_length: Maximum length T of a row.
+        doc_stride: Number of tokens from one window's start to the next's.
+        max_query_length: Maximum number of tokens of a question.
+        training: Whether to add labels, from each question's first answer,
+            and to leave out questions whose answer cannot be located.
         **kwargs: `source`, `workers` and `progress` of `encode_texts`.
 
     A batch is `(inputs, labels)`, int32 arrays: `token_ids`, `segment_ids`,
     `padding_mask`, `answer_mask` `(B, T)` (1 at [CLS] and in the window), and
-    `start`, `end`, `answerable` `(B,)`. A window that does not hold the whole
-    answer has `start = end = 0`, in version 1.1 as well.
+    `start`, `end`, `answerable` `(B,)`. A window that does not contain the
+    whole answer has `start = end = 0`, in version 1.1 as well.
 
     Attributes:
-        squad: As given.
-        spans: int64 `(Q, 2)`, first and last piece of each question's first
-            answer in its paragraph; -1 where there is none.
-        unaligned: Ids of the questions whose answer is not where the file
-            says, or of which no piece was made.
+        squad: The argument.
+        spans: int64 `(Q, 2)`, first and last token of each question's first
+            answer, counted in its paragraph; -1 if there is none.
+        unaligned: Ids of the questions whose answer is not at its stated
+            position, or has no tokens.
         cut_questions: Ids of the questions longer than `max_query_length`.
-        question, start, length: Of each window: index of its question, its
-            first piece in the paragraph, and how many it has.
+        question, start, length: For each window, the index of its question,
+            its first token in the paragraph, and its number of tokens.
 
     Raises:
-        ValueError: If no room is left for the text, or the stride is not
-            positive.
+        ValueError: If `sequence_length` has no room for the paragraph, or
+            `doc_stride` is not positive.
     """
 
     def __init__(
         self,
         squad: Squad,
         tokenizer: AlbertTokenizer,
-        max_seq_length: int = 384,
+        sequence_length: int = 384,
         doc_stride: int = 128,
         max_query_length: int = 64,
         training: bool = False,
         **kwargs: Any,
     ) -> None:
-        if max_query_length < 1 or max_seq_length < max_query_length + 4:
+        if max_query_length < 1 or sequence_length < max_query_length + 4:
             raise ValueError(
-                "`max_seq_length` must leave room for the text beside a "
-                "question of `max_query_length` pieces and three special "
-                f"ones. Received: max_seq_length={max_seq_length}, "
+                "`sequence_length` must leave room for the text next to "
+                "`max_query_length` tokens of a question and three special "
+                f"tokens. Received: sequence_length={sequence_length}, "
                 f"max_query_length={max_query_length}."
             )
         if doc_stride < 1:
@@ -72,7 +72,7 @@ class SquadWindows(Examples):
             )
         self.squad = squad
         self.tokenizer = tokenizer
-        self.max_length = max_seq_length
+        self.sequence_length = sequence_length
         self.max_query_length = max_query_length
         self.training = training
         self._paragraph = np.array([q.paragraph for q in squad.questions])
@@ -92,24 +92,24 @@ class SquadWindows(Examples):
         self.unaligned = self._ids_where(unaligned)
         self._cut_into_windows(
             ~unaligned if training else np.ones_like(unaligned),
-            max_seq_length - 3 - self._question_length,
+            sequence_length - 3 - self._question_length,
             doc_stride,
         )
 
     @property
     def context_begin(self):
-        """Position in its row of each window's first piece."""
+        """Column of each window's first token in its row."""
         return self._question_length[self.question] + 2
 
     def text_of(self, window: int, first: int, last: int) -> str:
-        """The stretch of the paragraph that some pieces of it are made of.
+        """The original text of a span of tokens.
 
         Args:
             window: Index of a window.
-            first, last: Pieces, counted in the paragraph.
+            first, last: First and last token, counted in the paragraph.
 
         Returns:
-            The text, as it stands in the paragraph.
+            The span's text in the paragraph, not normalized.
         """
         paragraph = self._paragraph[self.question[window]]
         offsets = self.paragraphs.offsets_of(paragraph)
@@ -121,7 +121,7 @@ class SquadWindows(Examples):
         question_length = self._question_length[question]
         paragraph = self._paragraph[question]
         length = self.length[indices]
-        inputs = lay_out_slices(
+        inputs = pack_slices(
             [
                 (
                     self.questions.ids,
@@ -154,11 +154,10 @@ class SquadWindows(Examples):
             "answerable": inside.astype("int32"),
         }
 
-    # === Made once ===
+    # === Construction ===
 
     def _find_answers(self):
-        """Pieces of each question's first answer, and where there are none
-        though there is an answer."""
+        """`spans`, and booleans `(Q,)`: the answer cannot be located."""
         spans = np.full((len(self.squad.questions), 2), -1, "int64")
         unaligned = np.zeros(len(spans), bool)
         for index, question in enumerate(self.squad.questions):
@@ -168,30 +167,31 @@ class SquadWindows(Examples):
             end = answer.start + len(answer.text)
             paragraph = self.squad.paragraphs[question.paragraph]
             offsets = self.paragraphs.offsets_of(question.paragraph)
-            # The first piece that ends behind the start of the answer, and
-            # the last that starts before its end.
+            # The first token that ends after the answer's start, and the last
+            # that starts before its end.
             first = np.searchsorted(offsets[:, 1], answer.start, "right")
             last = np.searchsorted(offsets[:, 0], end, "left") - 1
-            there = paragraph[max(answer.start, 0) : end] == answer.text
-            if there and first <= last:
+            is_there = paragraph[max(answer.start, 0) : end] == answer.text
+            if is_there and first <= last:
                 spans[index] = first, last
             else:
                 unaligned[index] = True
         return spans, unaligned
 
-    def _cut_into_windows(self, chosen, room, doc_stride):
-        questions = np.flatnonzero(chosen)
-        pieces = self.paragraphs.lengths[self._paragraph[questions]]
+    def _cut_into_windows(self, is_used, room, doc_stride):
+        """Sets the windows of the used questions; `room` `(Q,)` is theirs."""
+        questions = np.flatnonzero(is_used)
+        num_tokens = self.paragraphs.lengths[self._paragraph[questions]]
         room = room[questions]
         step = np.minimum(room, doc_stride)
-        counts = 1 + -(-np.maximum(pieces - room, 0) // step)
+        counts = 1 + -(-np.maximum(num_tokens - room, 0) // step)
         self.question = np.repeat(questions, counts)
         # 0, 1, 2, ... for the windows of each question
         first = np.repeat(np.cumsum(counts) - counts, counts)
         number = np.arange(len(self.question)) - first
         self.start = number * np.repeat(step, counts)
         self.length = np.minimum(
-            np.repeat(room, counts), np.repeat(pieces, counts) - self.start
+            np.repeat(room, counts), np.repeat(num_tokens, counts) - self.start
         )
         self.lengths = self.length + self._question_length[self.question] + 3
 

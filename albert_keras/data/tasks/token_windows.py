@@ -1,4 +1,4 @@
-"""Words in pieces with a tag each, as the model reads them."""
+"""Encodes sentences of tagged words for token classification."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,39 +8,39 @@ import numpy as np
 from albert_keras.data.tasks.conll import Conll
 from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
-from albert_keras.tokenization.packing import lay_out_slices
+from albert_keras.tokenization.packing import pack_slices
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 
 class TokenWindows(Examples):
-    """`[CLS] words [SEP]`, with a tag at the first piece of each word.
+    """Rows `[CLS] words [SEP]`, labeled at the first token of each word.
 
-    So Devlin et al. 2018 (section 5.4) do it. A sentence that is too long is
-    cut between words into windows that overlap by half; each word counts in
-    the window where it has most context, and in no other. Of a word that no
-    window has room for the first pieces are taken. A word of which the
-    vocabulary makes nothing is `<unk>`.
+    This is the scheme of BERT (Devlin et al. 2018, section 5.3). A sentence
+    that is too long is split between words into windows that overlap by half;
+    each word is labeled and predicted only in the window where it has the
+    most context. A word longer than a window keeps its first tokens. A word
+    that the tokenizer turns into nothing becomes `<unk>`.
 
     Args:
         conll: A `Conll`.
-        tag_names: Tags in the order of their ids. Words with others have no
-            label.
+        tag_names: Tags in the order of their ids. Words with other tags get
+            no label.
         tokenizer: An `AlbertTokenizer`.
-        max_seq_length: Length T of the longest rows.
+        max_seq_length: Maximum length T of a row.
         **kwargs: `source`, `workers` and `progress` of `encode_texts`.
 
     A batch is `(inputs, labels, weights)`: int32 `token_ids`, `segment_ids`,
-    `padding_mask` `(B, T)`, int32 tag ids and float32 weights `(B, T)`, 1
-    where a word's label is.
+    `padding_mask` `(B, T)`, int32 tag ids `(B, T)` and float32 weights
+    `(B, T)`, 1 at labeled tokens.
 
     Attributes:
-        conll, tag_names: As given.
-        num_cut_sentences: Sentences of more than one window.
-        cut_words: (number of the line, word) of words that were cut.
-        unknown_tags: (number of the line, tag) of words with other tags.
+        conll, tag_names: The arguments.
+        num_cut_sentences: Number of sentences with more than one window.
+        cut_words: (line number, word) of the words that were truncated.
+        unknown_tags: (line number, tag) of the words without a label.
 
     Raises:
-        ValueError: If no room is left for a word.
+        ValueError: If `max_seq_length` only fits the special tokens.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class TokenWindows(Examples):
     ) -> None:
         if max_seq_length < 3:
             raise ValueError(
-                "`max_seq_length` must leave room for words beside two "
-                f"special pieces. Received: {max_seq_length}."
+                "`max_seq_length` must leave room for words in addition to "
+                f"two special tokens. Received: {max_seq_length}."
             )
         self.conll = conll
         self.tag_names = tuple(tag_names)
         self.tokenizer = tokenizer
-        self.max_length = max_seq_length
+        self.sequence_length = max_seq_length
         room = max_seq_length - 2
         lines = [
             (sentence.line + number, row)
@@ -71,65 +71,65 @@ class TokenWindows(Examples):
             (lines[i][0], lines[i][1][0])
             for i in np.flatnonzero(lengths > room)
         ]
-        # Where the pieces of each word begin, and at last where they end.
+        # Word w has the tokens begins[w] to begins[w + 1].
         self._begins = np.cumsum([0, *np.minimum(lengths, room)])
         self._label_words([(number, row[-1]) for number, row in lines])
         self._cut_into_windows(room)
 
     def batch(self, indices: np.ndarray, width: int) -> tuple:
         start, end = self._begins[self._words[indices].T]
-        inputs = lay_out_slices(
+        inputs = pack_slices(
             [(self._ids, start, end - start)], self.tokenizer, width
         )
-        own = self._begins[self._own_words[indices]]  # (B, 2)
-        piece = start[:, None] + np.arange(width) - 1
-        counts = (piece >= own[:, :1]) & (piece < own[:, 1:])
-        labels = self._labels[np.where(counts, piece, 0)]
-        counts &= labels >= 0
+        first, stop = self._begins[self._labeled_words[indices].T][..., None]
+        token = start[:, None] + np.arange(width) - 1
+        is_labeled = (token >= first) & (token < stop)
+        labels = self._labels[np.where(is_labeled, token, 0)]
+        is_labeled &= labels >= 0
         return (
             inputs,
-            np.where(counts, labels, 0).astype("int32"),
-            counts.astype("float32"),
+            np.where(is_labeled, labels, 0).astype("int32"),
+            is_labeled.astype("float32"),
         )
 
     def tags_of_words(self, tag_ids):
-        """The tag of each word of each sentence.
+        """Collects the predicted tag of each word from all windows.
 
         Args:
-            tag_ids: For each window the tag ids at its positions, integers
-                `(T,)` with T at least its length.
+            tag_ids: The predicted tag ids of each window, integers `(T,)`
+                with T at least its length.
 
         Returns:
-            Lists of tags, as `Conll.tags`.
+            The tags of each sentence, like `Conll.tags`.
         """
-        found = np.zeros(len(self._begins) - 1, int)
+        predicted = np.zeros(len(self._begins) - 1, int)
         for ids, words, (first, last) in zip(
-            tag_ids, self._words, self._own_words, strict=True
+            tag_ids, self._words, self._labeled_words, strict=True
         ):
             positions = self._begins[first:last] - self._begins[words[0]] + 1
-            found[first:last] = ids[positions]
-        names = iter([self.tag_names[tag_id] for tag_id in found])
+            predicted[first:last] = ids[positions]
+        names = iter([self.tag_names[tag_id] for tag_id in predicted])
         return [
             [next(names) for _ in sentence.rows]
             for sentence in self.conll.sentences
         ]
 
-    # === Made once ===
+    # === Construction ===
 
     def _encode(self, words, room, kwargs):
-        """Sets the pieces of all words; returns how many each has."""
-        different = {word: i for i, word in enumerate(dict.fromkeys(words))}
-        encoded = encode_texts(self.tokenizer, list(different), **kwargs)
-        pieces = [
+        """Sets the ids of all words; returns their untruncated lengths."""
+        distinct = {word: i for i, word in enumerate(dict.fromkeys(words))}
+        encoded = encode_texts(self.tokenizer, list(distinct), **kwargs)
+        ids = [
             encoded.ids_of(i) if n else [self.tokenizer.unknown_id]
             for i, n in enumerate(encoded.lengths)
         ]
-        numbers = [different[word] for word in words]
-        self._ids = np.concatenate([pieces[n][:room] for n in numbers])
-        return np.array([len(pieces[n]) for n in numbers])
+        indices = [distinct[word] for word in words]
+        self._ids = np.concatenate([ids[i][:room] for i in indices])
+        return np.array([len(ids[i]) for i in indices])
 
     def _label_words(self, tags):
-        """Sets the label at the first piece of each word, -1 elsewhere."""
+        """Sets the label of each word's first token, and -1 elsewhere."""
         self._labels = np.full(len(self._ids), -1, "int32")
         self.unknown_tags = []
         if not self.conll.has_tags:
@@ -139,24 +139,24 @@ class TokenWindows(Examples):
         self.unknown_tags = [(n, t) for n, t in tags if t not in ids]
 
     def _cut_into_windows(self, room):
-        """Sets first and last word of the windows, and of what counts."""
-        words, own_words = [], []
+        """Sets the word range of each window, and that of its labels."""
+        words, labeled_words = [], []
         first = self.num_cut_sentences = 0
         for sentence in self.conll.sentences:
             end = first + len(sentence.rows)
             windows = _windows(self._begins, first, end, room)
             words += windows
-            own_words += _own_words(self._begins, windows)
+            labeled_words += _max_context_words(self._begins, windows)
             self.num_cut_sentences += len(windows) > 1
             first = end
         self._words = np.array(words)  # (N, 2)
-        self._own_words = np.array(own_words)  # (N, 2)
+        self._labeled_words = np.array(labeled_words)  # (N, 2)
         start, end = self._begins[self._words.T]
         self.lengths = end - start + 2
 
 
 def _windows(begins, first, end, room):
-    """(first word, word behind the last) of windows that overlap by half."""
+    """Word ranges of windows that overlap by half: (first, end), exclusive."""
     windows = []
     while True:
         last = np.searchsorted(begins, begins[first] + room, "right") - 1
@@ -167,11 +167,11 @@ def _windows(begins, first, end, room):
         first = min(max(int(half), first + 1), int(last))
 
 
-def _own_words(begins, windows):
-    """For each window the words that have most context in it.
+def _max_context_words(begins, windows):
+    """Word range of each window: the words that have the most context in it.
 
-    Of the words that two windows share, the first half of the pieces is
-    nearer to the middle of the first.
+    The words that two windows share are divided in the middle: those before
+    it have more context in the first window, the others in the second.
     """
     bounds = [windows[0][0]]
     for (_, end), (start, _) in zip(windows, windows[1:], strict=False):

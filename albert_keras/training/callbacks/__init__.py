@@ -1,4 +1,4 @@
-"""What happens around the updates, one callback a file."""
+"""Keras callbacks of a training run, one per file."""
 
 from albert_keras.training.callbacks.broadcast_state import BroadcastState
 from albert_keras.training.callbacks.checkpointing import Checkpointing

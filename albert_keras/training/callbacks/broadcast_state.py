@@ -8,12 +8,12 @@ from albert_keras.training.steps.random_state import SEED_STEP, is_random_state
 
 
 class BroadcastState(keras.callbacks.Callback):
-    """Gives all ranks rank 0's weights and optimizer state, as `fit` starts.
+    """Broadcasts rank 0's weights and optimizer state when `fit` starts.
 
-    So one rank alone may have restored a checkpoint. Random states follow
-    from rank 0's and the number of the rank: dropout differs from rank to
-    rank, and a resumed run goes on with what it would have drawn. Goes first
-    in the list of callbacks.
+    Only rank 0 needs to restore a checkpoint. The random states of the other
+    ranks are derived from rank 0's and the rank's number: dropout differs
+    between ranks, and a resumed run draws the same random numbers as an
+    uninterrupted one. Place it before callbacks that read the weights.
     """
 
     def on_train_begin(self, logs=None):

@@ -1,4 +1,4 @@
-"""Saves checkpoints while training."""
+"""Saves checkpoints during training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +11,16 @@ from albert_keras.training.runs.checkpoint import save_checkpoint
 
 
 class Checkpointing(keras.callbacks.Callback):
-    """Saves a checkpoint every so many updates, and one at the end.
+    """Saves a checkpoint every `frequency` updates and at the end.
 
-    The first rank writes; all have the same state.
+    Only the first rank writes, since all ranks have the same state.
 
     Args:
-        directory: Where the checkpoints go.
+        directory: Directory of the checkpoints.
         frequency: Updates between two checkpoints.
         first_step: Updates done before this `fit`.
         export: See `save_checkpoint`.
-        keep: How many of the newest to keep; None keeps all.
+        keep: Number of newest checkpoints to keep; None keeps all.
         settings: See `save_checkpoint`.
     """
 

@@ -1,21 +1,25 @@
-"""Keeps the model with the best score, and tells when to stop early."""
+"""Saves the model with the best score and decides when to stop early."""
 
 from collections.abc import Callable, Sequence
 
 
 class KeepBest:
-    """Called with each evaluation, see `TrainingLog`'s `on_validation`.
+    """Saves the model whenever an evaluation reaches a new best score.
+
+    Call it with the step and the metrics of each evaluation, for example in
+    the `report` of a `Validation`.
 
     Args:
         metric: Name of the score; higher is better.
-        save: Called without arguments where the score is the best so far.
-        patience: Evaluations without a better score after which
-            `should_stop`; None never stops.
-        earlier: Pairs of (step, score) of evaluations before, of a run that
-            is resumed.
+        save: Called without arguments at each new best score.
+        patience: Evaluations in a row without a better score after which
+            `should_stop` is true; None never stops.
+        earlier: Pairs (step, score) of evaluations before this `fit`, if the
+            run is resumed.
 
     Attributes:
-        best_step, best: The best evaluation so far, None before the first.
+        best_step, best: Step and score of the best evaluation so far; None
+            before the first.
     """
 
     def __init__(
@@ -35,7 +39,7 @@ class KeepBest:
 
     @property
     def should_stop(self) -> bool:
-        """Whether the patience is at its end."""
+        """Whether the last `patience` evaluations brought no better score."""
         return (
             self.patience is not None and self.without_better >= self.patience
         )

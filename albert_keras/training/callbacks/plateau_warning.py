@@ -1,24 +1,25 @@
-"""Says when a run sits on the unigram plateau, or falls back to it."""
+"""Warns if a run's loss stays at, or returns to, the unigram entropy."""
 
 import logging
 
 _logger = logging.getLogger(__name__)
 
-# A model that knows nothing but how frequent each piece is has the loss of
-# the corpus's unigram entropy. Runs sit there, and some fall back to it.
-_NEAR = 0.03  # relative distance that counts as the plateau
+# The loss of a model that has learned only token frequencies is the corpus's
+# unigram entropy. Runs stay on this plateau for a while; some return to it.
+_TOLERANCE = 0.03  # relative distance that counts as the plateau
 _PATIENCE = 5  # validations
 
 
 class PlateauWarning:
-    """Watches a masked-language-modelling loss beside the unigram entropy.
+    """Compares a masked-LM loss with the corpus's unigram entropy.
 
-    Called with each validation (see `TrainingLog`'s `on_validation`); warns
-    once for each stay on the plateau.
+    Call it with the step and the metrics of each validation, for example in
+    the `report` of a `Validation`. It warns once per stay on the plateau.
 
     Args:
-        unigram_entropy: Of the corpus, in nats.
-        warmup_steps: Updates before which nothing is expected.
+        unigram_entropy: Unigram entropy of the corpus, in nats.
+        warmup_steps: Number of first updates without a warning that the loss
+            stays there.
         metric: Name of the loss.
     """
 
@@ -36,7 +37,7 @@ class PlateauWarning:
 
     def __call__(self, step, metrics):
         loss = metrics[self.metric]
-        if loss < (1 - _NEAR) * self.unigram_entropy:
+        if loss < (1 - _TOLERANCE) * self.unigram_entropy:
             self.left, self.stay = True, 0
             return
         if step <= self.warmup_steps:
@@ -45,8 +46,8 @@ class PlateauWarning:
         if self.left:
             self.left = False
             _logger.warning(
-                "Update %d: validation %s jumped back to %.2f, the unigram "
-                "entropy being %.2f. Go on from an earlier checkpoint with a "
+                "Update %d: validation %s jumped back to %.2f (unigram "
+                "entropy %.2f). Continue from an earlier checkpoint with a "
                 "lower learning rate.",
                 step,
                 self.metric,
@@ -56,9 +57,9 @@ class PlateauWarning:
         elif self.stay == _PATIENCE:
             _logger.warning(
                 "Update %d: validation %s is %.2f, still about the unigram "
-                "entropy of %.2f: the model has learned how frequent pieces "
-                "are and no more. If it stays so, try a higher learning "
-                "rate, more updates, --pre_layer_norm or fewer layers.",
+                "entropy of %.2f: so far the model has learned only token "
+                "frequencies. If this continues, try a higher learning rate, "
+                "more updates, `pre_layer_norm` or fewer layers.",
                 step,
                 self.metric,
                 loss,

@@ -1,4 +1,4 @@
-"""Stops a run whose loss is no number any more."""
+"""Stops a run whose loss has become infinite or NaN."""
 
 import math
 
@@ -8,17 +8,18 @@ from albert_keras.training import distributed
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Raises as soon as a metric is infinite or not a number.
+    """Raises an error as soon as a metric is infinite or NaN.
 
-    Goes first in the list of callbacks, so that no checkpoint is written of
-    weights that are lost. Metrics that may still be computed (see
-    `OverlappingCallbacks`) are looked at an update later.
+    Place it before callbacks that save, so that no checkpoint holds ruined
+    weights. Metrics that may still be being computed (see
+    `OverlappingCallbacks`) are checked one update later.
 
     Args:
         first_step: Updates done before this `fit`.
 
     Raises:
-        FloatingPointError: Names the metric, the update and the rank.
+        FloatingPointError: If a metric is not finite; names the metric, the
+            update and the rank.
     """
 
     def __init__(self, first_step: int = 0) -> None:
@@ -27,8 +28,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self._unchecked = []
 
     def on_train_begin(self, logs=None):
-        # Under loss scaling a gradient may overflow; the optimizer then
-        # skips the update.
+        # With loss scaling a gradient may overflow; the optimizer then skips
+        # the update.
         scales = isinstance(
             self.model.optimizer, keras.optimizers.LossScaleOptimizer
         )
@@ -44,17 +45,17 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self._check_all_but(0)
 
-    def _check_all_but(self, newest):
-        while len(self._unchecked) > newest:
+    def _check_all_but(self, num_newest):
+        while len(self._unchecked) > num_newest:
             self._check(*self._unchecked.pop(0))
 
     def _check(self, step, logs):
-        # Losses first: a norm that is no number follows from them.
+        # Losses first: they are the cause of a norm that is not finite.
         for name in sorted(logs, key=lambda name: ("norm" in name, name)):
             value = float(logs[name])
             if name not in self.ignored and not math.isfinite(value):
                 raise FloatingPointError(
                     f"{name} is {value} at update {step} on rank "
-                    f"{distributed.rank()}. Go on from the last checkpoint "
+                    f"{distributed.rank()}. Continue from the last checkpoint "
                     "with a lower learning rate or a longer warm-up."
                 )

@@ -1,4 +1,4 @@
-"""Ends a run in good order when it is told to go."""
+"""Stops a run cleanly when it receives a signal."""
 
 import signal
 from collections.abc import Sequence
@@ -7,17 +7,18 @@ import keras
 
 from albert_keras.training import distributed
 
-# sysexits.h's EX_TEMPFAIL: not done, the same command again will go on.
+# sysexits.h's EX_TEMPFAIL: the run is not finished and can be resumed.
 EXIT_INTERRUPTED = 75
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Stops after an update when any rank has received SIGTERM or SIGINT.
+    """Stops after an update once any rank has received SIGTERM or SIGINT.
 
-    Spot interruptions, `scancel` and container stops send the first, Ctrl-C
-    the second. The update in progress is finished, on several ranks also the
-    next one, in which they agree to stop at the same place; callbacks that
-    save in `on_train_end` do. A second Ctrl-C ends the process at once.
+    Spot interruptions, `scancel` and container stops send SIGTERM, Ctrl-C
+    sends SIGINT. The current update is finished; on several ranks so is the
+    next one, in which the ranks agree to stop after the same update.
+    Callbacks that save in `on_train_end` then save. A second Ctrl-C ends the
+    process at once.
 
     Args:
         signals: Numbers of the signals.

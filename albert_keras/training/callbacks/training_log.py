@@ -1,4 +1,4 @@
-"""Writes metrics to a CSV file and to TensorBoard."""
+"""Logs metrics to a CSV file and to TensorBoard."""
 
 import csv
 import time
@@ -16,28 +16,28 @@ TENSORBOARD = "tensorboard"
 
 
 class TrainingLog(keras.callbacks.Callback):
-    """Logs averages over the last updates, and validates now and then.
+    """Logs averaged metrics every `frequency` updates and runs validations.
 
-    A row holds the means since the row before, the last learning rate and
-    norms, the speed without validation and start-up, and the validation
-    metrics, with their prefix, where it was time for them. The metrics of
-    the model are reset after each row. A resumed run drops the rows behind
-    its first step and goes on.
+    A row holds the metrics averaged since the previous row, the latest
+    learning rate and norms, the throughput without validation and start-up,
+    and the metrics, with their prefix, of the validations that were due. The
+    model's metrics are reset after each row. A resumed run drops the rows
+    after its first step and appends its own.
 
-    On several ranks the first one writes; metrics and validation are those
-    of all ranks. Then there are also the speed of one rank and the share of
-    the time that is spent in the all-reduce, and under loss scaling how many
-    updates were skipped so far.
+    On several ranks only the first one writes; metrics and validations cover
+    all ranks, and a column holds the share of the time spent in the
+    all-reduce. With loss scaling a column counts the skipped updates so far.
 
     Args:
-        directory: Gets `metrics.csv` and `tensorboard/`.
+        directory: Directory of `metrics.csv` and `tensorboard/`.
         frequency: Updates between two rows.
-        tokens_per_update: Tokens of a global batch, padding included.
-        rows_per_update: Sequences of a global batch.
-        validations: `Validation`s.
+        tokens_per_update: Tokens of a global batch, including padding.
+        global_batch_size: Rows of a global batch.
+        validations: A sequence of `Validation`s.
         first_step: Updates done before this `fit`.
         on_row: Called with the step and the metrics of each row written.
-        tensorboard: Where TensorBoard's files go, instead of `tensorboard/`.
+        tensorboard: Directory of TensorBoard's files; None is `tensorboard/`
+            in `directory`.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class TrainingLog(keras.callbacks.Callback):
         directory: str | Path,
         frequency: int,
         tokens_per_update: int,
-        rows_per_update: int,
+        global_batch_size: int,
         validations: Sequence[Any] = (),
         first_step: int = 0,
         on_row: Callable[[int, dict[str, float]], None] | None = None,
@@ -56,7 +56,7 @@ class TrainingLog(keras.callbacks.Callback):
         self.tensorboard = Path(tensorboard or Path(directory) / TENSORBOARD)
         self.frequency = frequency
         self.tokens_per_update = tokens_per_update
-        self.rows_per_update = rows_per_update
+        self.global_batch_size = global_batch_size
         self.validations = validations
         self.step = self.first_step = first_step
         self.on_row = on_row
@@ -71,14 +71,14 @@ class TrainingLog(keras.callbacks.Callback):
         self._writer: Any = None
         if distributed.rank() == 0:
             self._open_csv()
-            # TensorFlow's own writer would take a GPU's memory under JAX.
+            # TensorFlow's own writer would reserve GPU memory under JAX.
             from tensorboard.summary import Writer
 
             self._writer = Writer(str(self.tensorboard))
         if not self.first_step:
             first = [v for v in self.validations if v.first]
             if first:
-                self._write(self._validated(first))
+                self._write(self._run_validations(first))
         self._clock = None
 
     def on_train_batch_end(self, batch, logs=None):
@@ -93,7 +93,7 @@ class TrainingLog(keras.callbacks.Callback):
         self._clock = time.perf_counter()
 
     def needs_update(self):
-        """See `OverlappingCallbacks`; times are taken where it is done."""
+        """See `OverlappingCallbacks`. Times are taken at finished updates."""
         step = self.step + 1
         return (
             self._clock is None
@@ -105,7 +105,7 @@ class TrainingLog(keras.callbacks.Callback):
         return [v for v in self.validations if v.is_due(step)]
 
     def on_train_end(self, logs=None):
-        # A run that is told to stop has no time for a validation.
+        # A run that was told to stop has no time for a validation.
         validations = [
             validation
             for validation in self.validations
@@ -115,7 +115,7 @@ class TrainingLog(keras.callbacks.Callback):
         if self.written_step != self.step:
             self._log(validations)
         elif validations:
-            self._write(self._validated(validations))
+            self._write(self._run_validations(validations))
         if self._file is not None:
             self._writer.close()
             self._file.close()
@@ -123,7 +123,7 @@ class TrainingLog(keras.callbacks.Callback):
     def _log(self, validations):
         values = _floats(self.model.get_metrics_result())
         if self.timed_updates:
-            values.update(self._speed(self.timed_updates / self.seconds))
+            values.update(self._throughput(self.timed_updates / self.seconds))
             if "communication_seconds" in values:
                 values["communication_share"] = (
                     values["communication_seconds"]
@@ -133,20 +133,21 @@ class TrainingLog(keras.callbacks.Callback):
         if self._scales_loss:
             applied = int(self.model.optimizer.iterations)
             values["skipped_updates"] = self.step - applied
-        values.update(self._validated(validations))
+        values.update(self._run_validations(validations))
         self.model.reset_metrics()
         self._write(values)
 
-    def _speed(self, updates_per_second):
+    def _throughput(self, updates_per_second):
         tokens = updates_per_second * self.tokens_per_update
+        sequences = updates_per_second * self.global_batch_size
         return {
             "updates_per_second": updates_per_second,
-            "sequences_per_second": updates_per_second * self.rows_per_update,
+            "sequences_per_second": sequences,
             "tokens_per_second": tokens,
             "tokens_per_second_per_rank": tokens / distributed.replicas(),
         }
 
-    def _validated(self, validations):
+    def _run_validations(self, validations):
         values = {}
         for validation in validations:
             values.update(validation.run(self.step))
@@ -169,7 +170,7 @@ class TrainingLog(keras.callbacks.Callback):
         columns = [
             "step",
             *metrics.results(),
-            *self._speed(0.0),
+            *self._throughput(0.0),
             *(["communication_share"] if distributed.size() > 1 else []),
             *(["skipped_updates"] if self._scales_loss else []),
             *(
@@ -194,10 +195,10 @@ class TrainingLog(keras.callbacks.Callback):
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The rows of a `metrics.csv` by step, empty cells left out.
+    """Reads the rows of a `metrics.csv`, one per step, without empty cells.
 
     Raises:
-        ValueError: If it is damaged; names the file.
+        ValueError: If the file is damaged; names the file.
     """
     rows = {}
     try:

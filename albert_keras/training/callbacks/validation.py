@@ -1,4 +1,4 @@
-"""What a run measures now and then beside its training metrics."""
+"""Measurements that a run takes at intervals, in addition to its metrics."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,15 +6,17 @@ from collections.abc import Callable
 
 @dataclasses.dataclass
 class Validation:
-    """A measurement that `TrainingLog` takes and logs.
+    """A measurement that `TrainingLog` takes at intervals and logs.
 
     Attributes:
-        measure: `() -> metrics`, the same on all ranks; None where it was
-            interrupted.
-        frequency: Updates between two; there is one at the end, too.
-        prefix: Put before the names of the metrics in the log.
-        metrics: Names of those to log; None means what `evaluate` returns.
-        first: Whether there is one before the first update.
+        measure: `() -> metrics`, by name and the same on all ranks, or None
+            if it was interrupted.
+        frequency: Updates between two measurements; there is also one at the
+            end.
+        prefix: Prefix of the metrics' names in the log.
+        metrics: Names of the metrics to log; None logs all, which must be
+            those of the model's `evaluate`.
+        first: Whether to measure before the first update.
         report: Called with the step and the metrics, if given.
     """
 
@@ -27,11 +29,11 @@ class Validation:
     _done_at: int | None = None
 
     def is_due(self, step: int, at_end: bool = False) -> bool:
-        """Whether it is time for it."""
+        """Whether a measurement is due at `step`."""
         return self._done_at != step and (at_end or step % self.frequency == 0)
 
     def run(self, step: int) -> dict[str, float]:
-        """Measures, and returns what is to be logged, by column."""
+        """Measures and returns the values to log, by column name."""
         metrics = self.measure()
         if metrics is None:
             return {}

@@ -1,11 +1,11 @@
-"""Checkpoints that a run resumes from exactly.
+"""Checkpoints from which a run resumes exactly.
 
 A checkpoint is a directory `step-00000300` with `training_state.safetensors`
-(every variable of the model, random states included, and of the optimizer)
+(all variables of the model, including random states, and of the optimizer)
 and `training_state.json` (step, shape and type of each variable, checksum).
-It appears whole or not at all. With the step, a dataset that draws by step goes
-on as if there had been no interruption; on another backend of Keras it goes on
-too, but rounds and drops out otherwise.
+It is written atomically. Datasets draw their batches by step, so a resumed run
+is identical to an uninterrupted one. On another Keras backend it continues
+with the same weights and batches, but rounding and dropout differ.
 """
 
 import hashlib
@@ -39,14 +39,14 @@ def save_checkpoint(
     """Writes a checkpoint of a compiled model.
 
     Args:
-        directory: Where the checkpoints of a run are.
+        directory: Directory of the run's checkpoints.
         model: A compiled Keras model whose optimizer is built.
         step: Updates done.
-        export: Called with the checkpoint's directory to add files, such as
-            `model.write_pretrained`.
-        keep: How many of the newest to keep; None keeps all.
-        settings: What JSON can hold of the run's settings, to tell on
-            resuming whether it is the same run.
+        export: Called with the checkpoint's directory to add files, for
+            example `model.write_pretrained`.
+        keep: Number of newest checkpoints to keep; None keeps all.
+        settings: JSON-serializable settings, which a resumed run compares
+            with its own.
 
     Returns:
         Path of the checkpoint.
@@ -82,20 +82,20 @@ def save_checkpoint(
 
 
 def remove_unfinished(directory: str | Path) -> None:
-    """Removes what a process that was killed while saving left behind."""
+    """Removes partial checkpoints of processes killed while saving."""
     for path in Path(directory).glob(".tmp-step-*"):
         shutil.rmtree(path)
 
 
 def checkpoint_settings(path: str | Path) -> dict[str, Any]:
-    """The settings that a checkpoint was saved with."""
+    """Returns the settings that a checkpoint was saved with."""
     return _read_description(path).get("settings", {})
 
 
 def newest_checkpoint(directory: str | Path) -> Path | None:
-    """The newest whole checkpoint, or None.
+    """Returns the path of the newest intact checkpoint, or None.
 
-    Damaged ones are stepped over with a warning.
+    Damaged checkpoints are skipped with a warning.
     """
     for path in reversed(_checkpoints(directory)):
         try:
@@ -105,16 +105,16 @@ def newest_checkpoint(directory: str | Path) -> Path | None:
             problem = "its checksum differs"
         except (OSError, ValueError, KeyError, TypeError) as error:
             problem = repr(error)
-        _logger.warning("Stepping over %s: %s.", path, problem)
+        _logger.warning("Skipping the checkpoint %s: %s.", path, problem)
     return None
 
 
 def restore_checkpoint(
     path: str | Path, model: Any, optimizer_state: bool = True
 ) -> int:
-    """Puts a checkpoint's values into a compiled model.
+    """Assigns a checkpoint's values to a compiled model.
 
-    Everything is checked before anything is assigned.
+    All variables are checked before any is assigned.
 
     Args:
         path: A checkpoint directory.
@@ -125,7 +125,7 @@ def restore_checkpoint(
         The step of the checkpoint.
 
     Raises:
-        ValueError: If the variables of model or optimizer are others.
+        ValueError: If the variables of model or optimizer do not match.
     """
     path = Path(path)
     variables = _variables(model)
@@ -136,19 +136,19 @@ def restore_checkpoint(
         stored = {k: v for k, v in stored.items() if k[0] == "m"}
     elif description["optimizer"] != _optimizer_name(model.optimizer):
         raise ValueError(
-            f"The checkpoint {path} is of the optimizer "
-            f"{description['optimizer']}, the model has "
-            f"{_optimizer_name(model.optimizer)}. Use the same, or take the "
-            "weights without the optimizer's state."
+            f"The checkpoint {path} was saved with the optimizer "
+            f"{description['optimizer']}, but the model has "
+            f"{_optimizer_name(model.optimizer)}. Use the same optimizer, or "
+            "pass `optimizer_state=False` to restore only the weights."
         )
     for key in [*variables, *stored]:
         expected = _describe(variables[key]) if key in variables else None
         if not _fits(stored.get(key), expected):
             raise ValueError(
-                f"The checkpoint {path} is of another model: "
-                f"variable {key} is {stored.get(key)} there and {expected} "
-                "here (None: there is no such). Use the settings that the "
-                "run was started with."
+                f"The checkpoint {path} is of another model: the variable "
+                f"{key} is {stored.get(key)} in the checkpoint and {expected} "
+                "in the model (None: missing). Use the settings that the run "
+                "was started with."
             )
     arrays = safetensors.numpy.load_file(path / STATE_FILE)
     for key, variable in variables.items():
@@ -156,15 +156,15 @@ def restore_checkpoint(
         if stored[key] != shape_and_type:  # integers of another backend
             arrays[key] = arrays[key].astype(shape_and_type[1])
         variable.assign(arrays[key])
-    _tell_other_backend(path, description.get("backend"))
+    _warn_of_other_backend(path, description.get("backend"))
     return description["step"]
 
 
-def _tell_other_backend(path, backend):
+def _warn_of_other_backend(path, backend):
     if backend not in (None, keras.config.backend()):
         _logger.warning(
-            "%s was saved on the backend %s. On %s the run goes on with the "
-            "same weights and batches, but not bit for bit as it would have.",
+            "%s was saved on the backend %s. On %s the run continues with the "
+            "same weights and batches, but the results are not bit-identical.",
             path,
             backend,
             keras.config.backend(),
@@ -172,7 +172,7 @@ def _tell_other_backend(path, backend):
 
 
 def _variables(model):
-    """All variables by kind and place, the same in every process."""
+    """All variables by kind and index, which are the same in every process."""
     named = {
         f"model/{index:04d}": variable
         for index, variable in enumerate(model.variables)
@@ -189,7 +189,7 @@ def _optimizer_name(optimizer):
 
 
 def _describe(variable):
-    """Shape and type; not the path, which Keras numbers."""
+    """Shape and type; not the path, whose numbers depend on the process."""
     return [
         list(variable.shape),
         keras.backend.standardize_dtype(variable.dtype),
@@ -197,7 +197,7 @@ def _describe(variable):
 
 
 def _fits(stored, expected):
-    """Whether descriptions are of the same values, on whatever backend."""
+    """Whether shape and type match; integer types differ between backends."""
     if stored == expected or None in (stored, expected):
         return stored == expected
     shapes, types = zip(stored, expected, strict=True)

@@ -12,39 +12,39 @@ from albert_keras.training.runs.sagemaker_container import SageMakerContainer
 
 
 class RunDirectory:
-    """A directory that holds one run: settings, metrics, checkpoints.
+    """The directory of one run: settings, metrics and checkpoints.
 
     Args:
         path: The directory; it need not exist.
-        checkpoints: Where the checkpoints are; None is `/opt/ml/checkpoints`
-            where that exists, since Amazon SageMaker keeps what is there
-            when it takes a spot instance back; else `checkpoints` in the
-            directory.
+        checkpoints: Directory of the checkpoints. None is
+            `/opt/ml/checkpoints` if that exists, because Amazon SageMaker
+            preserves it when it reclaims a spot instance; otherwise
+            `checkpoints` in `path`.
     """
 
     def __init__(
         self, path: str | Path, checkpoints: str | Path | None = None
     ) -> None:
         self.path = Path(path)
-        kept = SageMakerContainer().checkpoints
-        if checkpoints is None and kept.is_dir():
-            checkpoints = kept
+        preserved = SageMakerContainer().checkpoints
+        if checkpoints is None and preserved.is_dir():
+            checkpoints = preserved
         self.checkpoints = Path(checkpoints or self.path / CHECKPOINTS)
         self.settings_path = self.path / SETTINGS_FILE
 
-    def places_for_the_model(self) -> list[Path]:
-        """Directories that the finished model goes to, beside its checkpoint.
+    def model_directories(self) -> list[Path]:
+        """Directories that get the finished model, besides its checkpoint.
 
-        A run whose checkpoints are elsewhere gets the model into `model`, and
-        what a SageMaker job is to keep is in `/opt/ml/model`.
+        `model` in the run's directory if the checkpoints are elsewhere, and
+        `/opt/ml/model` in a SageMaker job, which uploads it.
         """
-        places = []
+        directories = []
         if self.path not in self.checkpoints.parents:
-            places.append(self.path / MODEL)
+            directories.append(self.path / MODEL)
         container = SageMakerContainer()
         if container.runs_a_job:
-            places.append(container.model)
-        return places
+            directories.append(container.model)
+        return directories
 
     def check(
         self,
@@ -52,16 +52,16 @@ class RunDirectory:
         resume: bool,
         may_change: Collection[str] = (),
     ) -> None:
-        """Raises unless the directory is free, or holds this run to resume.
+        """Checks that the directory is free, or holds this run to resume.
 
         Args:
-            settings: Dictionary of the run's settings.
-            resume: Whether a run in the directory is to be gone on with.
+            settings: The run's settings, by name.
+            resume: Whether to continue a run in the directory.
             may_change: Names of settings that a resumed run may change.
 
         Raises:
-            ValueError: If something else is there, or another run, or this
-                one but `resume` is not set.
+            ValueError: If the directory holds something else or another run,
+                or this run although `resume` is False.
         """
         if self.path.is_file():
             raise ValueError(f"{self.path} is a file. Pass a directory.")
@@ -70,29 +70,29 @@ class RunDirectory:
         if not self.settings_path.is_file():
             raise ValueError(
                 f"{self.path} holds something other than a run. Pass a new "
-                "--output_dir."
+                "`output_dir`."
             )
         if not resume:
             raise ValueError(
-                f"{self.path} already holds a run. Pass --resume to go on "
-                "with it, or a new --output_dir."
+                f"{self.path} already holds a run. Pass `resume=True` to "
+                "continue it, or a new `output_dir`."
             )
         check_same_settings(
             self.path, self.read_settings(), settings, may_change
         )
 
     def write_settings(self, settings: dict[str, Any]) -> None:
-        """Records the settings, which claims the directory.
+        """Writes the settings, which claims the directory.
 
-        One `name: value` a line, values as JSON, which is YAML: the file
-        starts the same run again with `--config`.
+        One `name: value` per line, with values as JSON. This is YAML, so
+        that `--config` with this file starts the same run again.
         """
         with atomic_file(self.settings_path, encoding="utf-8") as file:
             for name, value in settings.items():
                 file.write(f"{name}: {json.dumps(value)}\n")
 
     def read_settings(self) -> dict[str, Any]:
-        """What `write_settings` recorded.
+        """Reads what `write_settings` wrote.
 
         Raises:
             ValueError: If the file is damaged.
@@ -113,13 +113,16 @@ def check_same_settings(
     now: dict[str, Any],
     may_change: Collection[str] = (),
 ) -> None:
-    """Raises where a run's settings are not those that it was started with.
+    """Checks that a run has the settings that it was started with.
 
     Args:
         source: Where the earlier settings were read, for the message.
-        earlier, now: Dictionaries of settings. What only one of them knows
-            is not compared.
+        earlier, now: Settings by name. Names in only one of them are not
+            compared.
         may_change: Names that may differ.
+
+    Raises:
+        ValueError: If a setting differs.
     """
     changed = [
         f"{name}: {earlier[name]!r} then, {value!r} now"
@@ -129,5 +132,6 @@ def check_same_settings(
     if changed:
         raise ValueError(
             f"{source} was started with other settings: "
-            f"{'; '.join(changed)}. Resume with the same, or start a new run."
+            f"{'; '.join(changed)}. Resume with the same settings, or start a "
+            "new run."
         )

@@ -1,4 +1,4 @@
-"""When a run was started and resumed, and on what."""
+"""Records when a run was started and resumed, and on what machine."""
 
 import datetime
 import importlib.metadata
@@ -13,7 +13,7 @@ from albert_keras.files.atomic_write import atomic_file
 from albert_keras.training import distributed
 
 STARTS_FILE = "starts.json"
-# What weights and figures may depend on.
+# Packages that weights and metrics may depend on.
 _DISTRIBUTIONS = (
     "albert-keras",
     "keras",
@@ -28,11 +28,11 @@ _DISTRIBUTIONS = (
 
 
 def add_start(directory: Path, first_step: int) -> None:
-    """Adds a start to the run's `starts.json`.
+    """Appends a start to the run's `starts.json`.
 
     Args:
-        directory: A run's directory.
-        first_step: Updates done before.
+        directory: The run's directory.
+        first_step: Updates done before this start.
     """
     path = directory / STARTS_FILE
     starts = read_starts(directory)
@@ -41,7 +41,7 @@ def add_start(directory: Path, first_step: int) -> None:
 
 
 def read_starts(directory: Path) -> list[dict[str, Any]]:
-    """The starts of a run, none where it was not recorded.
+    """Reads the starts of a run; an empty list if none were recorded.
 
     Raises:
         ValueError: If the file is damaged.
@@ -56,13 +56,13 @@ def read_starts(directory: Path) -> list[dict[str, Any]]:
         ]
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
-            f"{path} is damaged: {error!r}. Remove it; it only tells when the "
-            "run was started."
+            f"{path} is damaged: {error!r}. Remove it: it only records when "
+            "the run was started."
         ) from error
 
 
 def describe_start(first_step: int) -> dict[str, Any]:
-    """Time (UTC), updates done, ranks, machine and versions of now."""
+    """Describes a start at this moment: time (UTC), machine and versions."""
     now = datetime.datetime.now(datetime.timezone.utc)
     return {
         "time": now.isoformat(timespec="seconds"),
@@ -76,7 +76,7 @@ def describe_start(first_step: int) -> dict[str, Any]:
 
 
 def _devices():
-    """Of this process, as Keras names them."""
+    """Keras's names of this process's devices."""
     try:
         return keras.distribution.list_devices()
     except (AttributeError, NotImplementedError):  # on PyTorch

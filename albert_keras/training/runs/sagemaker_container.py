@@ -1,4 +1,4 @@
-"""The places that Amazon SageMaker gives the container of a training job.
+"""Paths in the container of an Amazon SageMaker training job.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html
 """
@@ -6,9 +6,9 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.ht
 import os
 from pathlib import Path
 
-# Names another root, to try a job without a container.
+# Environment variable with another root, to try a job without a container.
 ROOT_VARIABLE = "ALBERT_KERAS_OPT_ML"
-# What SageMaker shows of a failure.
+# Length of the failure reason that SageMaker shows.
 FAILURE_CHARACTERS = 1024
 
 
@@ -19,12 +19,12 @@ class SageMakerContainer:
         root: By default the value of `ALBERT_KERAS_OPT_ML`, or `/opt/ml`.
 
     Attributes:
-        checkpoints: Copied to S3 while the job runs, and back when it is
-            started again.
-        model: Packed and kept in S3 when the job ends.
-        output_data: Likewise, for everything else.
-        tensorboard: Copied to S3 while the job runs.
-        failure: A text there is the job's failure reason.
+        checkpoints: Directory that is copied to S3 while the job runs, and
+            back when it restarts.
+        model: Directory that is packed and uploaded to S3 when the job ends.
+        output_data: The same for all other results.
+        tensorboard: Directory that is copied to S3 while the job runs.
+        failure: Text file with the job's failure reason.
     """
 
     def __init__(self, root: str | Path | None = None) -> None:
@@ -37,22 +37,22 @@ class SageMakerContainer:
 
     @property
     def runs_a_job(self) -> bool:
-        """Whether this process is in the container of a training job.
+        """Whether this process runs in the container of a training job.
 
-        `/opt/ml` alone is also in SageMaker's notebooks.
+        `/opt/ml` alone does not tell: SageMaker's notebooks have it, too.
         """
         config = self.root / "input" / "config" / "resourceconfig.json"
         return config.is_file()
 
     def channel(self, name: str) -> Path:
-        """Where an input channel is mounted or copied to."""
+        """Path at which an input channel is mounted or copied."""
         return self.root / "input" / "data" / name
 
     def report_failure(self, reason: str) -> None:
-        """Gives the job a failure reason, unless it has one already.
+        """Writes the job's failure reason, unless there is one already.
 
-        The first rank to fail says why; the others only follow it. Outside
-        of a job nothing is written.
+        The first rank to fail knows the cause; the others fail because of
+        it. Does nothing outside a job.
         """
         if not self.runs_a_job:
             return

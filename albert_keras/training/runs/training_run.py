@@ -1,4 +1,4 @@
-"""A run of a recipe, from claiming its directory to its end."""
+"""A training run, from claiming its directory to exporting the model."""
 
 import dataclasses
 import json
@@ -34,10 +34,10 @@ from albert_keras.training.runs.weights_and_biases import start_wandb
 
 
 class TrainingRun:
-    """What pretraining and fine-tuning have around `fit`.
+    """Runs `fit` with a run directory, checkpoints, logs and signals.
 
-    Make it before anything is loaded, `start` it with the compiled model, then
-    `fit`. The same on every rank.
+    Create it before anything is loaded, call `start` with the compiled model,
+    then `fit`; all of it on every rank.
 
     Args:
         settings: A dataclass with `output_dir`, `checkpoint_dir`, `resume`,
@@ -48,11 +48,10 @@ class TrainingRun:
 
     Attributes:
         directory: The `RunDirectory`.
-        first_step: Updates done before, once started.
+        first_step: Updates done before this `fit`; `start` sets it.
 
     Raises:
-        ValueError: If the directory is in use by something else, or by
-            another run.
+        ValueError: If the directory holds something else or another run.
     """
 
     def __init__(self, settings: Any, global_batch_size: int) -> None:
@@ -72,17 +71,17 @@ class TrainingRun:
         )
 
     def start(self, model: Any, load: Callable[[], int] | None = None) -> int:
-        """Claims the directory and restores the newest checkpoint in it.
+        """Claims the directory and restores its newest checkpoint.
 
-        On the first rank; `BroadcastState` gives the others what it has.
+        Only the first rank does so; `BroadcastState` updates the others.
 
         Args:
             model: The compiled model.
-            load: Called without a checkpoint, may put other values into the
-                model and return the updates that they stand for.
+            load: Called if there is no checkpoint; may load other weights
+                and returns the number of updates behind them.
 
         Returns:
-            The updates done.
+            The number of updates done.
 
         Raises:
             ValueError: If the checkpoint is of another run.
@@ -105,8 +104,8 @@ class TrainingRun:
         if not self.settings.resume:
             raise ValueError(
                 f"{self.directory.checkpoints} already holds checkpoints. "
-                "Pass --resume to go on from the newest, or another "
-                "--checkpoint_dir."
+                "Pass `resume=True` to continue from the newest, or another "
+                "`checkpoint_dir`."
             )
         check_same_settings(
             newest,
@@ -132,20 +131,22 @@ class TrainingRun:
         export: Callable[[Path], None] | None = None,
         callbacks: Sequence[Any] = (),
     ) -> None:
-        """Trains until `total_steps`, or until told to stop.
+        """Trains until `total_steps`, or until a signal stops the run.
 
         Args:
-            model, training: As for `fit`; the batches have `first_step`.
-            total_steps: Updates in all.
-            name: Of the run, for Weights & Biases.
-            tokens_per_row: Length of the rows, for the speed in tokens.
+            model: The compiled model.
+            training: Dataset for `model.fit` with an attribute `first_step`.
+            total_steps: Updates of the whole run.
+            name: Name of the run at Weights & Biases.
+            tokens_per_row: Length of the rows, for the tokens per second.
             validations: See `TrainingLog`.
-            export: `path -> None`, adds the model to a checkpoint.
-            callbacks: More Keras callbacks; they come before those that log
+            export: `path -> None`, writes the model into a checkpoint.
+            callbacks: Further Keras callbacks, called before those that log
                 and save.
 
         Raises:
-            SystemExit: With `EXIT_INTERRUPTED` after SIGTERM, all saved.
+            SystemExit: With `EXIT_INTERRUPTED` after a signal, once all is
+                saved.
         """
         start = training.first_step = self.first_step
         stop = StopOnSignal(first_step=start)
@@ -156,7 +157,7 @@ class TrainingRun:
             self.global_batch_size,
             validations,
             first_step=start,
-            on_row=self._start_logging_elsewhere(name),
+            on_row=self._make_on_row(name),
             tensorboard=self._container.tensorboard
             if self._container.runs_a_job
             else None,
@@ -192,44 +193,45 @@ class TrainingRun:
                     verbose=1,
                 ),
             )
-        distributed.barrier()  # the first rank may be saving
-        self._end(stop, export)
+        distributed.barrier()  # the first rank may still be saving
+        self._finish(stop, export)
 
-    def _end(self, stop, export):
-        """Says that the run was stopped, or puts the model in its places."""
+    def _finish(self, stop, export):
+        """Exits if a signal stopped the run, or exports the finished model."""
         if stop.stopped:
             reason = (
-                f"Stopped by a signal after update {stop.step:,}. The same "
-                "command with --resume goes on."
+                f"Stopped by a signal after update {stop.step:,}. Start the "
+                "run again with `resume` set to continue from there."
             )
             distributed.say(f"\n{reason}")
             self._container.report_failure(reason)
             raise SystemExit(EXIT_INTERRUPTED)
         if export is not None and distributed.rank() == 0:
-            for place in self.directory.places_for_the_model():
-                place.mkdir(parents=True, exist_ok=True)
-                export(place)
+            for directory in self.directory.model_directories():
+                directory.mkdir(parents=True, exist_ok=True)
+                export(directory)
 
     def _shows_bar(self):
-        """Whether there is someone to watch a bar; a log gets lines instead.
+        """Whether to show a progress bar; logs get lines instead.
 
-        `mpirun` gives its ranks a terminal, in a job on SageMaker, too.
+        In a SageMaker job stdout is not watched, although `mpirun` gives its
+        ranks a terminal.
         """
         watched = sys.stdout.isatty() and not self._container.runs_a_job
         return watched and distributed.rank() == 0
 
-    def _start_logging_elsewhere(self, name):
-        """Where rows of metrics go beside CSV and TensorBoard."""
-        elsewhere = None
+    def _make_on_row(self, name):
+        """Makes a function that prints a row and logs it to W&B."""
+        log_to_wandb = None
         if self.settings.wandb_project is not None and distributed.rank() == 0:
-            elsewhere = start_wandb(
+            log_to_wandb = start_wandb(
                 self.settings.wandb_project, name, self.record
             )
 
         def on_row(step, metrics):
             if not self._shows_bar():
                 distributed.say(metric_line(step, metrics))
-            if elsewhere is not None:
-                elsewhere(step, metrics)
+            if log_to_wandb is not None:
+                log_to_wandb(step, metrics)
 
         return on_row

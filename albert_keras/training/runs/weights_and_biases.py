@@ -1,4 +1,4 @@
-"""Logging to Weights & Biases, where it is asked for and logged in."""
+"""Logging to Weights & Biases, if a project is given and a user logged in."""
 
 import logging
 from collections.abc import Callable
@@ -13,13 +13,13 @@ def start_wandb(
     """Starts a run at Weights & Biases.
 
     Args:
-        project: Its project there.
+        project: The project at Weights & Biases.
         name: Name of the run.
-        settings: Dictionary to record.
+        settings: Settings to record, by name.
 
     Returns:
-        A function of (step, metrics) that logs a row; None, with a warning,
-        where nobody is logged in.
+        A function `(step, metrics)` that logs a row; None, with a warning, if
+        nobody is logged in.
 
     Raises:
         ValueError: If the package is not installed.
@@ -28,8 +28,8 @@ def start_wandb(
         import wandb
     except ImportError as error:
         raise ValueError(
-            "--wandb_project needs the package wandb. Install it, or leave "
-            "the flag out."
+            "`wandb_project` needs the package wandb. Install it with `pip "
+            "install wandb`, or omit `wandb_project`."
         ) from error
     if not wandb.api.api_key:
         _logger.warning(

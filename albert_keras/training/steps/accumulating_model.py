@@ -1,4 +1,4 @@
-"""A Keras model whose every fit step is one exact optimizer update."""
+"""A Keras model whose every training step is one exact optimizer update."""
 
 import keras
 from keras import ops
@@ -6,33 +6,32 @@ from keras import ops
 from albert_keras.kernels import on_tensorflow_cpu
 from albert_keras.losses import pick
 from albert_keras.training import distributed
-from albert_keras.training.steps.backend_step import step_of_backend
+from albert_keras.training.steps.backend_step import import_backend_step
 from albert_keras.training.steps.update_metrics import UpdateMetrics
 
-_step = step_of_backend()
+_step = import_backend_step()
 
 
 class AccumulatingModel(keras.Model):
-    """A model trained by objectives, in micro-batches that add up exactly.
+    """A model trained on objectives, with exact gradient accumulation.
 
-    A training batch holds the rows of one update. `train_step` cuts it into
-    `gradient_accumulation_steps` micro-batches of consecutive rows, adds the
+    A training batch holds the rows of one update. `train_step` splits it into
+    `gradient_accumulation_steps` micro-batches of consecutive rows, sums the
     gradients of
 
         sum over objectives of  c (sum of weighted losses) / (sum of weights)
 
-    where c is the objective's coefficient and the denominator that of the
-    whole batch, and applies the optimizer once. So the update does not
-    depend on how the batch is cut, whatever the weights in each micro-batch;
-    averaging the micro-batches' means, as most trainers do, gives another
-    update whenever they differ.
+    where c is the objective's coefficient and the denominator is taken over
+    the whole batch, and applies the optimizer once. The update therefore does
+    not depend on the split, even if the micro-batches have different weights.
+    Averaging the micro-batches' means, as most trainers do, then gives a
+    different update.
 
     On several ranks (`distributed.initialize`) a batch is the rank's share of
-    the update, and the denominator is that of all ranks' batches: the update
-    does not depend on the number of ranks either. Metrics are those of all
-    ranks.
+    the update and the denominator is taken over all ranks: the update does
+    not depend on the number of ranks either. Metrics cover all ranks.
 
-    Subclasses implement `objectives`. Metrics are kept as weighted means:
+    Subclasses implement `objectives`. Metrics are weighted means:
     `{objective}_loss` and each metric of the objective; `loss` is the sum of
     the objectives' losses times their coefficients. Training also reports
     `learning_rate`, `gradient_norm` (before clipping) and `weight_norm` of
@@ -45,7 +44,7 @@ class AccumulatingModel(keras.Model):
 
     @property
     def objectives(self):
-        """The `Objective`s that the model is trained for."""
+        """The `Objective`s that the model is trained on."""
         raise NotImplementedError(
             f"{type(self).__name__} must implement `objectives`."
         )
@@ -62,25 +61,26 @@ class AccumulatingModel(keras.Model):
         Args:
             optimizer: A Keras optimizer. Its own
                 `gradient_accumulation_steps` must not be set.
-            gradient_accumulation_steps: Micro-batches a batch is cut into;
+            gradient_accumulation_steps: Number of micro-batches of a batch;
                 must divide the number of rows.
-            gradient_compression: Type in which gradients travel between
-                ranks: "float16", "bfloat16", or None for float32.
-            jit_compile: Among `kwargs`; "auto", the default, has XLA compile
-                the step on JAX, and on GPUs on TensorFlow.
+            gradient_compression: Type of the gradients in the all-reduce:
+                "float16", "bfloat16", or None for float32.
+            jit_compile: One of the `kwargs`. "auto", the default, compiles
+                the step with XLA on JAX, and on TensorFlow with a GPU.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: If a loss is given, or accumulation is not a positive
-                integer, or the optimizer accumulates as well.
+            ValueError: If a loss or metrics are given,
+                `gradient_accumulation_steps` is not a positive integer, or
+                the optimizer accumulates gradients as well.
         """
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(name) is not None:
                 raise ValueError(
-                    f"{type(self).__name__} brings its own objectives, so "
+                    f"{type(self).__name__} defines its own objectives, so "
                     f"`{name}` cannot be given. Received: "
                     f"{name}={kwargs[name]!r}. For another loss, use the "
-                    "backbone in a Keras model of your own."
+                    "backbone in a custom Keras model."
                 )
         steps = gradient_accumulation_steps
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
@@ -93,22 +93,22 @@ class AccumulatingModel(keras.Model):
                 "`gradient_compression` must be 'float16', 'bfloat16' or "
                 f"None. Received: {gradient_compression!r}."
             )
-        compiles = _compiles(kwargs.get("jit_compile", "auto"))
-        kwargs["jit_compile"] = compiles
+        use_xla = _use_xla(kwargs.get("jit_compile", "auto"))
+        kwargs["jit_compile"] = use_xla
         if distributed.size() > 1 or on_tensorflow_cpu():
-            # XLA compiles the passes then, with plain kernels, but not the
-            # all-reduce.
-            kwargs["jit_compile"], self.compile_passes = False, compiles
+            # XLA then compiles the forward and backward passes, without the
+            # fused kernels, but not the all-reduce.
+            kwargs["jit_compile"], self.compile_passes = False, use_xla
         super().compile(optimizer=optimizer, **kwargs)
         if getattr(self.optimizer, "gradient_accumulation_steps", None):
             raise ValueError(
-                "The optimizer accumulates gradients by itself, averaging "
+                "The optimizer accumulates gradients itself, by averaging "
                 "micro-batches. Pass `gradient_accumulation_steps` to "
                 "`compile`, not to the optimizer. Received: optimizer with "
                 "gradient_accumulation_steps="
                 f"{self.optimizer.gradient_accumulation_steps}."
             )
-        # Now, since not every optimizer can be built inside of a graph.
+        # Not every optimizer can be built inside a graph.
         self.optimizer.build(self.trainable_variables)
         self.gradient_accumulation_steps = steps
         self.gradient_compression = gradient_compression
@@ -138,21 +138,24 @@ class AccumulatingModel(keras.Model):
         return _step.test_step(self, *args)
 
     def fit(self, x=None, *args, validation_data=None, **kwargs):
-        """As in Keras; a dataset's batches may differ in length."""
+        """Like `keras.Model.fit`; a dataset's batches may differ in length."""
         return super().fit(
-            _step.feed(x),
+            _step.adapt_dataset(x),
             *args,
-            validation_data=_step.feed(validation_data),
+            validation_data=_step.adapt_dataset(validation_data),
             **kwargs,
         )
 
     def evaluate(self, x=None, *args, return_dict=False, **kwargs):
-        """As in Keras. On several ranks each brings its share of the data,
-        and every one gets the metrics over all of it."""
-        x = _step.feed(x)
+        """Like `keras.Model.evaluate`.
+
+        On several ranks each passes its share of the data, and all get the
+        metrics over all of the data.
+        """
+        x = _step.adapt_dataset(x)
         results = super().evaluate(x, *args, return_dict=True, **kwargs)
         if distributed.size() > 1:
-            self.update_metrics.add_up_over_ranks()
+            self.update_metrics.sum_over_ranks()
             results = {
                 name: float(value)
                 for name, value in (
@@ -162,11 +165,11 @@ class AccumulatingModel(keras.Model):
         return results if return_dict else list(results.values())
 
     def predict_on_batch(self, x):
-        """As in Keras; several devices share the rows."""
-        return super().predict_on_batch(_step.share_out(x))
+        """Like `keras.Model.predict_on_batch`; devices share the rows."""
+        return super().predict_on_batch(_step.shard_batch(x))
 
     def targets(self, y, sample_weight=None):
-        """Labels and float32 weights of each objective, by its name.
+        """Returns labels and float32 weights of each objective, by name.
 
         With one objective, labels and weights need not be in a dictionary.
         Missing weights are ones.
@@ -188,7 +191,8 @@ class AccumulatingModel(keras.Model):
                 if y.get(key) is None:
                     raise ValueError(
                         f"The labels {key!r} of objective {name!r} are "
-                        f"missing. Received: labels for {sorted(y)}."
+                        f"missing. Received: labels for {sorted(y)}. Add them "
+                        "to the batch."
                     )
             labels = pick(keys, y)
             weights = sample_weight.get(name)
@@ -199,14 +203,14 @@ class AccumulatingModel(keras.Model):
         return targets
 
     def total_weights(self, targets):
-        """Sum of the weights of each objective, at least a tiny number."""
+        """Sums the weights of each objective; at least 1e-12 for division."""
         return {
             name: ops.maximum(ops.sum(weights), 1e-12)
             for name, (_, weights) in targets.items()
         }
 
     def objective_sums(self, outputs, targets):
-        """Weighted sums over the targets, by metric name."""
+        """Sums weighted losses and metrics over the targets, by metric name."""
         sums = {}
         for objective in self.objectives:
             labels, weights = targets[objective.name]
@@ -218,8 +222,12 @@ class AccumulatingModel(keras.Model):
         return sums
 
     def training_loss(self, sums, totals):
-        """The loss whose gradient is accumulated: sums over whole-batch
-        weights."""
+        """The loss whose gradient is accumulated.
+
+        Args:
+            sums: `objective_sums` of a micro-batch.
+            totals: `total_weights` of the whole batch.
+        """
         return sum(
             o.coefficient * sums[f"{o.name}_loss"] / totals[o.name]
             for o in self.objectives
@@ -237,11 +245,11 @@ class AccumulatingModel(keras.Model):
         return self.update_metrics.results()
 
 
-def _compiles(jit_compile):
-    """Whether XLA compiles the whole step; by itself, where that is faster.
+def _use_xla(jit_compile):
+    """Whether XLA compiles the step; "auto" means where that is faster.
 
-    For TensorFlow that is on a GPU. On a CPU its products in bfloat16 are
-    several times slower under XLA, which knows none of the fused kernels.
+    On TensorFlow that is on a GPU: on a CPU, XLA's bfloat16 matrix products
+    are several times slower, and it cannot use the fused kernels.
     """
     if jit_compile == "auto":
         backend = keras.config.backend()

@@ -1,13 +1,13 @@
-"""Chooses the gradient step of the Keras backend in use."""
+"""Selects the training step of the Keras backend in use."""
 
 import keras
 
 
-def step_of_backend():
-    """The module whose `train_step` and `test_step` fit the backend.
+def import_backend_step():
+    """Imports the module with the backend's `train_step` and `test_step`.
 
     Raises:
-        ImportError: On a backend without one.
+        ImportError: If the backend has none.
     """
     backend = keras.config.backend()
     if backend == "tensorflow":

@@ -1,4 +1,4 @@
-"""One update, and one step of evaluation, on the JAX backend."""
+"""The training step and the test step of the JAX backend."""
 
 import functools
 
@@ -8,7 +8,7 @@ import keras
 from jax.sharding import NamedSharding, PartitionSpec
 
 from albert_keras.training import distributed
-from albert_keras.training.steps.micro_batches import rows_of_each
+from albert_keras.training.steps.micro_batches import micro_batch_size
 from albert_keras.training.steps.random_state import SEED_STEP, is_random_state
 
 try:
@@ -22,18 +22,18 @@ except AttributeError:  # JAX before 0.6
 def train_step(model, state, data):
     """Accumulates the gradient over micro-batches and applies it once.
 
-    The micro-batches are a scan: memory and compile time do not grow with
-    their number. Gradients add up in float32. On several devices each scans
-    its share of the rows, and the gradients are added up once after.
+    A scan runs over the micro-batches: memory and compile time do not grow
+    with their number. Gradients are summed in float32. On several devices
+    each scans its share of the rows, followed by one all-reduce.
 
     Args:
         model: A compiled `AccumulatingModel`.
         state: Values of the trainable, non-trainable, optimizer and metric
-            variables, as Keras hands them to a stateless step.
+            variables, as Keras passes them to a stateless step.
         data: `(x, y, sample_weight)` of the whole update.
 
     Returns:
-        The model's metrics so far by name, and the new state.
+        The model's metrics so far, by name, and the new state.
     """
     trainable, non_trainable, optimizer_values, metric_values = state
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -59,7 +59,7 @@ def train_step(model, state, data):
         model.gradient_accumulation_steps,
     )
     if distributed.devices() > 1:
-        accumulate = _on_each_device(accumulate, model)
+        accumulate = _accumulate_on_each_device(accumulate, model)
     gradients, sums, non_trainable = accumulate(
         trainable, non_trainable, (x, targets)
     )
@@ -69,7 +69,7 @@ def train_step(model, state, data):
     ):
         learning_rate = keras.ops.convert_to_tensor(optimizer.learning_rate)
         scale = _loss_scale(optimizer)
-    figures = {
+    last_values = {
         "learning_rate": learning_rate,
         "gradient_norm": _global_norm(gradients) / scale,
         "weight_norm": _global_norm(trainable),
@@ -78,13 +78,13 @@ def train_step(model, state, data):
         optimizer_values, gradients, trainable
     )
     logs, metric_values = _update_metrics(
-        model, metric_values, sums, totals, figures
+        model, metric_values, sums, totals, last_values
     )
     return logs, (trainable, non_trainable, optimizer_values, metric_values)
 
 
 def test_step(model, state, data):
-    """Adds a batch to the metrics of evaluation.
+    """Adds a batch to the evaluation metrics.
 
     Returns:
         The metrics by name, and the new state.
@@ -104,15 +104,16 @@ def test_step(model, state, data):
     return logs, (trainable, non_trainable, metric_values)
 
 
-def feed(dataset):
-    """What `fit` and `evaluate` are given: JAX takes any shape, and compiles
-    for each."""
+def adapt_dataset(dataset):
+    """Returns the dataset itself: JAX compiles once per batch shape."""
     return dataset
 
 
-def share_out(batch):
-    """A batch with each device's rows on it, where they go round; otherwise
-    as it is, and every device computes all of it."""
+def shard_batch(batch):
+    """Shards the rows over the devices if their number divides evenly.
+
+    Otherwise every device computes the whole batch.
+    """
     devices = distributed.devices()
     if devices == 1 or any(len(a) % devices for a in jax.tree.leaves(batch)):
         return batch
@@ -124,17 +125,17 @@ def share_out(batch):
     return jax.device_put(batch, sharding)
 
 
-def _update_metrics(model, values, sums, totals, figures=None):
-    """The metrics by name and the new values of their variables."""
+def _update_metrics(model, values, sums, totals, last_values=None):
+    """Returns the metrics by name and the new values of their variables."""
     variables = model.metrics_variables
     with keras.StatelessScope(
         list(zip(variables, values, strict=True))
     ) as scope:
         model.update_metrics.add_sums(sums, totals)
-        if figures is None:
+        if last_values is None:
             logs = model.update_metrics.objective_results()
         else:
-            model.update_metrics.set_last(**figures)
+            model.update_metrics.set_last(**last_values)
             logs = model.update_metrics.results()
     new = [scope.get_current_value(variable) for variable in variables]
     return logs, [
@@ -143,10 +144,10 @@ def _update_metrics(model, values, sums, totals, figures=None):
     ]
 
 
-def _on_each_device(accumulate, model):
-    """`_accumulate` of each device's rows, the results added up.
+def _accumulate_on_each_device(accumulate, model):
+    """Runs `_accumulate` on each device's rows and sums the results.
 
-    Random states are told apart as those of ranks are (`BroadcastState`).
+    The random states of devices differ like those of ranks (`BroadcastState`).
     """
     distribution = keras.distribution.distribution()
     if not isinstance(distribution, keras.distribution.DataParallel):
@@ -155,37 +156,37 @@ def _on_each_device(accumulate, model):
             f"DataParallel. Received: {type(distribution).__name__}."
         )
     axis = distribution.batch_dim_name
-    random = [is_random_state(v) for v in model.non_trainable_variables]
+    is_random = [is_random_state(v) for v in model.non_trainable_variables]
 
-    def move(values, distance):
+    def shift_seeds(values, offset):
         return [
-            value.at[0].add(distance) if moves else value
-            for value, moves in zip(values, random, strict=True)
+            value.at[0].add(offset) if is_seed else value
+            for value, is_seed in zip(values, is_random, strict=True)
         ]
 
-    def accumulate_own(trainable, non_trainable, batch):
-        number = jax.lax.axis_index(axis).astype("uint32")
-        distance = number * jnp.uint32(SEED_STEP)
+    def accumulate_shard(trainable, non_trainable, batch):
+        index = jax.lax.axis_index(axis).astype("uint32")
+        offset = index * jnp.uint32(SEED_STEP)
         gradients, sums, non_trainable = accumulate(
-            trainable, move(non_trainable, distance), batch
+            trainable, shift_seeds(non_trainable, offset), batch
         )
         if model.gradient_compression is not None:
             gradients = _cast(gradients, model.gradient_compression)
         gradients, sums = jax.lax.psum((gradients, sums), axis)
-        non_trainable = move(non_trainable, -distance)
+        non_trainable = shift_seeds(non_trainable, -offset)
         return _cast(gradients, "float32"), sums, non_trainable
 
-    rows, everywhere = PartitionSpec(axis), PartitionSpec()
+    sharded, replicated = PartitionSpec(axis), PartitionSpec()
     return _shard_map(
-        accumulate_own,
+        accumulate_shard,
         mesh=distribution.device_mesh.backend_mesh,
-        in_specs=(everywhere, everywhere, rows),
-        out_specs=everywhere,
+        in_specs=(replicated, replicated, sharded),
+        out_specs=replicated,
     )
 
 
 def _accumulate(gradient_of, steps, trainable, non_trainable, batch):
-    """Gradients, metric sums and new non-trainable values of the batch."""
+    """Returns gradients, metric sums and new non-trainable values."""
 
     def add_micro_batch(carry, micro_batch):
         non_trainable, accumulated = carry
@@ -229,6 +230,6 @@ def _global_norm(values):
 
 
 def _split(array, steps):
-    """`(B, ...)` as `(steps, B / steps, ...)`, consecutive rows together."""
-    rows = rows_of_each(array.shape[0], steps)
+    """Reshapes `(B, ...)` to `(steps, B / steps, ...)`."""
+    rows = micro_batch_size(array.shape[0], steps)
     return array.reshape(steps, rows, *array.shape[1:])

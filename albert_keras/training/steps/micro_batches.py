@@ -1,13 +1,13 @@
-"""How a batch is cut into micro-batches of consecutive rows."""
+"""Sizes of micro-batches; the test step of TensorFlow and PyTorch."""
 
 import keras
 
 
-def rows_of_each(rows: int, steps: int) -> int:
-    """Rows of each of `steps` micro-batches.
+def micro_batch_size(rows: int, steps: int) -> int:
+    """Rows of each of the `steps` micro-batches of a batch.
 
     Raises:
-        ValueError: If the rows of the batch do not go round.
+        ValueError: If `steps` does not divide `rows`.
     """
     if rows % steps:
         raise ValueError(
@@ -19,7 +19,10 @@ def rows_of_each(rows: int, steps: int) -> int:
 
 
 def test_step(model, data):
-    """Adds a batch to the metrics of evaluation, which it returns."""
+    """Adds a batch to the evaluation metrics and returns them.
+
+    JAX has its own, which is stateless.
+    """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     targets = model.targets(y, sample_weight)
     outputs = model(x, training=False)

@@ -1,4 +1,4 @@
-"""Random states: those of ranks and devices, and those of a run."""
+"""Random states of ranks and devices, and temporary seeding."""
 
 import contextlib
 import random
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-# From one rank or device to the next. Odd, so that they differ, and large, so
-# that seeds stay far apart.
+# Difference between the seeds of neighboring ranks or devices. Odd, so that
+# all seeds differ modulo 2^32, and large, so that they stay far apart.
 SEED_STEP = 0x9E3779B1
 
 
@@ -19,19 +19,19 @@ def is_random_state(variable):
 
 @contextlib.contextmanager
 def seeded(seed: Any) -> Iterator[None]:
-    """Seeds Python's and NumPy's generators, and puts them back afterwards.
+    """Seeds Python's and NumPy's generators and restores them afterwards.
 
-    Keras seeds the initializers and the dropout of layers that are made inside
-    from Python's. Layers that were made before have states of their own.
+    Keras seeds the initializers and the dropout of layers created inside from
+    Python's generator. Layers created before keep their own random states.
 
     Args:
-        seed: Integer.
+        seed: An integer.
     """
-    python, numpy = random.getstate(), np.random.get_state()
+    python_state, numpy_state = random.getstate(), np.random.get_state()
     random.seed(seed)
     np.random.seed(seed)
     try:
         yield
     finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)

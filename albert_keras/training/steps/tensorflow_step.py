@@ -1,4 +1,4 @@
-"""One update, and one step of evaluation, on the TensorFlow backend."""
+"""The training step and the test step of the TensorFlow backend."""
 
 import itertools
 import math
@@ -8,17 +8,17 @@ import tensorflow as tf
 
 from albert_keras.kernels import can_fuse, fused_kernels
 from albert_keras.training import distributed
-from albert_keras.training.steps.micro_batches import rows_of_each
+from albert_keras.training.steps.micro_batches import micro_batch_size
 from albert_keras.training.steps.micro_batches import test_step as test_step
 
 
 def train_step(model, data):
     """Accumulates the gradient over micro-batches and applies it once.
 
-    The micro-batches are a loop in the graph: memory and compile time do not
-    grow with their number. Gradients add up in float32. On several ranks the
-    weights of the targets are added up before, since the loss is divided by
-    those of the whole update, and the gradients once after.
+    A loop in the graph runs over the micro-batches: memory and compile time
+    do not grow with their number. Gradients are summed in float32. On several
+    ranks the targets' weights are summed first, because the loss is divided by
+    those of the whole update; one all-reduce then sums the gradients.
 
     Args:
         model: A compiled `AccumulatingModel`.
@@ -35,7 +35,7 @@ def train_step(model, data):
     )
     optimizer = model.optimizer
     gradients, sums = _passes(model)(model, x, targets, totals)
-    gradients, sums, seconds = _add_up(
+    gradients, sums, seconds = _all_reduce(
         gradients, sums, model.gradient_compression
     )
 
@@ -43,7 +43,7 @@ def train_step(model, data):
     metrics.add_communication(seconds)
     metrics.set_last(
         learning_rate=optimizer.learning_rate,
-        gradient_norm=tf.linalg.global_norm(gradients) / loss_scale(optimizer),
+        gradient_norm=tf.linalg.global_norm(gradients) / _loss_scale(optimizer),
         weight_norm=tf.linalg.global_norm(_values(model)),
     )
     _update(model)(gradients)
@@ -51,21 +51,21 @@ def train_step(model, data):
     return model.get_metrics_result()
 
 
-def feed(dataset):
-    """What `fit` and `evaluate` are given, as Keras takes it.
+def adapt_dataset(dataset):
+    """Allows a dataset's batches to differ in shape.
 
-    Keras looks at two batches of a `PyDataset` and expects all others to be
-    of their shape. One that says that it `varies_in_length` becomes a
-    `tf.data.Dataset` whose first and last axes are of any length.
+    Keras infers the shape of a `PyDataset`'s batches from two of them. A
+    dataset whose attribute `varies_in_length` is true becomes a
+    `tf.data.Dataset` whose first and last axes have any length.
     """
     if not getattr(dataset, "varies_in_length", False):
         return dataset
     batches, signature = dataset.num_batches, _signature(dataset[0])
 
     def generate():
-        numbers = itertools.count() if batches is None else range(batches)
-        for number in numbers:
-            yield dataset[number]
+        indices = itertools.count() if batches is None else range(batches)
+        for index in indices:
+            yield dataset[index]
 
     stream = tf.data.Dataset.from_generator(
         generate, output_signature=signature
@@ -75,20 +75,20 @@ def feed(dataset):
     return stream.apply(tf.data.experimental.assert_cardinality(batches))
 
 
-def share_out(batch):
-    """A batch as it is: a process has one device."""
+def shard_batch(batch):
+    """Returns the batch itself: a process has one device."""
     return batch
 
 
-def loss_scale(optimizer):
-    """What the optimizer multiplies the loss by, and divides gradients by."""
+def _loss_scale(optimizer):
+    """The factor of the loss, by which the optimizer divides gradients."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return tf.convert_to_tensor(optimizer.dynamic_scale)
     return optimizer.loss_scale_factor or 1.0
 
 
 def _signature(batch):
-    """Types of a batch's arrays, with first and last axis left open."""
+    """Specs of a batch's arrays, with first and last axis of any length."""
 
     def describe(array):
         shape = [None, *array.shape[1:-1], None][: array.ndim]
@@ -98,9 +98,9 @@ def _signature(batch):
 
 
 def _passes(model):
-    """The forward and backward passes, compiled by XLA where asked for.
+    """Forward and backward passes, compiled by XLA if `compile` asked for it.
 
-    The whole step cannot be then: Horovod's all-reduce stays outside.
+    XLA cannot compile the whole step: Horovod's all-reduce stays outside.
     """
     if not model.compile_passes:
         return _accumulate
@@ -108,10 +108,10 @@ def _passes(model):
 
 
 def _update(model):
-    """Applies gradients, which is many small passes over memory.
+    """Makes a function that applies gradients in few passes over memory.
 
-    On a CPU LAMB has a kernel, and XLA compiles what has none: below a
-    million weights that is not worth the seconds of compiling.
+    On a CPU, LAMB has a fused kernel and XLA compiles other optimizers; for
+    less than a million weights compiling takes longer than it saves.
     """
 
     def update(gradients):
@@ -131,8 +131,8 @@ def _has_kernel(optimizer):
         return hasattr(optimizer, "has_kernel") and optimizer.has_kernel()
 
 
-def _add_up(gradients, sums, compression):
-    """Sums over the ranks, and the seconds that it took."""
+def _all_reduce(gradients, sums, compression):
+    """Sums gradients and metric sums over the ranks, and takes the time."""
     if distributed.size() == 1:
         return gradients, sums, None
     with tf.control_dependencies(tf.nest.flatten((gradients, sums))):
@@ -149,7 +149,7 @@ def _add_up(gradients, sums, compression):
 
 
 def _accumulate(model, x, targets, totals):
-    """Gradients and metric sums of the whole batch."""
+    """Returns gradients and metric sums of the whole batch."""
     steps = model.gradient_accumulation_steps
     if steps == 1:
         return _gradients_and_sums(model, x, targets, totals)
@@ -187,7 +187,7 @@ def _gradients_and_sums(model, x, targets, totals):
     gradients = tape.gradient(
         scaled_loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
-    # A lookup's gradient comes as rows; the sum of micro-batches is dense.
+    # A lookup's gradient is sparse; the sum over micro-batches is dense.
     return [
         tf.cast(tf.convert_to_tensor(gradient), tf.float32)
         for gradient in gradients
@@ -199,12 +199,12 @@ def _values(model):
 
 
 def _split(tensor, steps):
-    """`(B, ...)` as `(steps, B / steps, ...)`, consecutive rows together."""
+    """Reshapes `(B, ...)` to `(steps, B / steps, ...)`."""
     rows = tensor.shape[0]
-    if rows is None:  # the reshape checks that it goes round
+    if rows is None:  # the reshape checks that `steps` divides it
         size = tf.shape(tensor)[0] // steps
     else:
-        size = rows_of_each(rows, steps)
+        size = micro_batch_size(rows, steps)
     return tf.reshape(
         tensor, tf.concat([[steps, size], tf.shape(tensor)[1:]], 0)
     )

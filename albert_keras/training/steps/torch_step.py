@@ -1,17 +1,16 @@
-"""One update, and one step of evaluation, on the PyTorch backend."""
+"""The training step and the test step of the PyTorch backend."""
 
 import keras
 import torch
 
-from albert_keras.training.steps.micro_batches import rows_of_each
+from albert_keras.training.steps.micro_batches import micro_batch_size
 from albert_keras.training.steps.micro_batches import test_step as test_step
 
 
 def train_step(model, data):
     """Accumulates the gradient over micro-batches and applies it once.
 
-    PyTorch adds each micro-batch's gradient to those before, in the type of
-    the variables.
+    PyTorch sums the micro-batches' gradients in the variables' type.
 
     Args:
         model: A compiled `AccumulatingModel`.
@@ -44,18 +43,18 @@ def train_step(model, data):
         return model.get_metrics_result()
 
 
-def feed(dataset):
-    """What `fit` and `evaluate` are given: PyTorch takes any shape."""
+def adapt_dataset(dataset):
+    """Returns the dataset itself: PyTorch takes batches of any shape."""
     return dataset
 
 
-def share_out(batch):
-    """A batch as it is: a process has one device."""
+def shard_batch(batch):
+    """Returns the batch itself: a process has one device."""
     return batch
 
 
 def _backward(model, x, targets, totals):
-    """Adds to the variables' gradients; the metric sums of a micro-batch."""
+    """Adds a micro-batch to the gradients and returns its metric sums."""
     sums = model.objective_sums(model(x, training=True), targets)
     loss = model.training_loss(sums, totals)
     model.optimizer.scale_loss(loss).backward()
@@ -78,9 +77,9 @@ def _global_norm(values):
 
 
 def _split(batch, steps):
-    """Yields `steps` batches of consecutive rows."""
+    """Yields `steps` micro-batches of consecutive rows."""
     rows = len(keras.tree.flatten(batch)[0])
-    size = rows_of_each(rows, steps)
+    size = micro_batch_size(rows, steps)
     for start in range(0, rows, size):
         part = slice(start, start + size)
         yield keras.tree.map_structure(lambda array: array[part], batch)  # noqa: B023

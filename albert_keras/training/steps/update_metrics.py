@@ -1,4 +1,4 @@
-"""The running metrics of training and evaluation."""
+"""Running metrics of training and evaluation."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from albert_keras.training import distributed
 
 
 class UpdateMetrics:
-    """Weighted means of the objectives, and figures of the last update.
+    """Weighted means of the objectives, and values of the last update.
 
-    A plain object, not a layer or a dictionary, so that Keras does not take
-    the metrics for state of the model: `compile` replaces them.
+    A plain object, not a layer or a dictionary, so that Keras does not track
+    the metrics as state of the model: `compile` replaces them.
 
     Args:
         objectives: The `Objective`s of a model.
@@ -39,11 +39,11 @@ class UpdateMetrics:
             name: LastValue(name=name)
             for name in ("learning_rate", "gradient_norm", "weight_norm")
         }
-        # Of the all-reduce, waiting for the slowest rank included.
+        # Seconds of the all-reduce, including the wait for the slowest rank.
         self.communication = None
         if distributed.size() > 1:
             self.communication = keras.metrics.Mean("communication_seconds")
-        # Whether this rank wants to stop, and how many do, see StopOnSignal.
+        # Whether this rank wants to stop, and how many ranks do: StopOnSignal.
         self.stop_vote = keras.Variable(0.0, trainable=False, name="stop_vote")
         self.stop_votes = keras.Variable(
             0.0, trainable=False, name="stop_votes"
@@ -59,7 +59,7 @@ class UpdateMetrics:
         ]
 
     def add_sums(self, sums, totals):
-        """Adds sums over targets, by metric, with the objectives' weights."""
+        """Adds sums over the targets, weighted by each objective's total."""
         for objective, names in self.names_by_objective.items():
             total = totals[objective]
             for name in names:
@@ -73,15 +73,15 @@ class UpdateMetrics:
             self.last_values[name].update_state(value)
 
     def add_communication(self, seconds):
-        """Adds the seconds that an all-reduce took; None on one rank."""
+        """Adds the seconds of an all-reduce; no effect on a single rank."""
         if self.communication is not None:
             self.communication.update_state(seconds)
 
-    def add_up_over_ranks(self):
-        """Makes the means those over the targets of every rank.
+    def sum_over_ranks(self):
+        """Extends the means to the targets of all ranks.
 
-        For evaluation, in which each rank adds up its own share; the metrics
-        of training are added up in each update.
+        For evaluation, in which each rank has only added its own share; in
+        training each update sums over the ranks.
         """
         variables = [
             variable
@@ -93,7 +93,7 @@ class UpdateMetrics:
             variable.assign(value)
 
     def objective_results(self):
-        """`loss`, the objectives' losses in sum, and each mean."""
+        """The means by name, and `loss`, the weighted sum of the losses."""
         results = {name: mean.result() for name, mean in self.means.items()}
         losses = [c * results[name] for name, c in self.coefficients.items()]
         return {"loss": sum(losses), **results}

@@ -1,4 +1,4 @@
-"""A preparation in a process of its own, to be killed.
+"""Prepares a corpus in a separate process, which a test kills.
 
 python -c ... TEXTS VOCABULARY OUTPUT_DIR          (see light_command)
 """

@@ -1,4 +1,4 @@
-"""Duplicates: found, and nothing else; the first one stays."""
+"""Duplicates are found, and nothing else; the first of them is kept."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Preparation is shared out, interrupted and resumed, and ends the same."""
+"""Parallel, interrupted and resumed preparations give the same store."""
 
 import gzip
 import json
@@ -28,14 +28,14 @@ SMALL = {"shard_megabytes": 0.01}
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory):
-    """Plain text, JSON lines and a packed file: 26 stretches of 10 kB."""
+    """Plain text, JSON lines and a compressed file: 26 chunks of 10 kB."""
     directory = tmp_path_factory.mktemp("texts")
     (directory / "a.txt").write_text(make_text(400, seed=1))
     documents = make_text(400, seed=2).strip().split("\n\n")
     lines = [json.dumps({"text": text}) for text in documents]
     (directory / "b.jsonl").write_text("\n".join(lines) + "\n")
-    packed = gzip.compress(make_text(400, seed=3).encode())
-    (directory / "c.txt.gz").write_bytes(packed)
+    compressed = gzip.compress(make_text(400, seed=3).encode())
+    (directory / "c.txt.gz").write_bytes(compressed)
     return directory
 
 
@@ -68,7 +68,7 @@ def test_the_size_of_the_shards_does_not_show(
 ):
     prepare_corpus([texts], tmp_path / "c", vocabulary, workers=1)
     for name, data in content(tmp_path / "c").items():
-        if name != "store.json":  # which names it
+        if name != "store.json":  # which records the size
             assert data == content(uninterrupted)[name], name
 
 
@@ -119,7 +119,7 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
             process.send_signal(signal.SIGKILL)
             killed += 1
         process.wait()
-        if (tmp_path / "c").exists():  # it came to its end: once more
+        if (tmp_path / "c").exists():  # it finished before it was killed
             assert content(tmp_path / "c") == content(uninterrupted)
             shutil.rmtree(target)
     process = start(texts, vocabulary, target)
@@ -138,7 +138,7 @@ def test_finished_shards_are_not_made_again(
         if len(counted) == 5:
             raise KeyboardInterrupt
         run_job(plan, job, on_bytes)
-        counted.append(job["stretch"])
+        counted.append(job["chunk"])
 
     monkeypatch.setattr(workers_module, "run_job", stop_after_five)
     with pytest.raises(KeyboardInterrupt):
@@ -149,7 +149,17 @@ def test_finished_shards_are_not_made_again(
         workers_module, "run_job", lambda *a: (counted.append(a), run_job(*a))
     )
     prepare_corpus([texts], tmp_path / "c", vocabulary, workers=1, **SMALL)
-    assert {job[1]["stretch"] for job in counted[5:]}.isdisjoint(counted[:5])
+    assert {job[1]["chunk"] for job in counted[5:]}.isdisjoint(counted[:5])
+
+
+def test_a_plan_on_disk_has_the_keys_of_earlier_versions(
+    texts, vocabulary, tmp_path
+):
+    with prepare_parts([texts], tmp_path / "parts", vocabulary, **SMALL):
+        plan = json.loads((tmp_path / "parts" / "plan.json").read_text())
+    assert list(plan) == ["settings", "vocabulary", "files", "stretches"]
+    path, start, end = plan["stretches"][0]
+    assert (path, start, end) == (str(texts / "a.txt"), 0, 10_000)
 
 
 def test_a_packed_file_goes_on_within(vocabulary, tmp_path):
@@ -207,13 +217,13 @@ def test_a_worker_that_dies_is_told_and_the_rest_kept(
             "import os, albert_keras.data.corpus.encode_shard as s\n"
             "real = s.run_job\n"
             "def run(plan, job, on_bytes):\n"
-            "    job['stretch'] == 7 and os._exit(9)\n"
+            "    job['chunk'] == 7 and os._exit(9)\n"
             "    real(plan, job, on_bytes)\n"
             "s.run_job = run\n"
             "s.main()",
         ),
     )
-    with pytest.raises(RuntimeError, match="ended with code 9.*'stretch': 7"):
+    with pytest.raises(RuntimeError, match="exited with code 9.*'chunk': 7"):
         prepare_corpus([texts], tmp_path / "c", vocabulary, workers=2, **SMALL)
     assert len(list((tmp_path / "c.parts/shards").iterdir())) >= 5
     monkeypatch.undo()
@@ -266,7 +276,7 @@ def test_sentences_of_any_length_are_stored(vocabulary, tmp_path, rng):
 def test_a_run_beside_another_is_refused(
     texts, vocabulary, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(prepare, "_PATIENCE", 0.1)
+    monkeypatch.setattr(prepare, "_LOCK_TIMEOUT", 0.1)
     with prepare_parts([texts], tmp_path / "c.parts", vocabulary, **SMALL):
         with pytest.raises(ValueError, match="Another process is preparing"):
             prepare_corpus([texts], tmp_path / "c", vocabulary, **SMALL)

@@ -1,4 +1,4 @@
-"""A corpus is prepared whole or not at all, and damage is seen."""
+"""A corpus is prepared atomically, and damage is detected."""
 
 import json
 import shutil

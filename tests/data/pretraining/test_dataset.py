@@ -1,4 +1,4 @@
-"""Batches: exact, reproducible, shared out among ranks."""
+"""Pretraining batches: content, reproducibility, split over ranks."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from albert_keras.data import PretrainingDataset
-from albert_keras.tokenization.word_boundaries import word_starts
+from albert_keras.tokenization.word_boundaries import word_begin_mask
 
 
 def digest(batch):
@@ -68,7 +68,7 @@ def before_masking(batch):
 
 
 def segments_of(dataset, row):
-    """Offset in the row, start and length in the store of both segments."""
+    """(column, start in the store, length) of both segments."""
     pairs = dataset.segment_pairs(np.array([row]))
     first, second = int(pairs.first_length[0]), int(pairs.second_length[0])
     return (
@@ -93,8 +93,8 @@ def test_segments_are_the_texts_own_tokens_in_the_order_of_the_label(store):
 
 
 def test_only_whole_words_of_the_text_are_predicted(store):
-    starts = word_starts(store.tokenizer)[store.tokens]
-    word = np.cumsum(starts)  # number of the word each token belongs to
+    starts = word_begin_mask(store.tokenizer)[store.tokens]
+    word = np.cumsum(starts)  # index of each token's word
     dataset = PretrainingDataset(store, 16, 400, masked_lm_prob=0.5)
     inputs, _, weights = dataset[0]
     cut_words = 0
@@ -104,9 +104,9 @@ def test_only_whole_words_of_the_text_are_predicted(store):
         for offset, start, length in segments_of(dataset, row):
             inside = range(start, start + length)
             for number in {word[p] for p in inside}:
-                pieces = np.flatnonzero(word == number)
-                whole = all(p in inside for p in pieces)
-                here = [offset + p - start for p in pieces if p in inside]
+                parts = np.flatnonzero(word == number)
+                whole = all(p in inside for p in parts)
+                here = [offset + p - start for p in parts if p in inside]
                 chosen = [place in predicted for place in here]
                 assert all(chosen) or not any(chosen)
                 assert whole or not any(chosen)
@@ -206,7 +206,7 @@ def test_training_and_validation_texts_do_not_meet(store):
 
 @pytest.mark.parametrize("length", [16, 48])
 def test_every_token_of_every_document_is_seen_once_a_pass(store, length):
-    """Through whole batches of two ranks, the second from a resumed run."""
+    """Checks the batches of two ranks, the second of which resumes."""
     ranks = [
         PretrainingDataset(store, length, 4, split="all", rank=r, size=2)
         for r in (0, 1)
@@ -235,7 +235,7 @@ def test_every_token_of_every_document_is_seen_once_a_pass(store, length):
 
 
 def statistics(batches):
-    """Shares that the facts of ALBERT's pretraining give."""
+    """Measured shares of predicted, swapped, masked and kept."""
     inputs = [batch[0] for batch in batches]
     text = sum(i["padding_mask"].sum() for i in inputs)
     rows = sum(len(i["padding_mask"]) for i in inputs)
@@ -272,7 +272,7 @@ def test_statistics_are_alberts_on_two_ranks_and_after_a_resume(store):
 def test_a_text_too_small_for_one_batch_is_refused_with_numbers(store):
     sequences = len(PretrainingDataset(store, 32, 2).sequences)
     with pytest.raises(
-        ValueError, match=f"{sequences} sequences of 32 pieces for 100000 rows"
+        ValueError, match=f"{sequences} sequences of 32 tokens for 100000 rows"
     ):
         PretrainingDataset(store, 32, 50_000, size=2)
 

@@ -1,4 +1,4 @@
-"""Google's TFRecords, compared with what TensorFlow reads and writes."""
+"""Google's TFRecord files, compared with TensorFlow's reader and writer."""
 
 import gzip
 import zlib
@@ -18,7 +18,7 @@ from albert_keras.data.pretraining.tf_example import (
     encode_varints,
     read_features,
 )
-from albert_keras.tokenization.word_boundaries import word_starts
+from albert_keras.tokenization.word_boundaries import word_begin_mask
 
 INTEGERS = {
     "input_ids": 16,
@@ -32,7 +32,7 @@ INTEGERS = {
 
 
 def as_google_writes(rng, length=16, slots=3):
-    """A record of random features, made by TensorFlow; and its values."""
+    """A record of random features, serialized by TensorFlow, and its values."""
     values = {
         name: rng.integers(0, 40_000, {16: length, 3: slots}.get(size, 1))
         for name, size in INTEGERS.items()
@@ -102,7 +102,7 @@ def test_tensorflow_reads_what_is_written(tmp_path, store, compression):
         str(path), compression_type=compression.upper() if compression else ""
     )
     rows = [tf.io.parse_single_example(record, schema) for record in read]
-    starts = word_starts(store.tokenizer)
+    starts = word_begin_mask(store.tokenizer)
     for step in range(3):
         inputs, labels, weights = dataset[step]
         theirs = {
@@ -151,7 +151,7 @@ def test_a_mix_of_lengths_is_refused_with_file_and_lengths(tmp_path, rng):
     write(tmp_path / "a.tfrecord", [as_google_writes(rng)[0]])
     write(tmp_path / "b.tfrecord", [as_google_writes(rng, length=24)[0]])
     dataset = PretrainingRecords(tmp_path, batch_size=2)
-    message = "b.tfrecord, record 0 has 24 pieces and 3 slots.* 16 and 3"
+    message = "b.tfrecord, record 0 has 24 tokens and 3 predictions.* 16 and 3"
     with pytest.raises(ValueError, match=message):
         dataset[0]
 
@@ -163,13 +163,16 @@ def damaged(data, place):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda d: d[:-3], "is cut short: record 2"),
-        (lambda d: damaged(d, 2), "is no TFRecord file, or damaged at byte 0"),
-        (lambda d: damaged(d, 40), "record 0: the checksum does not fit"),
+        (lambda d: d[:-3], "is truncated: record 2"),
+        (
+            lambda d: damaged(d, 2),
+            "is not a TFRecord file, or damaged at byte 0",
+        ),
+        (lambda d: damaged(d, 40), "record 0: the checksum does not match"),
         (lambda d: b"", "is empty"),
-        (lambda d: gzip.compress(d)[:-9], "is damaged or cut short"),
-        (lambda d: zlib.compress(d)[:-9], "is damaged or cut short"),
-        (lambda d: b"Some text of another kind.\n", "is no TFRecord file"),
+        (lambda d: gzip.compress(d)[:-9], "is damaged or truncated"),
+        (lambda d: zlib.compress(d)[:-9], "is damaged or truncated"),
+        (lambda d: b"Some text of another kind.\n", "is not a TFRecord file"),
     ],
 )
 def test_damaged_files_are_refused_by_name(tmp_path, rng, change, message):
@@ -195,5 +198,5 @@ def test_integers_of_every_size_come_back(rng):
         [[0, 1, 127, 128, 2**62, -1], 2 ** rng.integers(0, 62, 100)]
     )
     assert decode_varints(encode_varints(values)).tolist() == values.tolist()
-    with pytest.raises(ValueError, match="ends within an integer"):
+    with pytest.raises(ValueError, match="ends inside an integer"):
         decode_varints(b"\x01\x80")

@@ -1,4 +1,4 @@
-"""N-gram masking, counted over many spans."""
+"""N-gram masking: statistics over many n-grams, and edge cases."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ VOCABULARY, MASK, FIRST_TEXT = 1000, 4, 5
 
 
 def make_rows(rng, rows=6000, length=128):
-    """Rows of words of one to four pieces in two segments."""
+    """Rows of two segments; a token begins a word with probability 0.7."""
     ids = rng.integers(FIRST_TEXT, VOCABULARY, (rows, length)).astype("int32")
     starts = rng.random((rows, length)) < 0.7
     middle = rng.integers(20, 100, rows)[:, None]
@@ -64,7 +64,7 @@ def test_pieces_are_masked_replaced_and_kept_80_10_10(masked):
     assert (after == before).mean() == pytest.approx(0.1, abs=0.01)
     other = (after != MASK) & (after != before)
     assert other.mean() == pytest.approx(0.1, abs=0.01)
-    # Uniform over all ids, special ones included.
+    # Uniform over all ids, special tokens included.
     random_ids = after[other]
     assert random_ids.mean() == pytest.approx(VOCABULARY / 2, rel=0.02)
     assert random_ids.min() < FIRST_TEXT
@@ -89,13 +89,13 @@ def test_words_are_predicted_whole_and_special_tokens_never(masked):
     (_, is_text, starts, _), (_, positions, _, weights, _) = masked
     chosen = np.zeros(is_text.shape, bool)
     np.put_along_axis(chosen, positions, weights > 0, axis=1)
-    chosen[:, 0] = False  # where the empty slots point to
+    chosen[:, 0] = False  # the position of empty slots
     assert not (chosen & ~is_text).any()
     for row in range(500):
         word = np.cumsum(starts[row])
         for number in np.unique(word[chosen[row]]):
-            pieces = is_text[row] & (word == number)
-            assert chosen[row][pieces].all()
+            tokens = is_text[row] & (word == number)
+            assert chosen[row][tokens].all()
 
 
 def test_every_piece_is_as_likely_to_be_predicted(masked):
@@ -124,7 +124,7 @@ def test_short_and_empty_rows_are_no_trouble():
     is_text = np.zeros((3, 6), bool)
     is_text[0, 1] = is_text[1, 1:3] = True
     starts = is_text.copy()
-    starts[1, 2] = False  # a word of two pieces in a budget of one
+    starts[1, 2] = False  # a word of two tokens, with a budget of one
     segments = np.zeros((3, 6), "int32")
     masking = NgramMasking(VOCABULARY, MASK, max_predictions=4)
     _, _, _, weights, _ = masking(np.arange(3), ids, is_text, starts, segments)

@@ -1,4 +1,4 @@
-"""Documents are cut into sequences, sequences into segment pairs."""
+"""Splitting documents into sequences, and sequences into segment pairs."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def offsets(lengths):
 
 @pytest.fixture
 def text(rng):
-    """Sentences of one to forty tokens in documents of one to thirty."""
+    """Offsets of 4,000 sentences of 1 to 39 tokens in 301 documents."""
     sentences = offsets(rng.integers(1, 40, 4000))
     cuts = np.sort(rng.choice(np.arange(1, 4000), 300, replace=False))
     return sentences, np.concatenate([[0], cuts, [4000]])
@@ -58,15 +58,15 @@ def test_sequences_end_with_a_sentence_unless_that_leaves_a_third_empty(text):
         found.start[inside & ~at_end], end[inside & ~at_end], strict=True
     ):
         last = sentences[np.searchsorted(sentences, stop) - 1]
-        assert last < start + 61 * 2 / 3 + 1, "it could have ended there"
-    # With room for many sentences, they are never cut.
+        assert last < start + 61 * 2 / 3 + 1, "a sentence end would do"
+    # Sequences with room for many sentences never split one.
     found = cut_into_sequences(sentences, documents, np.arange(301), 512)
     assert np.isin(found.start, sentences).all()
 
 
 def test_the_last_two_sentences_of_a_document_stay_together():
     sentences = offsets([10, 10, 10, 10, 10])
-    # Budget and the expected bounds; into 15 two sentences do not fit.
+    # Tokens per sequence and expected bounds; 15 do not fit two sentences.
     cases = {45: [0, 30, 50], 29: [0, 20, 30, 50], 15: [0, 10, 20, 30]}
     for budget, expected in cases.items():
         found = cut_into_sequences(
@@ -171,7 +171,7 @@ def test_short_sequences_come_with_their_probability():
             sentences, documents, np.array([0]), 64, probability, seed=2
         )
         short = found.length[:-2] < 61
-        # One in 60 of the short ones draws the full length.
+        # One in 60 of the short lengths drawn is the full length.
         assert short.mean() == pytest.approx(probability * 59 / 60, abs=0.012)
         if probability:
             drawn = found.length[:-2][short]

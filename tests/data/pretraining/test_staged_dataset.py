@@ -1,4 +1,4 @@
-"""Short sequences, then long ones, from the same store."""
+"""Stages of short and long sequences from the same store."""
 
 import numpy as np
 import pytest
@@ -36,5 +36,7 @@ def test_a_resumed_run_goes_on_in_the_right_stage(stages):
 def test_only_the_last_stage_may_be_endless(stages):
     with pytest.raises(ValueError, match=r"Received: steps \[None, 5\]"):
         StagedDataset(stages[::-1])
-    with pytest.raises(ValueError, match="must be datasets with their steps"):
+    with pytest.raises(
+        ValueError, match="must be pairs of a dataset and its steps"
+    ):
         StagedDataset([])

@@ -1,4 +1,4 @@
-"""Text files become documents of sentences."""
+"""Text files are read as documents of sentences."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every format and packing gives the same documents, wherever it is cut."""
+"""All formats and compressions give the same documents, however split."""
 
 import bz2
 import gzip
@@ -12,8 +12,8 @@ import zstandard
 
 from albert_keras.data.reading.compressed_files import find_files
 from albert_keras.data.reading.documents import (
-    cut_into_stretches,
     read_paragraphs,
+    split_into_chunks,
 )
 from albert_keras.data.reading.wikipedia_dump import running_text
 from tests.conftest import make_text
@@ -23,7 +23,7 @@ SIZES = [None, 500, 4321, 1 << 20]
 
 @pytest.fixture(scope="module")
 def documents():
-    """Lists of lines, with headings and characters of several bytes."""
+    """Lists of lines, with headings and multi-byte characters."""
     blocks = make_text(60).strip().split("\n\n")
     found = [block.split("\n") for block in blocks]
     for number in range(0, 60, 7):
@@ -59,7 +59,7 @@ def page(number, lines, namespace=0, extra=""):
 
 
 def dump(documents):
-    """Pieces of a dump as Wikimedia cuts them into streams."""
+    """The parts of a dump that Wikimedia compresses as separate streams."""
     pages = [page(n, lines) for n, lines in enumerate(documents)]
     pages.insert(3, page(100, ["User:A", "No article."], namespace=2))
     pages.insert(
@@ -71,7 +71,7 @@ def dump(documents):
 
 
 def write_all(directory, documents):
-    """Files of every format, by name."""
+    """Writes the documents in every format and compression."""
     text, lines = plain_text(documents), json_lines(documents)
     rows = ["\n".join(lines) for lines in documents]
     xml = dump(documents)
@@ -84,13 +84,13 @@ def write_all(directory, documents):
         row_group_size=11,
     )
     for name, data in (("txt", text), ("jsonl", lines), ("xml", "".join(xml))):
-        for suffix, pack in (
+        for suffix, compress in (
             ("gz", gzip.compress),
             ("bz2", bz2.compress),
             ("zst", zstandard.ZstdCompressor().compress),
         ):
-            packed = pack(data.encode())
-            (directory / f"a.{name}.{suffix}").write_bytes(packed)
+            compressed = compress(data.encode())
+            (directory / f"a.{name}.{suffix}").write_bytes(compressed)
     (directory / "streams.xml.bz2").write_bytes(
         b"".join(bz2.compress(part.encode()) for part in xml)
     )
@@ -113,8 +113,8 @@ def files(tmp_path_factory, documents):
 def read(path, size, **kwargs):
     return [
         lines
-        for stretch in cut_into_stretches(path, size)
-        for lines in read_paragraphs(stretch, **kwargs)
+        for chunk in split_into_chunks(path, size)
+        for lines in read_paragraphs(chunk, **kwargs)
         if lines
     ]
 
@@ -129,8 +129,8 @@ def test_all_files_have_the_same_documents(files, documents, size):
 
 def test_large_files_are_shared_out(files):
     for name in ("a.txt", "a.jsonl", "a.xml", "a.parquet", "streams.xml.bz2"):
-        stretches = cut_into_stretches(files / name, 4000)
-        busy = [s for s in stretches if any(read_paragraphs(s))]
+        chunks = split_into_chunks(files / name, 4000)
+        busy = [s for s in chunks if any(read_paragraphs(s))]
         assert len(busy) > 1, name
 
 

@@ -1,4 +1,4 @@
-"""Input that cannot be read: what is wrong, where, and what to do."""
+"""Errors for unreadable input name the problem, the place and the remedy."""
 
 import errno
 import gzip
@@ -34,7 +34,7 @@ GOOD = '{"text": "Bad dog. Fine fig."}\n'
         (
             "a.txt",
             b"Bad dog.\n\nGr\xfc\xdfe.\nFine.\n",
-            "a.txt is not UTF-8 text: line 3,.*iconv.*--on_bad_text skip",
+            'a.txt is not UTF-8 text: line 3,.*iconv.*`on_bad_text="skip"`',
             2,
         ),
         (
@@ -110,7 +110,7 @@ def test_broken_gzip_is_refused_and_finished_shards_stay(
     good.write_text("Bad dog. Fine fig.\n")
     path = tmp_path / "b.txt.gz"
     path.write_bytes(gzip.compress(make_text(300).encode())[:end])
-    message = "b.txt.gz is damaged or cut short behind line.*leave it out"
+    message = "b.txt.gz is damaged or truncated after line.*leave it out"
     with pytest.raises(ValueError, match=message):
         prepare(good, path, workers=1)
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""CoNLL's files, and their words in pieces and windows."""
+"""CoNLL's files, and windows of labeled words."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_a_missing_file_is_told(tmp_path):
         read_conll(tmp_path / "none.txt")
 
 
-# === As the model reads them ===
+# === Encoding ===
 
 
 def test_the_first_piece_of_each_word_has_its_label(read, store):
@@ -88,10 +88,10 @@ def test_the_first_piece_of_each_word_has_its_label(read, store):
     inputs, labels, weights = windows.batch(np.array([0]), 32)
     ids, expected_labels, expected_weights = [tokenizer.cls_id], [0], [0]
     for word, label in (("Bade", 2), ("rigonusta", 0), ("ta", 1)):
-        pieces = tokenizer.encode([word])[0]
-        ids += pieces
-        expected_labels += [label] + [0] * (len(pieces) - 1)
-        expected_weights += [1] + [0] * (len(pieces) - 1)
+        tokens = tokenizer.encode([word])[0]
+        ids += tokens
+        expected_labels += [label] + [0] * (len(tokens) - 1)
+        expected_weights += [1] + [0] * (len(tokens) - 1)
     ids.append(tokenizer.sep_id)
     length = len(ids)
     assert length > 6 and windows.lengths.tolist() == [length]
@@ -120,9 +120,9 @@ def test_words_with_other_tags_have_no_label_and_are_listed(read, store):
     assert windows.batch(np.array([0, 1]), 32)[2].sum(axis=1).tolist() == [2, 0]
 
 
-@pytest.mark.parametrize("max_seq_length", [3, 5, 8, 13, 40])
+@pytest.mark.parametrize("sequence_length", [3, 5, 8, 13, 40])
 def test_each_word_counts_in_exactly_one_window_and_none_is_lost(
-    read, store, rng, max_seq_length
+    read, store, rng, sequence_length
 ):
     tokenizer = store.tokenizer
     sentences = [
@@ -136,34 +136,37 @@ def test_each_word_counts_in_exactly_one_window_and_none_is_lost(
             for words, row in zip(sentences, tags, strict=True)
         )
     )
-    windows = TokenWindows(conll, conll.tag_names, tokenizer, max_seq_length)
-    assert windows.lengths.max() <= max_seq_length
+    windows = TokenWindows(conll, conll.tag_names, tokenizer, sequence_length)
+    assert windows.lengths.max() <= sequence_length
     everything = np.arange(len(windows))
-    inputs, labels, weights = windows.batch(everything, max_seq_length)
+    inputs, labels, weights = windows.batch(everything, sequence_length)
     assert weights.sum() == conll.num_words
-    # A model that gives the labels back gets every tag right.
+    # Predictions equal to the labels yield every tag.
     rows = np.where(weights > 0, labels, -1)
     assert windows.tags_of_words(rows) == conll.tags
-    room = max_seq_length - 2
-    long_words = {w for w in set(sentences[-1]) if pieces(tokenizer, w) > room}
+    room = sequence_length - 2
+    long_words = {
+        w for w in set(sentences[-1]) if num_tokens(tokenizer, w) > room
+    }
     assert {word for _, word in windows.cut_words} == long_words
-    # Each window starts with the first piece of a word.
+    # Each window starts with the first token of a word.
     firsts = {tokenizer.encode([str(w)])[0][0] for s in sentences for w in s}
     assert set(inputs["token_ids"][:, 1].tolist()) <= firsts
 
 
-def pieces(tokenizer, word):
+def num_tokens(tokenizer, word):
     return len(tokenizer.encode([str(word)])[0])
 
 
 def test_words_count_where_they_have_most_context(read, store):
     conll = read("ta O\n" * 40)
-    one = pieces(store.tokenizer, "ta")
+    one = num_tokens(store.tokenizer, "ta")
     windows = TokenWindows(conll, ("O",), store.tokenizer, 16 * one + 2)
-    width = windows.max_length
+    width = windows.sequence_length
     _, _, weights = windows.batch(np.arange(len(windows)), width)
     counted = weights[:, 1:-1:one].astype(int)  # (windows, 16 words)
-    # Windows of 16 words begin every 8: of the middle ones the middle half.
+    # Windows of 16 words begin every 8 words; of inner ones, the middle half
+    # is labeled.
     assert counted[1].tolist() == [0] * 4 + [1] * 8 + [0] * 4
     assert counted[0].tolist() == [1] * 12 + [0] * 4
     assert counted[-1].tolist() == [0] * 4 + [1] * 12

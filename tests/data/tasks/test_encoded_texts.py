@@ -1,4 +1,4 @@
-"""Texts are encoded once, in parallel, and kept beside their file."""
+"""Encoding texts in parallel, and the cache next to their file."""
 
 import logging
 
@@ -66,7 +66,7 @@ def test_the_cache_is_read_and_follows_what_it_was_made_of(
     (cache,) = tmp_path.glob("texts.json.pieces-*.npz")
 
     def fail(*_):
-        raise AssertionError("encoded anew")
+        raise AssertionError("encoded again")
 
     monkeypatch.setattr(tokenizer, "encode_with_offsets", fail)
     assert_same(encode_texts(tokenizer, TEXTS, True, source), first)
@@ -76,7 +76,7 @@ def test_the_cache_is_read_and_follows_what_it_was_made_of(
     other = encode_texts(cased, TEXTS, True, source)
     assert other.ids.tolist() != first.ids.tolist()
     assert len(list(tmp_path.glob("*.npz"))) == 2
-    # A cut file is as if there were none.
+    # A truncated cache is ignored.
     monkeypatch.undo()
     cache.write_bytes(cache.read_bytes()[:-40])
     assert_same(encode_texts(tokenizer, TEXTS, True, source), first)
@@ -91,4 +91,4 @@ def test_where_nothing_can_be_written_nothing_is_kept(
             tokenizer, TEXTS, source=tmp_path / "file" / "texts.json"
         )
     assert len(encoded) == 4
-    assert "The encoded texts are not kept" in caplog.text
+    assert "The encoded texts are not cached" in caplog.text

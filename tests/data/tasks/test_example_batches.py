@@ -11,9 +11,9 @@ from albert_keras.data.tasks.example_batches import (
 
 
 class Rows(Examples):
-    """Row i holds the number i, as often as it is long."""
+    """Row i repeats the number i up to its length."""
 
-    max_length = 30
+    sequence_length = 30
 
     def __init__(self, count, seed=0):
         self.lengths = np.random.default_rng(seed).integers(3, 31, count)
@@ -30,7 +30,7 @@ def rows_of(batches, steps):
 @pytest.mark.parametrize("grouped", [False, True])
 def test_each_example_comes_once_in_a_pass(grouped):
     batches = TrainingBatches(Rows(40), 4, seed=3, group_by_length=grouped)
-    # A pool of 50 batches holds five passes.
+    # A pool of 50 batches contains five passes.
     passes = rows_of(batches, range(50))
     assert np.bincount(passes).tolist() == [5] * 40
     if not grouped:

@@ -1,4 +1,4 @@
-"""GLUE's files: what is read, what is refused, what is cut."""
+"""GLUE's files: reading, errors and truncation."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_scores_are_numbers(write):
 
 
 def test_quotes_and_separators_of_other_kinds_are_text(write):
-    text = 'He said "it\u2028is'  # a quote that never ends, a line separator
+    text = 'He said "it\u2028is'  # an unclosed quote, a line separator
     path = write(HEADER, f"0\t{text}\t'\"'\tentailment", "1\ta\tb\tentailment")
     rows = read_glue(RTE, path)
     assert rows.texts == ((text, "a"), ("'\"'", "b"))
@@ -75,7 +75,7 @@ def test_every_task_has_its_official_files_and_submissions():
     ]
 
 
-# === What is refused ===
+# === Errors ===
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_a_few_torn_lines_of_a_large_training_file_are_listed(write):
         read_glue(RTE, path, "dev")
 
 
-# === As the model reads them ===
+# === Encoding ===
 
 
 def google_truncation(first, second, room):
-    """Piece by piece off the longer end, off the second on a tie."""
+    """Pops tokens from the longer text, from the second on a tie."""
     first, second = list(first), list(second)
     while len(first) + len(second) > room:
         (first if len(first) > len(second) else second).pop()
@@ -141,7 +141,7 @@ def test_pairs_are_cut_as_in_googles_release(store, rng):
         [" ".join(["bade"] * n) for n in rng.integers(0, 9, 30)]
         for _ in range(2)
     ]
-    examples = LabelledTexts(texts, np.arange(30), tokenizer, max_seq_length=12)
+    examples = LabelledTexts(texts, np.arange(30), tokenizer, 12)
     order = rng.permutation(30)
     inputs, labels = examples.batch(order, 12)
     assert labels.tolist() == order.tolist()

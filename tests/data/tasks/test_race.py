@@ -1,4 +1,4 @@
-"""RACE: both forms of its files, and how choices are laid out."""
+"""RACE: both forms of its files, and packed choices."""
 
 import json
 
@@ -28,7 +28,7 @@ def write(directory, passage=PASSAGE, split="train", **changes):
 
 def test_a_file_a_passage_and_all_in_one_are_read_alike(tmp_path):
     write(tmp_path / "raw")
-    for number in (10, 2):  # in the order of their numbers
+    for number in (10, 2):  # read in numeric order
         path = tmp_path / f"raw/train/middle/{number}.txt"
         path.write_text(json.dumps({**PASSAGE, "id": f"middle{number}.txt"}))
     raw = read_race(tmp_path / "raw", "train")
@@ -127,7 +127,7 @@ def test_the_last_pieces_of_a_choice_and_the_first_of_a_passage_stay(
     write(tmp_path, article=article, options=options)
     race = read_race(tmp_path, "train", levels=["high"])
     choices = RaceChoices(
-        race, tokenizer, max_seq_length=24, max_choice_length=9
+        race, tokenizer, sequence_length=24, max_choice_length=9
     )
     inputs, labels = choices.batch(np.array([1, 0]), 24)
     assert labels.tolist() == [3, 1]
@@ -150,4 +150,4 @@ def test_the_last_pieces_of_a_choice_and_the_first_of_a_passage_stay(
         assert choices.lengths[question] == max(lengths)
     assert choices.cut.tolist() == [0, 1]
     with pytest.raises(ValueError, match="must leave room for the passage"):
-        RaceChoices(race, tokenizer, max_seq_length=12, max_choice_length=9)
+        RaceChoices(race, tokenizer, sequence_length=12, max_choice_length=9)

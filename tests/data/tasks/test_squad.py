@@ -1,4 +1,4 @@
-"""SQuAD's files, and the windows that the model reads."""
+"""SQuAD's files, and windows of question and paragraph."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ def tokenizer(store):
 
 
 def windows_of(squad, tokenizer, **kwargs):
-    settings = dict(max_seq_length=24, doc_stride=7, max_query_length=8)
+    settings = dict(sequence_length=24, doc_stride=7, max_query_length=8)
     return SquadWindows(squad, tokenizer, **{**settings, **kwargs})
 
 
@@ -58,7 +58,7 @@ def test_a_file_without_any_answers_is_one_to_predict_for(tmp_path):
 
 
 def without(*path):
-    """Removes a key from the made file."""
+    """A change that removes a key from the generated file."""
 
     def change(made):
         node = made
@@ -70,7 +70,7 @@ def without(*path):
 
 
 def replaced(value, *path):
-    """Puts another value into the made file."""
+    """A change that replaces a value in the generated file."""
 
     def change(made):
         node = made
@@ -143,13 +143,13 @@ def test_windows_are_those_of_googles_loop(squad, tokenizer):
     expected = []
     for index, question in enumerate(squad.questions):
         (query,) = tokenizer.encode([question.text])
-        (pieces,) = tokenizer.encode([squad.paragraphs[question.paragraph]])
+        (tokens,) = tokenizer.encode([squad.paragraphs[question.paragraph]])
         room = 24 - min(len(query), 8) - 3
         start = 0
         while True:
-            length = min(len(pieces) - start, room)
+            length = min(len(tokens) - start, room)
             expected.append((index, start, length))
-            if start + length == len(pieces):
+            if start + length == len(tokens):
                 break
             start += min(length, 7)
     found = zip(windows.question, windows.start, windows.length, strict=True)
@@ -163,9 +163,9 @@ def test_a_row_is_question_and_window_between_special_pieces(squad, tokenizer):
     for row in range(len(windows)):
         question = squad.questions[windows.question[row]]
         query = tokenizer.encode([question.text])[0][:8]
-        pieces = tokenizer.encode([squad.paragraphs[question.paragraph]])[0]
+        tokens = tokenizer.encode([squad.paragraphs[question.paragraph]])[0]
         start, length = windows.start[row], windows.length[row]
-        window = pieces[start : start + length]
+        window = tokens[start : start + length]
         ids = [2, *query, 3, *window, 3]
         size = len(ids)
         assert windows.lengths[row] == size
@@ -213,7 +213,7 @@ def test_every_answer_of_real_questions_decodes_back_to_its_text(shared_data):
             text = windows.text_of(first[index], *windows.spans[index])
             if text != question.answers[0].text:
                 exceptions.append((question.answers[0].text, text))
-    # One piece holds more than the answer; no span of pieces has just it.
+    # A token contains more than the answer: no span of tokens equals it.
     assert sorted(exceptions) == [
         ("27-30", "27-30%"),
         ("90", "90%"),
@@ -229,14 +229,14 @@ def test_windows_cover_every_character_of_every_paragraph(squad, tokenizer):
 
 
 def covered_by_windows(windows, squad):
-    pieces = {}
+    tokens = {}
     for question, start, length in zip(
         windows.question, windows.start, windows.length, strict=True
     ):
-        seen = pieces.setdefault(int(question), set())
+        seen = tokens.setdefault(int(question), set())
         seen.update(range(start, start + length))
     characters = {}
-    for question, seen in pieces.items():
+    for question, seen in tokens.items():
         paragraph = squad.questions[question].paragraph
         offsets = windows.paragraphs.offsets_of(paragraph)
         assert seen == set(range(len(offsets)))
@@ -247,7 +247,7 @@ def covered_by_windows(windows, squad):
             text = squad.paragraphs[paragraph]
             missing = set(range(len(text))) - characters[paragraph]
             rest = "".join(text[place] for place in missing)
-            # Of invisible marks SentencePiece makes nothing.
+            # SentencePiece drops invisible characters.
             assert {unicodedata.category(c) for c in rest.strip()} <= {
                 "Cf",
                 "Zs",
@@ -270,7 +270,7 @@ def test_answers_that_are_not_in_the_text_are_listed(tmp_path, tokenizer):
         *windows.unaligned
     }
     assert not left_out
-    # For evaluation they are asked all the same.
+    # Evaluation keeps these questions.
     evaluated = windows_of(squad, tokenizer)
     assert set(evaluated.question) == set(range(20))
 
@@ -288,6 +288,6 @@ def test_questions_that_are_too_long_are_cut_and_listed(squad, tokenizer):
 
 def test_settings_without_room_for_text_are_refused(squad, tokenizer):
     with pytest.raises(ValueError, match="leave room for the text"):
-        windows_of(squad, tokenizer, max_seq_length=11)
+        windows_of(squad, tokenizer, sequence_length=11)
     with pytest.raises(ValueError, match="`doc_stride` must be at least 1"):
         windows_of(squad, tokenizer, doc_stride=0)

@@ -1,4 +1,4 @@
-"""Checkpoints: a resumed run ends with the very same weights."""
+"""Checkpoints: a resumed run ends with identical weights."""
 
 import dataclasses
 import logging

@@ -1,4 +1,4 @@
-"""Metrics in a log are found again, each as itself."""
+"""Metrics in a log are found again, each by its own pattern."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Run directories: settings that start the same run, checkpoints' place."""
+"""Run directories: settings, and the location of checkpoints."""
 
 import pytest
 import yaml

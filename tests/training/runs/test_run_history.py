@@ -1,4 +1,4 @@
-"""A run's directory tells when it was started, and on what."""
+"""A run's directory records its starts: time, machine and versions."""
 
 import datetime
 import platform

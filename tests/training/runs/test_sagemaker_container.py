@@ -1,4 +1,4 @@
-"""Inside a job's container: failure reasons, where the model goes."""
+"""A job's container: paths, failure reasons, and the model's directories."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from albert_keras.workflows.pretraining_settings import PretrainingSettings
 
 @pytest.fixture
 def container(tmp_path, monkeypatch):
-    """A container, which is one of a job once it has a configuration."""
+    """A container, which belongs to a job once it has a configuration."""
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "ml"))
     return SageMakerContainer()
 
@@ -73,8 +73,8 @@ def test_the_model_goes_to_the_job_and_beside_checkpoints_elsewhere(
     container, tmp_path
 ):
     run = tmp_path / "run"
-    assert RunDirectory(run).places_for_the_model() == []
+    assert RunDirectory(run).model_directories() == []
     elsewhere = RunDirectory(run, tmp_path / "checkpoints")
-    assert elsewhere.places_for_the_model() == [run / "model"]
+    assert elsewhere.model_directories() == [run / "model"]
     start_job(container)
-    assert RunDirectory(run).places_for_the_model() == [container.model]
+    assert RunDirectory(run).model_directories() == [container.model]

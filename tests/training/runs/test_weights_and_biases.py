@@ -1,4 +1,4 @@
-"""Weights & Biases is off unless asked for and logged in."""
+"""Weights & Biases is off unless asked for and a user is logged in."""
 
 import sys
 import types
@@ -43,5 +43,5 @@ def test_without_a_login_it_is_off_and_says_so(monkeypatch, caplog):
 
 def test_without_the_package_the_flag_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ValueError, match="--wandb_project needs the package"):
+    with pytest.raises(ValueError, match="`wandb_project` needs the package"):
         start_wandb("albert", "run-1", {})

@@ -1,12 +1,12 @@
-"""Runs of the pretraining recipe, on whatever backend Keras has.
+"""Runs of the pretraining recipe on Keras's current backend.
 
     KERAS_BACKEND=jax python -m tests.training.steps.backend_runs \\
         CORPUS START OUT
 
-Twenty updates from the weights in START as OUT/whole. On one device then the
-second half of it again as OUT/resumed, and of OUT/tensorflow, a run that was
-made before, as OUT/other; and twenty updates in bfloat16. On two devices three
-updates of fine-tuning on OUT/squad.json, and the random states of each.
+OUT/whole gets twenty updates from the weights in START. On one device its
+second half is then run again as OUT/resumed, that of OUT/tensorflow, a run
+made before, as OUT/other, and OUT/bfloat16 gets twenty updates. On two devices
+it fine-tunes for three updates on OUT/squad.json and writes the random states.
 """
 
 import json
@@ -46,7 +46,7 @@ def pretrain(corpus, start, out, *more, rows=ROWS):
 
 
 def second_half(run, copy):
-    """A copy of a run as it was after ten updates."""
+    """Copies a run as it was after ten updates."""
     shutil.copytree(run, copy)
     shutil.rmtree(copy / "checkpoints" / "step-00000020")
     return copy
@@ -66,7 +66,7 @@ def finetune(start, out):
 
 
 def random_states(start):
-    """The state of a dropout as it is, on each device, and afterwards."""
+    """The random state of a dropout before, on each device, and after."""
     import jax
 
     from albert_keras.training.steps import jax_step
@@ -78,7 +78,7 @@ def random_states(start):
         return [], {"states": batch * non_trainable[0][0]}, non_trainable
 
     sums, after = jax.jit(
-        lambda states: jax_step._on_each_device(accumulate, model)(
+        lambda states: jax_step._accumulate_on_each_device(accumulate, model)(
             [], states, jax.numpy.eye(2, dtype="uint32")
         )[1:]
     )(states)

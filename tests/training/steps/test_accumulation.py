@@ -1,4 +1,4 @@
-"""One fit step is one update, however the batch is cut."""
+"""A training step is one update, however the batch is split."""
 
 import dataclasses
 
@@ -30,7 +30,7 @@ def three_updates(config, batches, steps, **kwargs):
 def test_every_split_of_a_batch_gives_the_same_weights(tiny_config, rng):
     batches = [make_batch(rng, tiny_config) for _ in range(3)]
     masked = np.concatenate([w["mlm"].sum(axis=1) for _, _, w in batches])
-    assert len(set(masked)) > 2  # or every normalization would do
+    assert len(set(masked)) > 2  # else any normalization would pass
     undivided = three_updates(tiny_config, batches, steps=1)
     start = compiled(tiny_config, 1).get_weights()
     moved = max(
@@ -84,7 +84,7 @@ def test_metrics_are_means_over_the_targets_of_the_whole_batch(
         assert logs[name][0] == pytest.approx(value, rel=1e-5), name
     assert set(logs) == {*expected, "gradient_norm", "weight_norm"}
 
-    # No update has happened at rate 0, so evaluation sees the same weights.
+    # The learning rate is 0, so evaluation sees the same weights.
     evaluated = model.evaluate(Batches([batch]), verbose=0, return_dict=True)
     for name in evaluated:
         assert float(evaluated[name]) == pytest.approx(
@@ -193,7 +193,7 @@ def test_compile_refuses_what_would_train_something_else(pretraining_model):
         pretraining_model.compile("adam", gradient_accumulation_steps=0)
     with pytest.raises(ValueError, match="`gradient_compression` must.*'int8'"):
         pretraining_model.compile("adam", gradient_compression="int8")
-    with pytest.raises(ValueError, match="brings its own objectives"):
+    with pytest.raises(ValueError, match="defines its own objectives"):
         pretraining_model.compile("adam", loss="mse")
     with pytest.raises(ValueError, match="not to the optimizer"):
         pretraining_model.compile(Lamb(gradient_accumulation_steps=2))

@@ -1,4 +1,4 @@
-"""Layers computed again for their gradient give the same gradient."""
+"""Rematerialization does not change the gradient."""
 
 import dataclasses
 

@@ -1,10 +1,10 @@
-"""Three updates of a small model, on whatever backend Keras has.
+"""Three updates of a small model on Keras's current backend.
 
     KERAS_BACKEND=jax python -m tests.training.steps.three_updates \\
         START.npz OUT.npz
 
-Starts from the weights in START.npz (or writes its own there, if there are
-none) and writes weights and metrics after three updates to OUT.npz.
+Starts from the weights in START.npz (or writes its own there, if the file does
+not exist) and writes weights and metrics after three updates to OUT.npz.
 """
 
 import sys

@@ -1,0 +1,3 @@
+from .steps.accumulating_model import AccumulatingModel
+
+__all__ = ["AccumulatingModel"]
