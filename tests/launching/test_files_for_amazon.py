@@ -163,9 +163,9 @@ def test_the_template_tells_every_variable_that_the_launcher_reads():
     Loader.add_multi_constructor("!", lambda loader, tag, node: None)
     template = (ROOT / "infrastructure/sagemaker_fsx.yaml").read_text()
     template = yaml.load(template, Loader)
-    told = {out["Description"] for out in template["Outputs"].values()}
+    described = {out["Description"] for out in template["Outputs"].values()}
     variables = SageMakerSettings.ENVIRONMENT
-    assert told == set(variables.values()) - {"SAGEMAKER_IMAGE_NAME"}
+    assert described == set(variables.values()) - {"SAGEMAKER_IMAGE_NAME"}
     for name, parameter in template["Parameters"].items():
         assert parameter["Description"], name
 

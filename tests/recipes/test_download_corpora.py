@@ -111,10 +111,10 @@ def test_a_damaged_file_is_removed_and_named(
     hub, recipe, tmp_path, monkeypatch
 ):
     argv = ["--output_dir", str(tmp_path / "c"), "--corpora", "wikipedia"]
-    whole = huggingface_hub.hf_hub_download
+    download = huggingface_hub.hf_hub_download
 
     def damage(repository, name, **kwargs):
-        whole(repository, name, **kwargs)
+        download(repository, name, **kwargs)
         path = kwargs["local_dir"] / name
         path.write_bytes(path.read_bytes()[:-1] + b"\0")
 

@@ -44,8 +44,8 @@ def make_rows(task, rng, num_rows=48):
     for number in range(num_rows):
         which = number % len(labels)
         texts = [" ".join(rng.choice(FILLERS, 2)) for _ in task.texts]
-        told = " ".join(3 * [WORDS[which]])
-        texts[-1] = f"{told} {texts[-1]}"
+        signal = " ".join(3 * [WORDS[which]])
+        texts[-1] = f"{signal} {texts[-1]}"
         yield texts, labels[which]
 
 

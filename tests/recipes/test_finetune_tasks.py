@@ -79,8 +79,8 @@ def test_race_is_learnt_evaluated_and_answered(
         "middle0.txt",
         "middle1.txt",
     ]
-    told = json.loads((tmp_path / "test/predictions.json").read_text())
-    assert {name: answers[name] for name in told} == told
+    answered = json.loads((tmp_path / "test/predictions.json").read_text())
+    assert {name: answers[name] for name in answered} == answered
 
 
 # === Tokens ===

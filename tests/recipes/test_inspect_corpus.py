@@ -26,8 +26,8 @@ def test_statistics_figure_and_samples(recipe, corpus, store, tmp_path, capsys):
     assert len(samples) == 4
     for row, (order, text) in enumerate(samples):
         assert (order == "swapped") == bool(labels["sop"][row])
-        told = len(re.findall(r"\[MASK:|\[was:|\[kept\]", text))
-        assert told == weights["mlm"][row].sum()
+        marked = len(re.findall(r"\[MASK:|\[was:|\[kept\]", text))
+        assert marked == weights["mlm"][row].sum()
         assert text.count("[SEP]") == 2
 
 

@@ -154,8 +154,8 @@ def test_runs_are_compared_in_the_same_figures(run, report):
     page = Page(report(run, other, "--output_file", run.parent / "both.html"))
     assert page.figures == PANELS
     svg = base64.b64decode(page.images["mlm_loss"].partition(",")[2])
-    for colour in (b"#0072b2", b"#d55e00"):
-        assert colour in svg
+    for color in (b"#0072b2", b"#d55e00"):
+        assert color in svg
     differing = page.text[page.text.index("Different settings:") :]
     differing = differing[: differing.index("Shared settings")]
     words = differing.split()

@@ -150,7 +150,7 @@ def test_flags_of_the_aws_sample_are_taken_or_refused(capsys):
         ("Pass `epsilon=1e-6`.", "Pass --epsilon 1e-6."),
         ("`size` of `PyDataset`", "`size` of `PyDataset`"),
         ("`aws iam get-role` shows it", "`aws iam get-role` shows it"),
-        ("`decay` must be", "`decay` must be"),  # of fine-tuning alone
+        ("`decay` must be", "`decay` must be"),  # only in fine-tuning
     ],
 )
 def test_a_message_names_flags_where_the_library_named_arguments(
