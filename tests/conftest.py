@@ -1,15 +1,14 @@
-"""What the tests share: a tiny corpus, its vocabulary and tiny models."""
-
-import os
-
-from albert_keras.workflows.parse_settings import parse_settings
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+"""Shared fixtures, and which tests run: a tiny corpus, tiny models, `--slow`."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
+# Read by TensorFlow when it is imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import hypothesis
 import keras
 import numpy as np
 import pytest
@@ -17,9 +16,64 @@ import pytest
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
 from albert_keras.data import TokenStore
 from albert_keras.data.corpus.prepare import prepare_corpus
+from albert_keras.workflows.parse_settings import parse_settings
+from tests.processes import refuse_processes
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+# Whole files go to a worker: those of these folders first, so that at the end
+# no worker waits for another's long file.
+LONGEST_FIRST = ("distributed", "recipes", "training", "launching", "kernels")
+
+
+# === Which tests run, and in which order ===
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--slow",
+        action="store_true",
+        help="also run the tests marked slow, and more examples of Hypothesis",
+    )
+
+
+def pytest_configure(config):
+    # The same examples in every run: a test that passes passes again.
+    hypothesis.settings.register_profile(
+        "tests",
+        derandomize=True,
+        database=None,
+        deadline=None,
+        max_examples=200 if config.getoption("--slow") else 40,
+        suppress_health_check=[
+            hypothesis.HealthCheck.function_scoped_fixture,
+            hypothesis.HealthCheck.too_slow,
+        ],
+    )
+    hypothesis.settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if {"recipe", "pretraining_run"} & set(item.fixturenames):
+            item.add_marker("recipe")
+    tests = Path(__file__).parent
+
+    def place(item):
+        folder = item.path.relative_to(tests).parts[0]
+        return (*LONGEST_FIRST, folder).index(folder)
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("slow") and not item.config.getoption("--slow"):
+        pytest.skip("slow: `make test-all` runs it, or `pytest --slow`")
+    refuse_processes(not item.get_closest_marker("process"))
+
+
+# === Fixtures ===
 
 
 @pytest.fixture(autouse=True)

@@ -76,6 +76,7 @@ def test_other_files_are_no_figures_to_compare(benchmark, figures, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.process
 def test_an_update_is_measured_beside_the_products(benchmark, tmp_path):
     path = tmp_path / "step.json"
     benchmark("pretraining_step").main(

@@ -76,6 +76,7 @@ class Elements(html.parser.HTMLParser):
         self.found.append((tag, dict(attributes)))
 
 
+@pytest.mark.process
 def test_every_page_is_in_the_navigation(site):
     start = (site / "index.html").read_text(encoding="utf-8")
     for page in PAGES:
@@ -84,6 +85,7 @@ def test_every_page_is_in_the_navigation(site):
             assert f'href="{name.as_posix()}/"' in start, page
 
 
+@pytest.mark.process
 def test_the_site_is_read_without_a_network(site):
     for path in site.rglob("*.html"):
         for tag, attributes in Elements(path).found:
@@ -95,6 +97,7 @@ def test_the_site_is_read_without_a_network(site):
         assert not re.search(r"url\(['\"]?https?:", path.read_text("utf-8"))
 
 
+@pytest.mark.process
 def test_every_public_name_is_in_the_reference(site):
     ids = {
         attributes["id"]

@@ -32,6 +32,8 @@ def test_it_is_kept_without_outputs():
         assert not cell.get("outputs") and not cell.get("execution_count")
 
 
+@pytest.mark.slow
+@pytest.mark.process
 def test_it_learns_fills_in_and_classifies(shown):
     text = "".join(out.text for out in shown if "text" in out)
     first, last = re.search(r"loss: ([\d.]+) -> ([\d.]+)", text).groups()
@@ -42,5 +44,7 @@ def test_it_learns_fills_in_and_classifies(shown):
     assert len(re.findall(r"[\d.]+%  ", text)) >= 4  # the masks
 
 
+@pytest.mark.slow
+@pytest.mark.process
 def test_it_draws_the_curves(shown):
     assert any("image/png" in out.get("data", {}) for out in shown)

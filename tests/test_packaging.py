@@ -15,7 +15,7 @@ import pytest
 import albert_keras
 from tests.test_structure import PROGRAM, TIME_OF_ITS_OWN
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.process]
 ROOT = Path(__file__).parents[1]
 # Generated files: in every folder, and at the top of a checkout.
 _GENERATED = shutil.ignore_patterns(

@@ -13,6 +13,7 @@ import pytest
 
 import albert_keras
 from albert_keras.keras_registry import CLASSES
+from tests.processes import run_python
 
 PACKAGE = Path(albert_keras.__file__).parent
 
@@ -161,6 +162,7 @@ def test_a_long_function_would_be_found():
     assert not list(long_functions(f"def fits():\n{body[9:]}"))
 
 
+@pytest.mark.process
 def test_a_process_that_reads_text_imports_no_keras():
     subprocess.run([sys.executable, "-c", LIGHT], check=True)
 
@@ -183,14 +185,9 @@ def test_keras_finds_every_class_that_is_registered():
         assert found.__module__ == f"albert_keras.{CLASSES[name]}"
 
 
+@pytest.mark.process
 def test_importing_the_package_loads_no_optional_part_and_is_quick():
     program = f"{PROGRAM}\nprint(json.dumps([optional, seconds]))"
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    optional, seconds = json.loads(result.stdout)
+    optional, seconds = json.loads(run_python("-c", program))
     assert optional == []
     assert seconds < TIME_OF_ITS_OWN

@@ -57,6 +57,8 @@ def test_the_matrix_has_the_versions_that_the_package_accepts():
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.process
 def test_pre_commit_finds_nothing_to_mend():
     pre_commit = Path(sys.executable).with_name("pre-commit")
     if shutil.which("git") is None or not pre_commit.is_file():

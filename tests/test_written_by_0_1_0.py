@@ -8,8 +8,6 @@ what that version computed from them.
 """
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -19,6 +17,7 @@ import pytest
 from albert_keras import AlbertBackbone
 from albert_keras.data import PretrainingDataset, TokenStore
 from albert_keras.training.callbacks.training_log import read_metrics
+from tests.processes import run_python
 
 WRITTEN = Path(__file__).parent / "references" / "written_by_0_1_0"
 # What a user needs of this package to load a model that Keras has saved.
@@ -69,16 +68,10 @@ def test_a_keras_model_around_the_backbone_gives_the_same_outputs(
     assert_close(model.predict(inputs, verbose=0), expected["own_model"])
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_importing_the_package_is_enough_to_load_a_saved_model():
-    program = PROGRAM.format(path=str(WRITTEN / "own_model.keras"))
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    path = str(WRITTEN / "own_model.keras")
+    assert int(run_python("-c", PROGRAM.format(path=path))) > 0
 
 
 def test_a_run_resumes_from_its_checkpoint_and_ends_the_same(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.distributed.launch import needs_horovod, run
+from tests.distributed.launch import needs_horovod, run_forked
 
-pytestmark = [pytest.mark.slow, needs_horovod]
+pytestmark = [pytest.mark.process, needs_horovod]
 
 
 @pytest.fixture(scope="module")
@@ -18,24 +18,30 @@ def overflows():
 def results(overflows, tmp_path_factory):
     """Weights and metrics, by number of ranks x micro-batches."""
     out = tmp_path_factory.mktemp("updates") / "u"
-    for ranks, program, splits in (
-        (1, "five_updates", "1 4"),
-        (2, "overflow", "1 4 4xla"),
-        (4, "five_updates", "2"),
-    ):
-        run(ranks, "-m", f"tests.distributed.{program}", out, *splits.split())
+    run_forked(1, "-m", "tests.distributed.five_updates", out, 1, 4)
+    run_forked(2, "-m", "tests.distributed.overflow", out, 1, 4, "4xla")
     overflows.extend(
         dict(np.load(f"{out}.overflow-{rank}.npz")) for rank in (0, 1)
     )
+    return read_results(out)
+
+
+@pytest.fixture(scope="module")
+def on_four_ranks(tmp_path_factory):
+    """Weights and metrics of four ranks with two micro-batches."""
+    out = tmp_path_factory.mktemp("on_four_ranks") / "u"
+    run_forked(4, "-m", "tests.distributed.five_updates", out, 2)
+    return read_results(out)["4x2"]
+
+
+def read_results(out):
     return {
         path.stem.removeprefix("u-"): dict(np.load(path))
         for path in out.parent.glob("u-*.npz")
     }
 
 
-@pytest.mark.parametrize("how", ["1x4", "2x1", "2x4", "2x4xla", "4x2"])
-def test_weights_are_the_same_however_the_batch_is_shared_out(results, how):
-    whole, shared = results["1x1"], results[how]
+def assert_same_weights(whole, shared):
     for name in (key for key in whole if key.startswith("w")):
         if np.issubdtype(whole[name].dtype, np.floating):
             np.testing.assert_allclose(
@@ -43,9 +49,7 @@ def test_weights_are_the_same_however_the_batch_is_shared_out(results, how):
             )
 
 
-@pytest.mark.parametrize("how", ["2x1", "2x4", "4x2"])
-def test_metrics_are_those_of_all_ranks(results, how):
-    whole, shared = results["1x1"], results[how]
+def assert_same_metrics(whole, shared):
     names = {key for key in whole if key.startswith(("train_", "test_"))}
     assert names and set(shared) - set(whole) == {"train_communication_seconds"}
     # The last gradient norm depends on the weights after four updates and
@@ -53,6 +57,22 @@ def test_metrics_are_those_of_all_ranks(results, how):
     tolerances = dict.fromkeys(names, 1e-5) | {"train_gradient_norm": 5e-5}
     for name, rel in tolerances.items():
         assert shared[name] == pytest.approx(whole[name], rel=rel), name
+
+
+@pytest.mark.parametrize("how", ["1x4", "2x1", "2x4", "2x4xla"])
+def test_weights_are_the_same_however_the_batch_is_shared_out(results, how):
+    assert_same_weights(results["1x1"], results[how])
+
+
+@pytest.mark.parametrize("how", ["2x1", "2x4"])
+def test_metrics_are_those_of_all_ranks(results, how):
+    assert_same_metrics(results["1x1"], results[how])
+
+
+@pytest.mark.slow
+def test_weights_and_metrics_are_the_same_on_four_ranks(results, on_four_ranks):
+    assert_same_weights(results["1x1"], on_four_ranks)
+    assert_same_metrics(results["1x1"], on_four_ranks)
 
 
 def test_the_weights_moved(results):

@@ -10,10 +10,10 @@ from albert_keras.data.corpus.prepare import prepare_corpus
 from albert_keras.data.corpus.token_store import TokenStore
 from albert_keras.training.callbacks.training_log import read_metrics
 from tests.conftest import make_text
-from tests.distributed.launch import needs_horovod, run
+from tests.distributed.launch import needs_horovod, run_forked
 from tests.squad_files import write_squad
 
-pytestmark = [pytest.mark.slow, needs_horovod]
+pytestmark = [pytest.mark.process, needs_horovod]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def runs(tmp_path_factory):
         "--classifier_dropout_prob 0"
     ).split()
     for ranks in (1, 2):
-        run(
+        run_forked(
             ranks,
             "recipes/finetune_squad.py",
             *flags,

@@ -10,19 +10,21 @@ import pytest
 import safetensors.numpy
 
 from albert_keras.data.corpus.prepare import prepare_corpus
+from albert_keras.training.callbacks import EXIT_INTERRUPTED
 from albert_keras.training.callbacks.training_log import read_metrics
 from tests.conftest import make_text
 from tests.distributed.launch import (
     end,
+    forked,
     needs_horovod,
-    run,
+    run_forked,
     start,
     wait_for,
     worker_pids,
 )
 from tests.squad_files import write_squad
 
-pytestmark = [pytest.mark.slow, needs_horovod]
+pytestmark = [pytest.mark.process, needs_horovod]
 STEPS = 24
 
 
@@ -62,7 +64,7 @@ def uninterrupted(corpus, tmp_path_factory):
     runs = {}
     for ranks in (1, 2):
         runs[ranks] = tmp_path_factory.mktemp("whole") / str(ranks)
-        output = run(ranks, *arguments(corpus, runs[ranks], ranks))
+        output = run_forked(ranks, *arguments(corpus, runs[ranks], ranks))
         assert f"{ranks}gpus-8globalbatch-0.01maxlr" in output
     return runs
 
@@ -85,35 +87,31 @@ def test_a_validation_is_the_same_whatever_the_ranks(uninterrupted):
 
 def stop_in_the_middle(corpus, directory, ranks):
     """Stops a run by a signal and returns the updates it had done."""
-    job = start(ranks, *arguments(corpus, directory, ranks))
-    try:
+    with forked(ranks, *arguments(corpus, directory, ranks)) as job:
         wait_for(lambda: updates_done(directory) >= 5)
-        # Only one of the ranks gets the signal.
-        os.kill(worker_pids(job, "pretrain.py")[ranks - 1], signal.SIGTERM)
-        output, _ = job.communicate(timeout=60)
-    finally:
-        end(job)
+        # Only one of the ranks gets the signal; each of them ends itself.
+        os.kill(job.processes[-1].pid, signal.SIGTERM)
+        _, output = job.wait(60)
     done = updates_done(directory)
     assert f"Stopped by a signal after update {done}." in output
-    assert job.returncode == 1  # the launcher's own exit code
+    codes = [process.exitcode for process in job.processes]
+    assert codes == [EXIT_INTERRUPTED] * ranks
     assert done < STEPS  # no update is lost:
     assert (directory / f"checkpoints/step-{done:08d}").is_dir()
     return done
 
 
 # tests/workflows/test_squad_probe.py stops a single process by a signal.
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_run_told_to_stop_and_then_killed_ends_as_if_it_had_not_been(
     ranks, corpus, uninterrupted, tmp_path
 ):
     directory = tmp_path / "run"
     done = stop_in_the_middle(corpus, directory, ranks) if ranks > 1 else 2
-    job = start(ranks, *arguments(corpus, directory, ranks))
-    try:
+    with forked(ranks, *arguments(corpus, directory, ranks)):
         wait_for(lambda: updates_done(directory) >= done + 3)
-    finally:
-        end(job)  # SIGKILL to all
-    output = run(ranks, *arguments(corpus, directory, ranks))
+    # Leaving the block sent SIGKILL to all ranks.
+    output = run_forked(ranks, *arguments(corpus, directory, ranks))
     assert "Resuming from update" in output
     mine, whole = final_state(directory), final_state(uninterrupted[ranks])
     assert set(mine) == set(whole)
@@ -126,7 +124,7 @@ def test_a_run_goes_on_with_another_number_of_ranks(
 ):
     directory = shutil.copytree(uninterrupted[1], tmp_path / "run")
     shutil.rmtree(directory / f"checkpoints/step-{STEPS:08d}")
-    output = run(2, *arguments(corpus, directory, 2))
+    output = run_forked(2, *arguments(corpus, directory, 2))
     assert f"Resuming from update {STEPS - 4}" in output
     mine, whole = final_state(directory), final_state(uninterrupted[1])
     # Dropout differs; the weights stay close.
@@ -135,6 +133,7 @@ def test_a_run_goes_on_with_another_number_of_ranks(
             np.testing.assert_allclose(mine[name], whole[name], atol=0.05)
 
 
+@pytest.mark.slow
 def test_scores_on_squad_meanwhile_leave_no_trace_on_any_rank(
     corpus, uninterrupted, tmp_path
 ):
@@ -147,7 +146,7 @@ def test_scores_on_squad_meanwhile_leave_no_trace_on_any_rank(
     files = ("--squad_train_file", path, "--squad_dev_file", path)
     flags = ("--squad_frequency", "10", "--squad_config", config)
     directory = tmp_path / "run"
-    output = run(2, *arguments(corpus, directory, 2, *flags, *files))
+    output = run_forked(2, *arguments(corpus, directory, 2, *flags, *files))
     assert "Update 20: SQuAD exact" in output
     mine, whole = final_state(directory), final_state(uninterrupted[2])
     for name in whole:
@@ -164,6 +163,7 @@ def test_another_global_batch_is_refused(
 
 
 def test_a_rank_that_dies_ends_the_whole_job_soon(corpus, tmp_path):
+    """With `horovodrun`, which ends the other ranks."""
     directory = tmp_path / "run"
     job = start(2, *arguments(corpus, directory, 2, "--total_steps", "100000"))
     try:
@@ -180,11 +180,8 @@ def test_a_rank_that_dies_ends_the_whole_job_soon(corpus, tmp_path):
 
 def test_what_the_user_got_wrong_is_told_and_ends_every_rank(corpus, tmp_path):
     (tmp_path / "thesis.tex").write_text("work of years")
-    job = start(2, *arguments(corpus, tmp_path, 2))
-    try:
-        output, _ = job.communicate(timeout=90)
-    finally:
-        end(job)
-    assert job.returncode != 0
+    with forked(2, *arguments(corpus, tmp_path, 2)) as job:
+        _, output = job.wait(90)
+    assert all(process.exitcode for process in job.processes)
     assert "holds something other than a run" in output
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]

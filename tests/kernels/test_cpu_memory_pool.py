@@ -1,12 +1,11 @@
 """TensorFlow uses its memory pool on a CPU unless the user disables it."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 
 from albert_keras.kernels.cpu_memory_pool import use_memory_pool
+from tests.processes import run_python
 
 PROGRAM = """
 import albert_keras as ak
@@ -18,16 +17,10 @@ print(backbone.count_params(), allocated)
 POOL, LIMIT = "TF_CPU_ALLOCATOR_USE_BFC", "TF_CPU_BFC_MEM_LIMIT_IN_MB"
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_the_weights_of_a_model_are_in_the_pool():
     """TensorFlow reports the memory of the pool, not of malloc."""
-    result = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    size, allocated = map(int, result.stdout.split())
+    size, allocated = map(int, run_python("-c", PROGRAM).split())
     assert allocated >= 4 * size
 
 

@@ -37,6 +37,7 @@ def needs(program):
     return BIN / program
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_hadolint_has_nothing_to_say_of_the_images(path):
     result = run(needs("hadolint"), path)
@@ -44,6 +45,7 @@ def test_hadolint_has_nothing_to_say_of_the_images(path):
     assert result.returncode == 0
 
 
+@pytest.mark.process
 def test_cfn_lint_has_nothing_to_say_of_the_template():
     result = run(needs("cfn-lint"), "infrastructure/sagemaker_fsx.yaml")
     assert result.stdout + result.stderr == ""

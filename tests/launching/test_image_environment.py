@@ -20,6 +20,7 @@ VARIABLE = "ALBERT_KERAS_IMAGE_PYTHON"
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.process,
     pytest.mark.skipif(
         not os.environ.get(VARIABLE),
         reason="takes minutes; make test-image runs it",

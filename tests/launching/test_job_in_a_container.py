@@ -13,7 +13,7 @@ from tests.conftest import make_text
 from tests.launching import container
 from tests.launching.container import end, lay_out, start, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.process]
 STEPS = 40
 FLAGS = (
     "--instance_type ml.m5.xlarge --sm_job_name tiny --model_size tiny "

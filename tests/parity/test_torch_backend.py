@@ -13,6 +13,7 @@ from tests.parity import torch_backend
 from tests.training.steps import three_updates
 
 pytest.importorskip("torch", reason="needs PyTorch: make test-parity")
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")

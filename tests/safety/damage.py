@@ -3,20 +3,8 @@
 import copy
 import json
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# The same examples in every run, so that the tests are reproducible.
-few_hundred_examples = settings(
-    derandomize=True,
-    max_examples=200,
-    deadline=None,
-    database=None,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-    ],
-)
 json_values = st.recursive(
     st.none()
     | st.booleans()

@@ -46,11 +46,13 @@ from tests.safety.damage import (
     DEEP,
     contents,
     cut_up,
-    few_hundred_examples,
     json_values,
     reads_or_refuses,
 )
 from tests.squad_files import make_squad
+
+# Of examples that take 0.1 s each.
+FEW = hypothesis.settings.default.max_examples // 5
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,6 @@ RACE = {
 CONLL = b"-DOCSTART- O\n\nAda B-PER\nis O\n\nhere O\n"
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(encoded(SQUAD), SQUAD))
 @hypothesis.example(content=DEEP)
 def test_squad(folder, content):
@@ -83,7 +84,6 @@ def test_squad(folder, content):
     reads_or_refuses(lambda: read_squad(path), path, content)
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(encoded({"1": "a"}), {"1": "a", "2": 0.5}))
 @hypothesis.example(content=DEEP)
 def test_predictions_for_squad(folder, content, capsys):
@@ -95,7 +95,6 @@ def test_predictions_for_squad(folder, content, capsys):
     assert "predictions" in capsys.readouterr().err
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(encoded(RACE), RACE))
 @hypothesis.example(content=DEEP)
 @pytest.mark.parametrize("name", ["1.txt", "all.txt"])
@@ -110,7 +109,6 @@ def test_race(folder, name, content):
     )
 
 
-@few_hundred_examples
 @hypothesis.given(
     content=contents(b"index\tsentence1\tsentence2\tscore\n0\ta\tb\t2.5\n")
 )
@@ -122,7 +120,6 @@ def test_glue(folder, name, split, content):
     reads_or_refuses(lambda: read_glue(task, path, split), path, content)
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(CONLL))
 @pytest.mark.parametrize("has_tags", [True, False])
 def test_conll(folder, content, has_tags):
@@ -139,7 +136,6 @@ PAGE = (
 )
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(encoded(ROW), ROW))
 @hypothesis.example(content=DEEP)
 @hypothesis.example(content=encoded({"text": "\ud800"}))
@@ -148,7 +144,6 @@ def test_json_lines(folder, content):
     reads_or_refuses(lambda: list(read_documents(path)), path, content)
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(PAGE))
 @hypothesis.example(content=PAGE.replace(b"<title>A</title>\n", b""))
 def test_a_dump_of_wikipedia(folder, content):
@@ -156,7 +151,6 @@ def test_a_dump_of_wikipedia(folder, content):
     reads_or_refuses(lambda: list(read_documents(path)), path, content)
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(gzip.compress(b"A text.\n" * 9, mtime=0)))
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".zst"])
 def test_plain_text_packed_or_not(folder, suffix, content):
@@ -172,7 +166,6 @@ def prepared(corpus, folder):
     return shutil.copytree(corpus, folder / "corpus")
 
 
-@few_hundred_examples
 @hypothesis.given(data=st.data())
 def test_the_manifest_of_a_token_store(prepared, corpus, data):
     whole = (corpus / MANIFEST_FILE).read_bytes()
@@ -188,7 +181,6 @@ def test_the_manifest_of_a_token_store(prepared, corpus, data):
     reads_or_refuses(read, prepared / MANIFEST_FILE, content, prepared.name)
 
 
-@few_hundred_examples
 @hypothesis.given(data=st.data())
 def test_the_plan_of_a_corpus(folder, text_file, data):
     parts = folder / "corpus.parts"
@@ -212,7 +204,6 @@ def record(corpus, folder):
     return whole, whole[12 : 12 + length]
 
 
-@few_hundred_examples
 @hypothesis.given(data=st.data())
 def test_a_tfrecord_file(folder, record, data):
     whole, _ = record
@@ -221,7 +212,6 @@ def test_a_tfrecord_file(folder, record, data):
     reads_or_refuses(lambda: PretrainingRecords(path, 1)[0], path, content)
 
 
-@few_hundred_examples
 @hypothesis.given(data=st.data())
 def test_a_record_with_the_right_checksums(folder, record, data):
     _, whole = record
@@ -269,7 +259,6 @@ def models(folder):
     return folder
 
 
-@few_hundred_examples
 @hypothesis.given(data=st.data())
 @pytest.mark.parametrize("format", ["keras", "huggingface", "google"])
 def test_the_configuration_of_a_model(models, format, data):
@@ -300,7 +289,6 @@ def test_names_of_other_classes_are_refused_by_the_name_of_the_model(models):
         path.write_bytes(whole)
 
 
-@few_hundred_examples
 @hypothesis.given(data=st.data())
 def test_the_weights_of_a_model(models, data):
     path = models / "keras" / "weights.safetensors"
@@ -312,7 +300,6 @@ def test_the_weights_of_a_model(models, data):
         path.write_bytes(whole)
 
 
-@few_hundred_examples
 @hypothesis.given(data=st.data())
 def test_a_vocabulary(folder, corpus, data):
     whole = (corpus / "vocabulary.model").read_bytes()
@@ -328,7 +315,6 @@ def test_a_vocabulary(folder, corpus, data):
 SETTINGS = {"lowercase": True, "remove_accents": False, "style": "google"}
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(encoded(SETTINGS), SETTINGS))
 def test_the_settings_of_a_tokenizer(folder, corpus, content):
     directory = folder / "tokenizer"
@@ -340,7 +326,6 @@ def test_the_settings_of_a_tokenizer(folder, corpus, content):
     )
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(b"seed: 1\nname: null\n"))
 def test_the_settings_of_a_run(folder, content):
     run = RunDirectory(folder)
@@ -348,7 +333,6 @@ def test_the_settings_of_a_run(folder, content):
     reads_or_refuses(run.read_settings, path, content)
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(b"step,loss\n1,0.5\n2,\n"))
 def test_the_metrics_of_a_run(folder, content):
     path = folder / "metrics.csv"
@@ -358,7 +342,6 @@ def test_the_metrics_of_a_run(folder, content):
 DESCRIPTION = {"step": 1, "sha256": "0" * 64, "settings": {}, "variables": {}}
 
 
-@few_hundred_examples
 @hypothesis.given(content=contents(encoded(DESCRIPTION), DESCRIPTION))
 @hypothesis.example(content=DEEP)
 def test_a_damaged_checkpoint_is_stepped_over(folder, content):
@@ -369,7 +352,7 @@ def test_a_damaged_checkpoint_is_stepped_over(folder, content):
     assert newest_checkpoint(path.parent) is None
 
 
-@hypothesis.settings(few_hundred_examples, max_examples=40)  # 0.1 s each
+@hypothesis.settings(max_examples=FEW)
 @hypothesis.given(
     content=contents(b"total_steps: 7\nname: x\n")
     | st.dictionaries(

@@ -1,14 +1,14 @@
 """A single process, and launches that are refused."""
 
 import builtins
-import subprocess
-import sys
 
 import pytest
 
 from albert_keras.training import distributed
+from tests.processes import run_python
 
 
+@pytest.mark.process
 def test_a_process_by_itself_is_rank_0_of_1_and_needs_no_horovod():
     program = (
         "import sys; from albert_keras.training import distributed as d; "
@@ -17,13 +17,8 @@ def test_a_process_by_itself_is_rank_0_of_1_and_needs_no_horovod():
         "d.broadcast_object('x'), d.on_first_rank(lambda: 7), "
         "d.sum_over_ranks({'a': 3}), d.barrier(), 'horovod' in sys.modules)"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert result.stdout.strip() == "0 1 0 [1.5, 2] x 7 {'a': 3} None False"
+    output = run_python("-c", program)
+    assert output.strip() == "0 1 0 [1.5, 2] x 7 {'a': 3} None False"
 
 
 @pytest.mark.parametrize("variable", ["HOROVOD_SIZE", "OMPI_COMM_WORLD_SIZE"])

@@ -55,6 +55,7 @@ def content(directory):
     return {p.name: p.read_bytes() for p in sorted(directory.iterdir())}
 
 
+@pytest.mark.process
 def test_any_number_of_processes_makes_the_same_store(
     texts, vocabulary, uninterrupted, tmp_path
 ):
@@ -98,9 +99,10 @@ def start(texts, vocabulary, directory):
     )
 
 
-@pytest.mark.slow
-def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
-    texts, vocabulary, uninterrupted, tmp_path
+@pytest.mark.process
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(
+    texts, vocabulary, uninterrupted, tmp_path, kills
 ):
     target = str(tmp_path / "c")
     began = time.monotonic()
@@ -111,7 +113,7 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
     shutil.rmtree(target)
 
     moments, killed = random.Random(0), 0
-    while killed < 10:
+    while killed < kills:
         process = start(texts, vocabulary, target)
         try:
             process.wait(moments.uniform(0.1, seconds))
@@ -205,6 +207,7 @@ def test_a_damaged_shard_is_found_when_merging(texts, vocabulary, tmp_path):
     assert not (tmp_path / "c").exists()
 
 
+@pytest.mark.process
 def test_a_worker_that_dies_is_told_and_the_rest_kept(
     texts, vocabulary, tmp_path, monkeypatch
 ):

@@ -1,8 +1,6 @@
 """Pretraining batches: content, reproducibility, split over ranks."""
 
 import json
-import subprocess
-import sys
 import zlib
 
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 
 from albert_keras.data import PretrainingDataset
 from albert_keras.tokenization.word_boundaries import word_begin_mask
+from tests.processes import run_python
 
 
 def digest(batch):
@@ -129,6 +128,7 @@ def test_counts_hold_on_the_real_path_from_text_to_batch(store):
     assert swapped / rows == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.process
 def test_the_same_step_gives_the_same_batch_in_another_process(corpus, store):
     mine = digest(PretrainingDataset(store, 32, 8, seed=3)[7])
     program = (
@@ -136,13 +136,7 @@ def test_the_same_step_gives_the_same_batch_in_another_process(corpus, store):
         "print(json.dumps(digest(PretrainingDataset(sys.argv[1], 32, 8, "
         "seed=3)[7])))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program, str(corpus)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(result.stdout) == mine
+    assert json.loads(run_python("-c", program, corpus)) == mine
 
 
 def test_steps_seeds_and_passes_differ(store):

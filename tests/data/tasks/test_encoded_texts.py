@@ -43,7 +43,7 @@ def test_no_texts_are_no_pieces(tokenizer):
     assert len(encoded) == 0 and encoded.offsets.shape == (0, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_several_processes_give_the_same(tokenizer):
     texts = [f"{text} {n}" for n in range(200) for text in TEXTS]
     done = []

@@ -1,12 +1,13 @@
 """Runs of the pretraining recipe on Keras's current backend.
 
     KERAS_BACKEND=jax python -m tests.training.steps.backend_runs \\
-        CORPUS START OUT
+        CORPUS START OUT whole resumed
 
-OUT/whole gets twenty updates from the weights in START. On one device its
-second half is then run again as OUT/resumed, that of OUT/tensorflow, a run
-made before, as OUT/other, and OUT/bfloat16 gets twenty updates. On two devices
-it fine-tunes for three updates on OUT/squad.json and writes the random states.
+The names are those of the runs in OUT. `whole` gets twenty updates from the
+weights in START; `resumed` is the second half of it, run again, `other` that
+of `tensorflow`, a run made before; `bfloat16` gets twenty updates. `squad` is
+fine-tuned for three updates on OUT/squad.json; on two devices, it also writes
+their random states.
 """
 
 import json
@@ -89,20 +90,22 @@ def random_states(start):
     }
 
 
-def main(corpus, start, out):
+def main(corpus, start, out, *names):
     out = Path(out)
-    devices = len(keras.distribution.list_devices())
-    pretrain(corpus, start, out / "whole", rows=ROWS // devices)
-    if devices > 1:
+    rows = ROWS // len(keras.distribution.list_devices())
+    if "whole" in names:
+        pretrain(corpus, start, out / "whole", rows=rows)
+    for run, copy in (("whole", "resumed"), ("tensorflow", "other")):
+        if copy in names:
+            directory = second_half(out / run, out / copy)
+            pretrain(corpus, start, directory, "--resume")
+    if "bfloat16" in names:
+        bfloat16 = ("--precision", "mixed_bfloat16")
+        pretrain(corpus, start, out / "bfloat16", *bfloat16)
+    if "squad" in names:
         finetune(start, out)
         states = json.dumps(random_states(start))
         (out / "random_states.json").write_text(states)
-        return
-    for run, copy in (("whole", "resumed"), ("tensorflow", "other")):
-        directory = second_half(out / run, out / copy)
-        pretrain(corpus, start, directory, "--resume")
-    bfloat16 = ("--precision", "mixed_bfloat16")
-    pretrain(corpus, start, out / "bfloat16", *bfloat16)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import albert_keras as ak
 from albert_keras.data import PretrainingDataset, TokenStore
 from albert_keras.training.callbacks.training_log import read_metrics
 from albert_keras.training.runs.checkpoint import STATE_FILE
+from tests.processes import run_python
 from tests.squad_files import write_squad
 from tests.training.steps.backend_runs import ROWS, pretrain
 
@@ -51,11 +52,18 @@ def runs(corpus, start, tmp_path_factory):
     """Directory of the runs of `backend_runs` on one device."""
     out = tmp_path_factory.mktemp("runs")
     pretrain(corpus, start, out / "tensorflow")
-    run_on_jax(corpus, start, out)
+    run_on_jax(corpus, start, out, "whole", "resumed")
     return out
 
 
-def run_on_jax(corpus, start, out, devices=1):
+@pytest.fixture(scope="module")
+def more_runs(corpus, start, runs):
+    """The same directory, with all the runs on one device."""
+    run_on_jax(corpus, start, runs, "other", "bfloat16")
+    return runs
+
+
+def run_on_jax(corpus, start, out, *names, devices=1):
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
@@ -65,7 +73,7 @@ def run_on_jax(corpus, start, out, devices=1):
     subprocess.run(
         [
             *(sys.executable, "-m", "tests.training.steps.backend_runs"),
-            *map(str, (corpus, start, out)),
+            *map(str, (corpus, start, out, *names)),
         ],
         env=environment,
         check=True,
@@ -105,7 +113,7 @@ def assert_same_weights(one, other):
         )
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_twenty_updates_under_jax_are_those_of_tensorflow(runs, start):
     assert_same_course(runs / "whole", runs / "tensorflow")
     assert_same_weights(runs / "whole", runs / "tensorflow")
@@ -117,7 +125,7 @@ def test_twenty_updates_under_jax_are_those_of_tensorflow(runs, start):
     assert max(moved) > 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_a_run_that_is_resumed_under_jax_is_bit_identical(runs):
     whole, resumed = (state_of(runs / name) for name in ("whole", "resumed"))
     assert whole.keys() == resumed.keys()
@@ -126,12 +134,13 @@ def test_a_run_that_is_resumed_under_jax_is_bit_identical(runs):
 
 
 @pytest.mark.slow
-def test_a_run_of_tensorflow_goes_on_under_jax(runs):
-    assert_same_course(runs / "other", runs / "tensorflow", since=10)
-    assert_same_weights(runs / "other", runs / "tensorflow")
+@pytest.mark.process
+def test_a_run_of_tensorflow_goes_on_under_jax(more_runs):
+    assert_same_course(more_runs / "other", more_runs / "tensorflow", since=10)
+    assert_same_weights(more_runs / "other", more_runs / "tensorflow")
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_what_jax_has_trained_is_evaluated_alike_by_tensorflow(runs, corpus):
     logged = read_metrics(runs / "whole" / "metrics.csv")[-1]
     model = ak.AlbertForPretraining.from_pretrained(runs / "whole")
@@ -150,9 +159,13 @@ def test_what_jax_has_trained_is_evaluated_alike_by_tensorflow(runs, corpus):
 
 
 @pytest.mark.slow
-def test_bfloat16_follows_float32_under_jax(runs):
+@pytest.mark.process
+def test_bfloat16_follows_float32_under_jax(more_runs):
     exact, rounded = (
-        [row["loss"] for row in read_metrics(runs / name / "metrics.csv")[1:]]
+        [
+            row["loss"]
+            for row in read_metrics(more_runs / name / "metrics.csv")[1:]
+        ]
         for name in ("whole", "bfloat16")
     )
     assert exact != rounded
@@ -164,17 +177,19 @@ def on_two(corpus, start, tmp_path_factory):
     """Directory of the runs of `backend_runs` on two devices."""
     out = tmp_path_factory.mktemp("on_two")
     write_squad(out / "squad.json")
-    run_on_jax(corpus, start, out, devices=2)
+    run_on_jax(corpus, start, out, "whole", "squad", devices=2)
     return out
 
 
 @pytest.mark.slow
+@pytest.mark.process
 def test_two_devices_train_as_one_does(runs, on_two):
     assert_same_course(on_two / "whole", runs / "whole")
     assert_same_weights(on_two / "whole", runs / "whole")
 
 
 @pytest.mark.slow
+@pytest.mark.process
 def test_two_devices_fine_tune_on_rows_of_any_length(on_two):
     rows = read_metrics(on_two / "squad" / "metrics.csv")
     assert rows[-1]["step"] == 3 and np.isfinite(rows[-1]["loss"])
@@ -185,18 +200,19 @@ def test_two_devices_fine_tune_on_rows_of_any_length(on_two):
 
 
 @pytest.mark.slow
+@pytest.mark.process
 def test_each_device_drops_out_otherwise_and_the_state_stays_one(on_two):
     told = json.loads((on_two / "random_states.json").read_text())
     (first, second), after = told["on_devices"], told["after"]
     assert first == told["before"] == after and second != first
 
 
+@pytest.mark.process
 def test_a_backend_that_cannot_train_says_which_can():
     program = (
         "import sys, types, keras; keras.config.backend = lambda: 'openvino'; "
         "import albert_keras; albert_keras.AlbertForPretraining"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True
-    )
-    assert "Received: backend 'openvino'" in result.stderr
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        run_python("-c", program)
+    assert "Received: backend 'openvino'" in error.value.output
