@@ -104,9 +104,9 @@ class Attention {
   // `along`, the sum of p dp over the keys, then stands in vectors.
   template <class T>
   static void Backward(const AttentionInputs<T>& in, const Sequence& sequence,
-                       int64_t head, HeadRows<const T> context, HeadRows<const T> dcontext,
-                       const float* log_sums, HeadRows<T> dparts[3],
-                       float* dbias[3]) {
+                       int64_t head, HeadRows<const T> context,
+                       HeadRows<const T> dcontext, const float* log_sums,
+                       HeadRows<T> dparts[3], float* dbias[3]) {
     const Blocks blocks;
     const int64_t d = in.head_dim, dp = RoundUp(d, kGranule);
     const int64_t length = sequence.keys, padded = RoundUp(length, kGranule);
@@ -157,12 +157,11 @@ class Attention {
 
       for (int64_t t = 0; t < padded; t += kKeys) {
         const int64_t keys = std::min(kKeys, padded - t);
-        blocks.Product(keys, rounded, dp, k.row(t), k.stride,
-                       q_columns.row(0), q_columns.stride, scores.row(0),
-                       scores.stride, false);
-        blocks.Product(keys, rounded, dp, v.row(t), v.stride,
-                       dy_columns.row(0), dy_columns.stride, dscores.row(0),
-                       dscores.stride, false);
+        blocks.Product(keys, rounded, dp, k.row(t), k.stride, q_columns.row(0),
+                       q_columns.stride, scores.row(0), scores.stride, false);
+        blocks.Product(keys, rounded, dp, v.row(t), v.stride, dy_columns.row(0),
+                       dy_columns.stride, dscores.row(0), dscores.stride,
+                       false);
         for (int64_t r = 0; r < keys; ++r) {
           const float added =
               t + r >= length ? -30000.0f : (mask ? mask[t + r] : 0.0f);
@@ -350,14 +349,12 @@ class AttentionBackward : public HeadsKernel {
         float* dbias_of[3];
         for (int part = 0; part < 3; ++part) {
           dparts[part] = in.part(dqueries, dkeys, part, sequence, head);
-          dbias_of[part] =
-              sums.of(b, 0) + part * in.width + head * in.head_dim;
+          dbias_of[part] = sums.of(b, 0) + part * in.width + head * in.head_dim;
         }
-        attention.Backward(in, sequence, head,
-                           in.of_query(output, sequence, head),
-                           in.of_query(doutput, sequence, head),
-                           log_sums + in.log_sums_of(sequence, head), dparts,
-                           dbias_of);
+        attention.Backward(
+            in, sequence, head, in.of_query(output, sequence, head),
+            in.of_query(doutput, sequence, head),
+            log_sums + in.log_sums_of(sequence, head), dparts, dbias_of);
       });
     });
     sums.AddUp(0, dbias);

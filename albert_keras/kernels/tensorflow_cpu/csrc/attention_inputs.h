@@ -128,8 +128,8 @@ struct AttentionInputs {
                    int64_t head) const {
     if (part == 0 && !joint) return of_query(in_queries, s, head);
     const int64_t stride = LastDimension(keys);
-    return {in_keys + s.first_key * stride +
-                (joint ? part : part - 1) * width + head * head_dim,
+    return {in_keys + s.first_key * stride + (joint ? part : part - 1) * width +
+                head * head_dim,
             stride};
   }
 

@@ -70,8 +70,8 @@ struct GeluTanh {
   }
   static float Value(float x, float tail) { return x * Gate(x, tail); }
   static float Slope(float x, float tail) {
-    return Gate(x, tail) + x * tail * (1.0f - tail) * kTwice *
-                               (1.0f + 3 * 0.044715f * x * x);
+    return Gate(x, tail) +
+           x * tail * (1.0f - tail) * kTwice * (1.0f + 3 * 0.044715f * x * x);
   }
 };
 

@@ -68,9 +68,9 @@ class FloatBlocks {
   // One granule of columns of at most kRowsAtOnce rows of c (+)= a b, where
   // a's element of row i and column p is a[i * a_stride + p * kStep].
   template <int kStep>
-  static void Granule(int64_t rows, int64_t k, const float* a,
-                      int64_t a_stride, const float* b, int64_t b_stride,
-                      float* c, int64_t c_stride, bool adds) {
+  static void Granule(int64_t rows, int64_t k, const float* a, int64_t a_stride,
+                      const float* b, int64_t b_stride, float* c,
+                      int64_t c_stride, bool adds) {
     UpTo<kRowsAtOnce, kStep>(rows, k, a, a_stride, b, b_stride, c, c_stride,
                              adds);
   }
@@ -99,8 +99,8 @@ class FloatBlocks {
   // Of as many rows as there are, at most kMost.
   template <int kMost, int kStep>
   static void UpTo(int64_t rows, int64_t k, const float* a, int64_t a_stride,
-                   const float* b, int64_t b_stride, float* c,
-                   int64_t c_stride, bool adds) {
+                   const float* b, int64_t b_stride, float* c, int64_t c_stride,
+                   bool adds) {
     if constexpr (kMost > 0) {
       if (rows >= kMost) {
         Rows<kMost, kStep>(k, a, a_stride, b, b_stride, c, c_stride, adds);
@@ -196,19 +196,17 @@ class TileBlocks {
     for (int64_t c = 0; c < columns; c += 2) {
       auto* pairs = reinterpret_cast<uint32_t*>(to) + c / 2 * to_stride;
       for (int64_t r = 0; r < rows; r += 16) {
-        _mm512_storeu_si512(pairs + r, Column(from + r * from_stride + c,
-                                              from_stride));
+        _mm512_storeu_si512(pairs + r,
+                            Column(from + r * from_stride + c, from_stride));
       }
     }
   }
 
-  static void Transpose(const uint16_t* from, int64_t from_stride,
-                        int64_t rows, int64_t columns, uint16_t* to,
-                        int64_t to_stride) {
+  static void Transpose(const uint16_t* from, int64_t from_stride, int64_t rows,
+                        int64_t columns, uint16_t* to, int64_t to_stride) {
     for (int64_t c = 0; c < columns; c += 2) {
       for (int64_t r = 0; r < rows; r += 16) {
-        const __m512i pairs =
-            Column(from + r * from_stride + c, from_stride);
+        const __m512i pairs = Column(from + r * from_stride + c, from_stride);
         uint16_t* place = to + c * to_stride + r;
         auto* one = reinterpret_cast<__m256i*>(place);
         auto* other = reinterpret_cast<__m256i*>(place + to_stride);
@@ -233,8 +231,8 @@ class TileBlocks {
  private:
   // Two elements side by side, of sixteen rows.
   static __m512i Column(const uint16_t* from, int64_t stride) {
-    const __m512i numbers = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7,
-                                             6, 5, 4, 3, 2, 1, 0);
+    const __m512i numbers =
+        _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     const __m512i offsets =
         _mm512_mullo_epi32(numbers, _mm512_set1_epi32(2 * stride));
     return _mm512_i32gather_epi32(offsets, from, 1);

@@ -114,16 +114,16 @@ class SparseCrossEntropyGrad : public ClassesKernel<T> {
     const float* dloss = context->input(3).flat<float>().data();
     T* dlogits = OutputInPlace<T>(context, 1, 0);
     if (!dlogits) return;
-    this->ForEachRow(context, [=](int64_t r, int32_t label, int64_t classes,
-                                  float* x) {
-      const float log_sum = log_sums[r], factor = dloss[r];
+    this->ForEachRow(context,
+                     [=](int64_t r, int32_t label, int64_t classes, float* x) {
+                       const float log_sum = log_sums[r], factor = dloss[r];
 #pragma omp simd
-      for (int64_t i = 0; i < classes; ++i) {
-        x[i] = Exp(x[i] - log_sum) * factor;
-      }
-      x[label] -= factor;
-      Store(x, classes, dlogits + r * classes);
-    });
+                       for (int64_t i = 0; i < classes; ++i) {
+                         x[i] = Exp(x[i] - log_sum) * factor;
+                       }
+                       x[label] -= factor;
+                       Store(x, classes, dlogits + r * classes);
+                     });
   }
 };
 

@@ -61,16 +61,14 @@ class Lamb : public tensorflow::OpKernel {
   };
 
  public:
-  explicit Lamb(tensorflow::OpKernelConstruction* context)
-      : OpKernel(context) {
+  explicit Lamb(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("N", &count_));
     OP_REQUIRES_OK(context,
                    context->GetAttr("learning_rate_factors", &factors_));
     OP_REQUIRES_OK(context, context->GetAttr("weight_decays", &decays_));
     OP_REQUIRES_OK(context, context->GetAttr("adapts", &adapts_));
     OP_REQUIRES_OK(context, context->GetAttr("moment_rate", &moment_rate_));
-    OP_REQUIRES_OK(context,
-                   context->GetAttr("velocity_rate", &velocity_rate_));
+    OP_REQUIRES_OK(context, context->GetAttr("velocity_rate", &velocity_rate_));
     OP_REQUIRES_OK(context, context->GetAttr("epsilon", &epsilon_));
     OP_REQUIRES_OK(context, context->GetAttr("global_clipnorm", &clipnorm_));
 #ifdef __GLIBC__
@@ -91,10 +89,10 @@ class Lamb : public tensorflow::OpKernel {
       Variable& variable = variables[i];
       const Tensor& gradient = context->input(3 * count_ + i);
       OP_REQUIRES_OK(context, Take(context, i, gradient, &held, &variable.w));
-      OP_REQUIRES_OK(context, Take(context, count_ + i, gradient, &held,
-                                   &variable.m));
-      OP_REQUIRES_OK(context, Take(context, 2 * count_ + i, gradient, &held,
-                                   &variable.v));
+      OP_REQUIRES_OK(context,
+                     Take(context, count_ + i, gradient, &held, &variable.m));
+      OP_REQUIRES_OK(
+          context, Take(context, 2 * count_ + i, gradient, &held, &variable.v));
       variable.g = gradient.flat<float>().data();
       variable.learning_rate = learning_rate * factors_[i];
       variable.decay = decays_[i];
@@ -116,9 +114,8 @@ class Lamb : public tensorflow::OpKernel {
       clip = ClippingFactor(chunks);
     }
     const float m_factor = corrections(0), v_factor = corrections(1);
-    for_each_chunk([=](Chunk* chunk) {
-      Move(clip, m_factor, v_factor, chunk);
-    });
+    for_each_chunk(
+        [=](Chunk* chunk) { Move(clip, m_factor, v_factor, chunk); });
     for (const Chunk& chunk : chunks) {
       chunk.variable->weights += chunk.weights;
       chunk.variable->updates += chunk.updates;
@@ -141,8 +138,8 @@ class Lamb : public tensorflow::OpKernel {
     if (value->shape() != gradient.shape()) {
       return tensorflow::errors::InvalidArgument(
           "A gradient must have its variable's shape. Received: ",
-          gradient.shape().DebugString(), " for ",
-          value->shape().DebugString(), ".");
+          gradient.shape().DebugString(), " for ", value->shape().DebugString(),
+          ".");
     }
     TF_RETURN_IF_ERROR(MakeSole(context, value));
     *data = value->flat<float>().data();

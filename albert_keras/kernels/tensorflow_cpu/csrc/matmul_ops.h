@@ -49,8 +49,8 @@ REGISTER_OP("AlbertProductActivation")
     .Attr("activation: {'gelu_tanh', 'gelu', 'relu'}")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle shape;
-      TF_RETURN_IF_ERROR(c->ReplaceDim(c->input(0), -1, c->Dim(c->input(2), 0),
-                                       &shape));
+      TF_RETURN_IF_ERROR(
+          c->ReplaceDim(c->input(0), -1, c->Dim(c->input(2), 0), &shape));
       c->set_output(0, shape);
       c->set_output(1, shape);
       return absl::OkStatus();
@@ -81,16 +81,15 @@ REGISTER_OP("AlbertOuterProduct")
     .Output("product: T")
     .Attr("T: {float, bfloat16, half}")
     .SetShapeFn([](InferenceContext* c) {
-      c->set_output(0, c->Matrix(c->Dim(c->input(0), -1),
-                                 c->Dim(c->input(1), -1)));
+      c->set_output(
+          0, c->Matrix(c->Dim(c->input(0), -1), c->Dim(c->input(1), -1)));
       return absl::OkStatus();
     });
 
 template <class T>
 class Pack : public tensorflow::OpKernel {
  public:
-  explicit Pack(tensorflow::OpKernelConstruction* context)
-      : OpKernel(context) {
+  explicit Pack(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("transposed", &transposed_));
   }
 
@@ -99,8 +98,8 @@ class Pack : public tensorflow::OpKernel {
     int64_t depth = matrix.dim_size(0), columns = matrix.dim_size(1);
     if (transposed_) std::swap(depth, columns);
     const T* from = matrix.flat<T>().data();
-    float* to = Output<float>(context, 0,
-                              {Panels::Count(columns), depth, kPanel});
+    float* to =
+        Output<float>(context, 0, {Panels::Count(columns), depth, kPanel});
     if (!to) return;
     if (transposed_) {
       PackTransposedPanels(context, from, depth, columns, to);
@@ -122,8 +121,7 @@ struct Factors {
                columns},
         rows(x.NumElements() / panels.depth),
         shape(x.shape()) {
-    const TensorShape expected(
-        {Panels::Count(columns), panels.depth, kPanel});
+    const TensorShape expected({Panels::Count(columns), panels.depth, kPanel});
     OP_REQUIRES(context, context->input(1).shape() == expected,
                 tensorflow::errors::InvalidArgument(
                     "Panels must be those of a matrix that fits. Received: ",
@@ -183,7 +181,8 @@ class ProductActivation : public ActivationKernel<ProductActivation<T>> {
 };
 
 template <class T>
-class ProductActivationGrad : public ActivationKernel<ProductActivationGrad<T>> {
+class ProductActivationGrad
+    : public ActivationKernel<ProductActivationGrad<T>> {
  public:
   using ActivationKernel<ProductActivationGrad<T>>::ActivationKernel;
 
@@ -220,18 +219,18 @@ class OuterProduct : public tensorflow::OpKernel {
     const Tensor &x = context->input(0), &y = context->input(1);
     const int64_t rows = LastDimension(x), columns = LastDimension(y);
     const int64_t depth = x.NumElements() / rows;
-    OP_REQUIRES(context, y.NumElements() == depth * columns,
-                tensorflow::errors::InvalidArgument(
-                    "Both sides must have as many rows. Received: ",
-                    x.shape().DebugString(), " and ",
-                    y.shape().DebugString(), "."));
+    OP_REQUIRES(
+        context, y.NumElements() == depth * columns,
+        tensorflow::errors::InvalidArgument(
+            "Both sides must have as many rows. Received: ",
+            x.shape().DebugString(), " and ", y.shape().DebugString(), "."));
     T* product = Output<T>(context, 0, {rows, columns});
     if (!product) return;
     Tensor packed;
-    OP_REQUIRES_OK(context,
-                   context->allocate_temp(
-                       tensorflow::DT_FLOAT,
-                       {Panels::Count(columns), depth, kPanel}, &packed));
+    OP_REQUIRES_OK(
+        context, context->allocate_temp(tensorflow::DT_FLOAT,
+                                        {Panels::Count(columns), depth, kPanel},
+                                        &packed));
     float* panels = packed.flat<float>().data();
     PackPanels(context, y.flat<T>().data(), depth, columns, panels);
     Multiply(context, rows, AsColumns<T>(x.flat<T>().data(), rows),

@@ -226,18 +226,16 @@ inline int64_t LastDimension(const Tensor& x) {
 
 }  // namespace albert_keras
 
-#define ALBERT_KERAS_REGISTER(NAME, KERNEL)                           \
-  REGISTER_KERNEL_BUILDER(Name(NAME)                                  \
-                              .Device(tensorflow::DEVICE_CPU)         \
-                              .TypeConstraint<float>("T"),            \
-                          KERNEL<float>);                             \
-  REGISTER_KERNEL_BUILDER(Name(NAME)                                  \
-                              .Device(tensorflow::DEVICE_CPU)         \
-                              .TypeConstraint<bfloat16>("T"),         \
-                          KERNEL<bfloat16>);                          \
-  REGISTER_KERNEL_BUILDER(Name(NAME)                                  \
-                              .Device(tensorflow::DEVICE_CPU)         \
-                              .TypeConstraint<Eigen::half>("T"),      \
+#define ALBERT_KERAS_REGISTER(NAME, KERNEL)                                    \
+  REGISTER_KERNEL_BUILDER(                                                     \
+      Name(NAME).Device(tensorflow::DEVICE_CPU).TypeConstraint<float>("T"),    \
+      KERNEL<float>);                                                          \
+  REGISTER_KERNEL_BUILDER(                                                     \
+      Name(NAME).Device(tensorflow::DEVICE_CPU).TypeConstraint<bfloat16>("T"), \
+      KERNEL<bfloat16>);                                                       \
+  REGISTER_KERNEL_BUILDER(Name(NAME)                                           \
+                              .Device(tensorflow::DEVICE_CPU)                  \
+                              .TypeConstraint<Eigen::half>("T"),               \
                           KERNEL<Eigen::half>)
 
 #endif  // ALBERT_KERAS_ROWS_H_

@@ -20,9 +20,7 @@ struct Panels {
   const float* data;
   int64_t depth, columns;
 
-  static int64_t Count(int64_t columns) {
-    return CeilDiv(columns, kPanel);
-  }
+  static int64_t Count(int64_t columns) { return CeilDiv(columns, kPanel); }
   // The one that begins with column j.
   const float* at(int64_t j) const { return data + j * depth; }
 };
@@ -93,8 +91,7 @@ class AsRows {  // that lie row by row
   static constexpr bool kCopies = !std::is_same_v<T, float>;
 
   AsRows(const T* x, int64_t depth) : x_(x), depth_(depth) {}
-  LeftRows Take(const Unit& unit, int64_t p, int64_t depth,
-                float* copy) const {
+  LeftRows Take(const Unit& unit, int64_t p, int64_t depth, float* copy) const {
     const T* from = x_ + unit.row * depth_ + p;
     if constexpr (kCopies) {
       for (int64_t i = 0; i < unit.rows; ++i) {
@@ -119,8 +116,7 @@ class AsColumns {  // that lie transposed: (depth, rows)
   static constexpr bool kCopies = true;
 
   AsColumns(const T* x, int64_t rows) : x_(x), rows_(rows) {}
-  LeftRows Take(const Unit& unit, int64_t p, int64_t depth,
-                float* copy) const {
+  LeftRows Take(const Unit& unit, int64_t p, int64_t depth, float* copy) const {
     for (int64_t i = 0; i < unit.rows; i += kStep) {
       const int64_t some = std::min<int64_t>(kStep, unit.rows - i);
       const T* from = x_ + p * rows_ + unit.row + i;
