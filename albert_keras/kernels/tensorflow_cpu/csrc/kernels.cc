@@ -1,4 +1,5 @@
-// Everything in one unit: TensorFlow's headers take most of the compiling.
+// All ops, compiled as one translation unit: TensorFlow's headers take most of
+// the compile time.
 
 #include "accumulate.h"
 #include "add_layer_norm.h"
