@@ -2,9 +2,9 @@
 // last axis, for s = x + bias + residual; and its gradient. x, residual and y
 // are (..., H); bias, gamma and beta float32 (H,).
 //
-// Its own kernel because TensorFlow takes a pass over memory, with a tensor in
-// between, for each add, mean and product. Here each direction is one pass, and
-// the backward pass recomputes n from the inputs and two statistics per row.
+// Its own kernel because TensorFlow's ops take a pass over memory for each add,
+// mean and product. Here each direction is one pass, and the backward pass
+// recomputes n from the inputs and two statistics per row.
 
 #ifndef ALBERT_KERAS_ADD_LAYER_NORM_H_
 #define ALBERT_KERAS_ADD_LAYER_NORM_H_

@@ -1,10 +1,10 @@
 // Attention and its gradient for all heads: see attention_inputs.h for shapes,
 // attention_forward.h and attention_backward.h for formulas.
 //
-// Its own kernel because TensorFlow stores the scores, (N, T, T) per sequence,
-// and transposes heads before and after. Here a block of scores at a time stays
-// in the cache, recomputed in the backward pass (FlashAttention, Dao et al.
-// 2022, arXiv:2205.14135), and heads are read from the rows of the projection.
+// Its own kernel because TensorFlow's ops store all scores, (N, Q, T) for each
+// sequence, and transpose heads before and after. Here scores are computed in
+// blocks that stay in the cache, and recomputed in the backward pass
+// (FlashAttention, Dao et al. 2022, arXiv:2205.14135); heads are read in place.
 
 #ifndef ALBERT_KERAS_ATTENTION_H_
 #define ALBERT_KERAS_ATTENTION_H_
@@ -19,7 +19,7 @@ struct TypeTag {
   using type = Type;
 };
 
-// Calls function(TypeTag<Matmul>()) with the products for T on this machine.
+// Calls function(TypeTag<Matmul>()) with the block products for T on this CPU.
 template <class T, class Function>
 void WithBlockMatmul(const Function& function) {
 #ifdef ALBERT_KERAS_AMX
@@ -79,7 +79,7 @@ class AttentionGrad : public AttentionKernel {
     const T* output = context->input(5).flat<T>().data();
     const float* log_sums = context->input(6).flat<float>().data();
     const T* doutput = context->input(7).flat<T>().data();
-    // In place: a head reads its rows before it writes their gradients.
+    // In place is safe: a head reads its rows before it writes their gradients.
     T* dqueries = ReuseInputAsOutput<T>(context, 0, 0);
     T* dkeys = ReuseInputAsOutput<T>(context, 1, 1);
     float* dbias = AllocateOutput<float>(context, 2, {3 * in.width});

@@ -5,12 +5,10 @@
 //   dP = dC V'                         dS = P * (dP - delta)
 //   dQ = dS K                          dK = dS' Q
 //
-// where C is the context (queries, d), and delta the sum of C * dC of each
-// query, which equals that of P * dP. P and dS are kept transposed, (keys,
-// queries): what belongs to a query, log_sum and delta, is then a vector.
-//
-// A block of queries at a time, and for each a block of keys at a time. dQ is
-// summed over the blocks of keys, dK and dV over the blocks of queries.
+// for the context C (queries, d); * is elementwise. Each query has a delta,
+// sum(C * dC), which equals sum(P * dP). Blocks of queries are the outer loop,
+// blocks of keys the inner one. P and dS are stored transposed, (keys,
+// queries), so that inner loops read log_sum and delta as vectors.
 
 #ifndef ALBERT_KERAS_ATTENTION_BACKWARD_H_
 #define ALBERT_KERAS_ATTENTION_BACKWARD_H_
@@ -19,7 +17,8 @@
 
 namespace albert_keras {
 
-// _columns: an operand B, d by queries. _packed: an operand B, queries by d.
+// Matrices of queries are operands B of products, as (d, queries) in _columns
+// and as (queries, d) in _packed.
 template <class Matmul>
 struct BackwardScratch {
   using Element = typename Matmul::Element;
@@ -50,10 +49,10 @@ struct BackwardScratch {
         delta(size.block_queries),
         log_sum(size.block_queries) {}
 
-  // Operands A.
+  // P' and dS' as operands A, rounded to Element.
   Matrix& p() { return PackedOrPlain<Matmul>(p_rounded, scores); }
   Matrix& ds() { return PackedOrPlain<Matmul>(ds_rounded, dscores); }
-  // Operands B.
+  // Operands B (queries, d), and dS' as an operand B.
   Matrix& q() { return PackedOrPlain<Matmul>(q_packed, q_rows); }
   Matrix& dc() { return PackedOrPlain<Matmul>(dc_packed, dc_rows); }
   Matrix& ds_packed() { return PackedOrPlain<Matmul>(ds_repacked, ds()); }
@@ -64,15 +63,16 @@ struct BackwardScratch {
   // A block of queries.
   ScratchMatrix<float> dq_transposed;
   Matrix q_rows, dc_rows, q_columns, dc_columns, q_packed, dc_packed;
-  // A block of keys and of queries: S', then P'; dP', then dS'.
-  ScratchMatrix<float> scores, dscores;
+  // A block of keys and of queries.
+  ScratchMatrix<float> scores;   // S', then P'
+  ScratchMatrix<float> dscores;  // dP', then dS'
   Matrix p_rounded, ds_rounded, ds_repacked;
-  // Vectors: d wide, then a number per query of a block.
-  std::vector<float> row, other_row, delta, log_sum;
+  std::vector<float> row, other_row;  // (d,)
+  std::vector<float> delta, log_sum;  // of a block of queries
 };
 
-// What a head reads in addition to the inputs, and where its gradients go:
-// dparts and dbias by Part.
+// The rows of one head in the results of the forward pass and their gradients;
+// dparts and dbias are indexed by Part.
 template <class T>
 struct HeadGradients {
   MatrixView<const T> context, dcontext;
@@ -92,7 +92,7 @@ class HeadBackward {
         size_(head, in.head_dim, Matmul::kTile, Matmul::kCacheBlock),
         scratch_(size_) {}
 
-  void Run() {
+  [[gnu::noinline]] void Run() {  // see HeadForward
     LoadKeysAndValues();
     const int64_t max_queries = size_.block_queries;
     for (int64_t first = 0; first < head_.queries; first += max_queries) {
@@ -137,7 +137,7 @@ class HeadBackward {
     PackBothWays(scratch_.q_rows, &scratch_.q(), &scratch_.q_columns);
   }
 
-  // dC, and delta and log_sum: 0 for the padding, where dS is then 0, too.
+  // Loads dC, delta and log_sum: all 0 in the padding, where dS is then 0, too.
   void LoadContextGradients(const QueryBlock& queries) {
     const int64_t d = size_.d;
     float *c = scratch_.row.data(), *dc = scratch_.other_row.data();
@@ -157,14 +157,14 @@ class HeadBackward {
     PackBothWays(scratch_.dc_rows, &scratch_.dc(), &scratch_.dc_columns);
   }
 
-  // A matrix as two operands B: as it is, and transposed.
+  // Packs a matrix and its transpose as operands B.
   static void PackBothWays(Matrix& rows, Matrix* packed, Matrix* columns) {
     Matmul::Pack(rows.rows, rows.columns, rows.view(), packed->view());
     Matmul::PackTransposed(rows.rows, rows.columns, rows.view(),
                            columns->view());
   }
 
-  // S' = K Q', still without mask, and dP' = V dC'.
+  // S' = K Q', still without the mask, and dP' = V dC'.
   void RecomputeScores(const QueryBlock& queries, const KeyBlock& keys) {
     matmul_.Multiply(keys.padded, queries.padded, size_.padded_d,
                      scratch_.k.view(keys.first), scratch_.q_columns.view(),
@@ -174,11 +174,11 @@ class HeadBackward {
                      scratch_.dscores.view(), false);
   }
 
-  // Turns S' into P', and dP' into dS'. Keys of the padding get P = 0.
+  // Turns S' into P', and dP' into dS'. P is 0 for keys of the padding.
   void SoftmaxBackward(const QueryBlock& queries, const KeyBlock& keys) {
     constexpr float kPaddingMask = -30000.0f;
-    const float *log_sum = scratch_.log_sum.data(),
-                *delta = scratch_.delta.data();
+    const float* log_sum = scratch_.log_sum.data();
+    const float* delta = scratch_.delta.data();
     const float* mask = in_.MaskOf(head_);
     Matrix &p_rounded = scratch_.p(), &ds_rounded = scratch_.ds();
     const int64_t n = queries.padded;
@@ -238,7 +238,7 @@ class HeadBackward {
     }
   }
 
-  // Stores a row of dQ, dK or dV, and adds it to the gradient of the bias.
+  // Stores a row of dQ, dK or dV and adds it to the gradient of the bias.
   void StoreRow(const float* from, Part part, int64_t row) {
     float* sums = gradients_.dbias[part];
     const int64_t d = size_.d;

@@ -47,7 +47,9 @@ class HeadForward {
         size_(head, in.head_dim, Matmul::kTile, Matmul::kCacheBlock / 2),
         scratch_(size_) {}
 
-  void Run(MatrixView<T> context, float* log_sums) {
+  // Inlined into the op's closure, GCC 12 aligns no loops: 4 to 7% slower at
+  // 2 x 512 and 8 x 128 (AMD EPYC, AVX2, 2026-11-27).
+  [[gnu::noinline]] void Run(MatrixView<T> context, float* log_sums) {
     PackKeysAndValues();
     const int64_t block = size_.block_queries;
     for (int64_t first = 0; first < head_.queries; first += block) {
@@ -58,8 +60,9 @@ class HeadForward {
       matmul_.Multiply(padded, size_.padded_d, size_.padded_keys,
                        scratch_.p().view(), scratch_.v().view(),
                        scratch_.sums.view(), false);
-      for (int64_t r = 0; r < count; ++r)
+      for (int64_t r = 0; r < count; ++r) {
         StoreContext(r, context.row(first + r));
+      }
     }
   }
 
@@ -74,7 +77,7 @@ class HeadForward {
                  scratch_.v().view());
   }
 
-  // Q K' of a block of queries.
+  // Q K' of a block of queries, still without the mask.
   void ComputeScores(int64_t first, int64_t count, int64_t padded) {
     LoadRows<Matmul>(in_, kQuery, head_, first, count, &scratch_.q);
     matmul_.Multiply(padded, size_.padded_keys, size_.padded_d,
@@ -82,8 +85,8 @@ class HeadForward {
                      scratch_.scores.view(), false);
   }
 
-  // Turns the scores of a query into P times its total; returns the logarithm
-  // of the sum of their exponentials.
+  // Turns a query's scores into unnormalized probabilities, exp(S - max(S));
+  // returns log(sum(exp(S))).
   float Softmax(int64_t query) {
     float* s = scratch_.scores.row(query);
     const int64_t keys = size_.keys;

@@ -1,7 +1,7 @@
 // The attention ops, their inputs, and where the rows of one head are in them.
 //
-// For each head of each sequence: context = softmax(Q K' + mask) V, where Q has
-// been scaled. B sequences, N heads of width d, H = N d.
+// For each head of each sequence: context = softmax(Q K' + mask) V, where Q is
+// already scaled by 1 / sqrt(d). B sequences, N heads of width d, H = N d.
 
 #ifndef ALBERT_KERAS_ATTENTION_INPUTS_H_
 #define ALBERT_KERAS_ATTENTION_INPUTS_H_
@@ -12,14 +12,14 @@
 namespace albert_keras {
 
 // Sequences are packed end to end, without padding.
-//   queries: (B, Q, H), Q queries per sequence; or (0, 0, 0) if `keys` has
-//   them. keys: (..., 2 H), keys and values; or (..., 3 H), queries, keys and
-//   values. bias: (3 H,), added to queries, keys and values when they are read.
-//   splits: (B + 1,), the row of `keys` where each sequence begins, then the
-//     number of rows.
-//   mask: a number per key, added to its scores; or empty.
-//   context: (..., H), as many rows as queries.
-//   log_sums: log(sum(exp(scores))) of each query, (N, Q) per sequence.
+// - queries: (B, Q, H), Q per sequence; (0, 0, 0) if `keys` contains them.
+// - keys: (..., 2 H), keys and values; or (..., 3 H), queries, keys and values.
+// - bias: (3 H,), added to queries, keys and values as they are loaded.
+// - splits: (B + 1,), the first row of each sequence in `keys`, then the number
+//   of rows.
+// - mask: a number per key, added to its scores; empty for none.
+// - context: (..., H), a row per query.
+// - log_sums: log(sum(exp(scores))) per query, (N, Q) for each sequence.
 REGISTER_OP("AlbertAttention")
     .Input("queries: T")
     .Input("keys: T")
@@ -119,7 +119,7 @@ struct AttentionInputs {
     return shape;
   }
 
-  // A head's rows of a tensor with the context's shape.
+  // A head's rows of a tensor with the shape of `context`.
   template <class Element>
   MatrixView<Element> ContextRows(Element* tensor, const Head& head) const {
     return {tensor + head.first_query * width + head.number * head_dim, width};
@@ -142,11 +142,12 @@ struct AttentionInputs {
                     head);
   }
 
-  // Where a head's vector begins in a tensor with the shape of `bias`.
+  // Index of a head's vector in a tensor with the shape of `bias`.
   int64_t BiasOffset(Part part, const Head& head) const {
     return part * width + head.number * head_dim;
   }
 
+  // Index of a head's first query in `log_sums`.
   int64_t LogSumsOffset(const Head& head) const {
     return head.first_query * num_heads + head.number * head.queries;
   }
@@ -169,7 +170,7 @@ struct AttentionInputs {
   const float *bias, *mask;
   const int32_t* splits;
   int64_t batch, width, num_heads, head_dim;
-  bool fused_queries;  // `keys` has the queries, too
+  bool fused_queries;  // whether `keys` contains the queries
 };
 
 }  // namespace albert_keras

@@ -26,7 +26,7 @@ class ScratchMatrix {
 
   Element* row(int64_t i) { return memory_.get() + i * stride; }
 
-  // The part of the matrix from a row and a column on.
+  // The matrix without the rows and columns before these.
   MatrixView<Element> view(int64_t first_row = 0, int64_t first_column = 0) {
     return {row(first_row) + first_column, stride};
   }
@@ -42,8 +42,8 @@ class ScratchMatrix {
   std::unique_ptr<Element[], Free> memory_;
 };
 
-// `packed` if operands B of this micro-kernel are packed or rounded, else the
-// plain matrix: then it is read as it is, and `packed` has no rows.
+// `packed` if Matmul needs packing and rounding; else `plain`, which is read
+// without a copy, and `packed` has no rows.
 template <class Matmul, class Plain>
 ScratchMatrix<typename Matmul::Element>& PackedOrPlain(
     ScratchMatrix<typename Matmul::Element>& packed,
@@ -69,7 +69,7 @@ struct HeadSizes {
   int64_t d, padded_d, keys, padded_keys, block_queries;
 };
 
-// Sets all but the first rows and columns to zero.
+// Zeros everything except the top left (rows, columns).
 template <class Element>
 void PadWithZeros(int64_t rows, int64_t columns,
                   ScratchMatrix<Element>* matrix) {
@@ -79,8 +79,8 @@ void PadWithZeros(int64_t rows, int64_t columns,
   }
 }
 
-// Rows `first` to `first + count` of a head's queries, keys or values, plus
-// their bias, padded with zeros.
+// Loads rows first to first + count of a head's queries, keys or values, adds
+// their bias, and pads with zeros.
 template <class Matmul, class T>
 void LoadRows(const AttentionInputs<T>& in, Part part, const Head& head,
               int64_t first, int64_t count,

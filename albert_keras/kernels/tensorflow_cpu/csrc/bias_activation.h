@@ -1,9 +1,9 @@
 // y = activation(z + bias) for z (..., H) and a float32 bias (H,); and its
 // gradient.
 //
-// Its own kernel because TensorFlow takes a pass over memory for each step of
-// an activation, and keeps y for the backward pass. Here each direction is one
-// pass; the backward pass recomputes y, because it is the widest tensor.
+// Its own kernel because TensorFlow's ops take a pass over memory for each step
+// of an activation and keep y. Here each direction is one pass, and the
+// backward pass recomputes y rather than storing it: it is the widest tensor.
 
 #ifndef ALBERT_KERAS_BIAS_ACTIVATION_H_
 #define ALBERT_KERAS_BIAS_ACTIVATION_H_
@@ -39,10 +39,9 @@ REGISTER_OP("AlbertBiasActivationGrad")
       return absl::OkStatus();
     });
 
-// An activation is x times a gate between 0 and 1. Its struct computes the
-// tails of a vector, gate(-|x|), from which Value(x, tail) is the activation
-// and Slope(x, tail) its derivative: tails are precise far from 0 on both
-// sides.
+// An activation is x times a gate between 0 and 1. Tails computes gate(-|x|) of
+// a vector, which is precise far from 0 on both sides; from x and its tail,
+// Value is the activation and Slope its derivative.
 
 inline float Gate(float x, float tail) { return x > 0.0f ? 1.0f - tail : tail; }
 

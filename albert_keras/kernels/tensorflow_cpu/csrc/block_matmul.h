@@ -4,11 +4,11 @@
 // Its own code because attention's products are short, one head of one
 // sequence: they are over before a library has packed its operands.
 //
-// Two classes with one interface: FloatBlockMatmul, for float32 on any CPU, and
-// AmxBlockMatmul, for bfloat16 on CPUs with AMX. A is row-major; B has been
-// laid out by Pack or PackTransposed; C is row-major float32. Sizes are
-// multiples of kTile: pad matrices with zeros. If kNeedsPacking is false, a
-// packed matrix equals the original, and Pack works in place only.
+// FloatBlockMatmul, for float32 on any CPU, and AmxBlockMatmul, for bfloat16 on
+// CPUs with AMX, have one interface. A is row-major; B was packed by Pack or
+// PackTransposed; C is row-major float32. Sizes are multiples of kTile: callers
+// pad matrices with zeros. If kNeedsPacking is false, a packed matrix equals
+// the original, and Pack expects it in place.
 
 #ifndef ALBERT_KERAS_BLOCK_MATMUL_H_
 #define ALBERT_KERAS_BLOCK_MATMUL_H_
@@ -26,8 +26,8 @@
 
 namespace albert_keras {
 
-// A row-major matrix in memory that it does not own: rows are `stride`, the
-// leading dimension, apart.
+// A row-major matrix that it does not own. `stride` is the leading dimension:
+// elements from one row to the next.
 template <class Element>
 struct MatrixView {
   Element* row(int64_t i) const { return data + i * stride; }
@@ -37,7 +37,7 @@ struct MatrixView {
   int64_t stride;
 };
 
-// The interface of the two classes; sizes are those of `from`:
+// The interface of both classes; rows and columns are those of `from`:
 //   FromFloat(from, n, to)                   n floats as Elements
 //   Pack(rows, columns, from, to)            `from` as an operand B
 //   PackTransposed(rows, columns, from, to)  `from` transposed as an operand B
@@ -50,8 +50,9 @@ class FloatBlockMatmul {
   using View = MatrixView<float>;
   using ConstView = MatrixView<const float>;
 
+  // Callers split matrices into blocks of kCacheBlock rows.
   static constexpr int64_t kTile = 16;
-  static constexpr int64_t kCacheBlock = 256;  // rows that callers take at once
+  static constexpr int64_t kCacheBlock = 256;
   static constexpr bool kNeedsPacking = false;
 
   // A micro-kernel computes a tile of C, kTileRows x kTile, whose sums stay in
@@ -172,7 +173,7 @@ class AmxBlockMatmul {
   static constexpr int64_t kCacheBlock = 64;
   static constexpr bool kNeedsPacking = true;
 
-  // Whether Linux lets this process use the tiles; asks for them once.
+  // Whether Linux permits this process to use AMX; requests it once.
   static bool IsAvailable() {
     constexpr int kRequestPermission = 0x1023, kTileData = 18;
     static const bool available =

@@ -1,9 +1,9 @@
 // Cross entropy, its gradient, and accuracy of logits (..., V) against int32
 // labels (...): loss = log(sum(exp(logits))) - logits[label].
 //
-// Its own kernel because V, the size of the vocabulary, is large: TensorFlow
-// takes a pass over all logits for each step, in float32. Here a row is read
-// once and converted, reduced and differentiated in the cache.
+// Its own kernel because logits are large (V, the vocabulary, has 30,000
+// tokens) and TensorFlow's ops take several passes over them. Here a row is
+// read once, and converted to float32 and reduced in the cache.
 
 #ifndef ALBERT_KERAS_CROSS_ENTROPY_H_
 #define ALBERT_KERAS_CROSS_ENTROPY_H_
@@ -37,7 +37,7 @@ REGISTER_OP("AlbertSparseCrossEntropyGrad")
       return absl::OkStatus();
     });
 
-// 1 if argmax(logits) == label, else 0; the first maximum counts.
+// 1 if argmax(logits) == label, else 0; of equal logits the first counts.
 REGISTER_OP("AlbertSparseAccuracy")
     .Input("labels: int32")
     .Input("logits: T")

@@ -83,8 +83,8 @@ class Lamb : public OpKernel {
     OP_REQUIRES_OK(context, context->GetAttr("epsilon", &epsilon_));
     OP_REQUIRES_OK(context, context->GetAttr("global_clipnorm", &clipnorm_));
 #ifdef __GLIBC__
-    // The graph has been built and optimized by now: without this, the memory
-    // that took would stay with the process in addition to the tensors.
+    // The graph has been built and optimized by now. Returns the memory that
+    // took: else the process keeps it in addition to the updates' tensors.
     malloc_trim(0);
 #endif
   }
@@ -125,7 +125,7 @@ class Lamb : public OpKernel {
   }
 
  private:
-  // Locks variable i and its moments, and fills in all but the sums.
+  // Locks variable i, its moment and its velocity; sets all but the sums.
   absl::Status LoadVariable(OpKernelContext* context, int i,
                             std::vector<LockedVariable>* locked,
                             Variable* variable) const {
@@ -143,8 +143,8 @@ class Lamb : public OpKernel {
     return absl::OkStatus();
   }
 
-  // Locks the variable of an input, and returns its data in memory that no
-  // other tensor shares.
+  // Locks the variable of an input, and sets *data to its elements, in memory
+  // that no other tensor shares.
   static absl::Status Lock(OpKernelContext* context, int input,
                            const Tensor& gradient,
                            std::vector<LockedVariable>* locked, float** data) {
@@ -186,7 +186,7 @@ class Lamb : public OpKernel {
     }
   }
 
-  // NaN if the norm is not finite, as in Keras: every weight shows it.
+  // NaN if the norm is not finite, as in Keras, so that no weight hides it.
   float ClippingFactor(const std::vector<Chunk>& chunks) const {
     double squares = 0;
     for (const Chunk& chunk : chunks) squares += chunk.g_squares;

@@ -1,8 +1,8 @@
-// Products with packed weights, fused with bias and activation, and the
-// gradients of weights. W' is the transpose of W.
+// Products with packed weights, with bias and activation fused, and gradients
+// of weights: z = x W, y = activation(z + bias), x' dz. W' is W transposed.
 //
-// Their own kernels for what packed_matmul.h can do and MatMul cannot: a weight
-// packed once for all layers, and an activation as the product's epilogue.
+// Their own kernels because packed_matmul.h does what MatMul cannot: it reads
+// weights packed once for all layers, and has the activation as an epilogue.
 
 #ifndef ALBERT_KERAS_MATMUL_OPS_H_
 #define ALBERT_KERAS_MATMUL_OPS_H_
@@ -59,9 +59,9 @@ REGISTER_OP("AlbertProductActivation")
       return absl::OkStatus();
     });
 
-// For a product y V that follows, given its output's gradient `dy` and the
-// panels of V': recomputes y, and turns y's gradient dy V' into those of z and
-// bias.
+// The gradient of activation(z + bias) V: `dy` is that of the output, `panels`
+// are those of V'. Recomputes y = activation(z + bias); dz and dbias are the
+// gradients that y's gradient, dy V', gives z and bias.
 REGISTER_OP("AlbertProductActivationGrad")
     .Input("dy: T")
     .Input("panels: float")
@@ -117,8 +117,8 @@ class Pack : public OpKernel {
   bool transposed_;
 };
 
-// The operands of a product, inputs 0 (x) and 1 (panels), and the shape of its
-// output.
+// The operands of a product, input 0 (x) and input 1 (panels), and its output's
+// shape.
 template <class T>
 struct Operands {
   Operands(OpKernelContext* context, int64_t columns)
@@ -208,7 +208,7 @@ class ProductActivationGrad
     float* dbias = AllocateOutput<float>(context, 2, {width});
     if (!y || !dz || !dbias) return;
     PartialSums sums(CeilDiv(in.rows, kBlockRows), 1, width);
-    // The product, y's gradient, is in the memory of dz.
+    // The product, dy V', is in the memory of dz.
     const auto epilogue = [&](const CacheBlock& block) {
       float* sum = sums.at(block.row / kBlockRows, 0) + block.column;
       block.ForEachRow(width, [&](int64_t at) {

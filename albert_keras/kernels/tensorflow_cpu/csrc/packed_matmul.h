@@ -1,14 +1,14 @@
-// Multi-threaded products C = A B of a matrix A (rows, depth) and a matrix B
-// (depth, columns) that has been packed in panels, with an epilogue. A and C
-// have the compute type; panels and sums are float32.
+// Multi-threaded products C = A B with an epilogue, of a matrix A (rows, depth)
+// and a matrix B (depth, columns) packed in panels. A and C have the compute
+// type; panels and sums are float32.
 //
-// Its own code because a weight is packed once for all layers, and an epilogue
-// (bias and activation) reads C from the cache. On CPUs with AVX2 and nothing
-// wider it is faster than TensorFlow's MatMul (docs/design.md has figures).
+// Its own code because on CPUs with AVX2 and nothing wider it is faster than
+// TensorFlow's MatMul (figures: docs/design.md): a weight is packed once for
+// all layers, and an epilogue (bias, activation) finds C in the cache.
 //
-// C is computed in cache blocks of kBlockRows x Left::kBlockColumns, each by
-// one thread, in steps of kBlockDepth: the block of A stays in L2, and
-// micro-kernels read a panel of B from one end to the other.
+// A thread computes a cache block of C at a time, kBlockRows x
+// Left::kBlockColumns, in steps of kBlockDepth: the block of A stays in L2, and
+// micro-kernels read panels of B sequentially.
 
 #ifndef ALBERT_KERAS_PACKED_MATMUL_H_
 #define ALBERT_KERAS_PACKED_MATMUL_H_
@@ -67,9 +67,9 @@ void PackTransposedPanels(OpKernelContext* context, const T* from,
   });
 }
 
-// A smaller depth is slower. The copy of a block of A has a leading dimension a
-// cache line longer than its depth: rows 4096 bytes apart would share a set of
-// the L1 cache.
+// Smaller depths are slower. The copy of a block of A has a leading dimension
+// longer by a cache line: rows 4096 bytes apart would share sets of the L1
+// cache.
 constexpr int64_t kBlockRows = 48, kBlockDepth = 1024;
 constexpr int64_t kCopyStride = kBlockDepth + 16;
 
@@ -85,8 +85,8 @@ struct CacheBlock {
   }
 };
 
-// A block of A. The rows from i on that a micro-kernel reads form a matrix with
-// element (r, p) at tile(i).row(r)[p * Left::kColumnStride].
+// A block of A. A micro-kernel reads its rows from i on: element (i + r, p) is
+// tile(i).row(r)[p * Left::kColumnStride].
 struct LeftBlock {
   MatrixView<const float> tile(int64_t i) const {
     return {data + i * tile_stride, row_stride};
@@ -96,8 +96,9 @@ struct LeftBlock {
   int64_t tile_stride, row_stride;  // per row of A
 };
 
-// Left is RowMajor or ColumnMajor: a layout of A. LoadBlock returns the rows of
-// a cache block, columns p to p + depth; if kCopies, in the memory of `copy`.
+// RowMajor and ColumnMajor are the layouts of A, `Left` below. LoadBlock
+// returns the rows of a cache block, columns p to p + depth; if kCopies, it
+// copies them to `copy`.
 
 template <class T>
 class RowMajor {
@@ -160,9 +161,9 @@ class ColumnMajor {
   int64_t rows_;
 };
 
-// A cache block of C = A B. Sums go into C itself if it is float32, else into a
-// buffer that is converted at the end. Float columns of an incomplete last
-// panel take a buffer, too, since a micro-kernel writes whole panels.
+// Computes a cache block of C = A B. If C is float32, sums accumulate in C, but
+// in a buffer for an incomplete last panel, since micro-kernels write whole
+// panels. Otherwise they accumulate in a buffer and are converted at the end.
 template <class Left, class T>
 void MultiplyBlock(const Left& left, const Panels& right,
                    const CacheBlock& block, T* c) {
@@ -212,9 +213,9 @@ void MultiplyBlock(const Left& left, const Panels& right,
   }
 }
 
-// C = A B (rows, right.columns). Calls epilogue(block) for each cache block
-// while it is in the cache. Blocks of the same columns follow one another, so
-// that they share panels, of which the cache does not hold all.
+// Computes C = A B (rows, right.columns) and calls epilogue(block) for each
+// cache block while it is in the cache. Blocks of the same columns come one
+// after another to share their panels: all panels do not fit into the cache.
 template <class Left, class T, class Epilogue>
 void PackedMatmul(OpKernelContext* context, int64_t rows, const Left& left,
                   const Panels& right, T* c, const Epilogue& epilogue) {
