@@ -66,6 +66,7 @@ define install_horovod
 	$$bin/python -m pip install --quiet --no-deps --force-reinstall \
 		"$$wheels"/*.whl
 endef
+CXX_FILES := $(wildcard albert_keras/kernels/tensorflow_cpu/csrc/*)
 SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
 
 .PHONY: setup check test coverage test-parity test-image mpi browser docs audit lint demo clean
@@ -86,6 +87,7 @@ $(PARITY_VENV)/ready: $(SETUP_FILES)
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 	$(BIN)/vulture
 	$(BIN)/mypy
 
@@ -128,6 +130,7 @@ docs: setup
 lint: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
 
 # Every step prints what it does; the settings are in recipes/demo.yaml.
 demo: setup

@@ -189,7 +189,7 @@ def check(file, path):
             f"{file.size:,} with {file.sha256}. It was removed: run the same "
             "command again."
         )
-    split_into_chunks(path, None)  # raises where it has no `text`
+    split_into_chunks(path, None)  # raises if it has no `text`
 
 
 # === The hub ===

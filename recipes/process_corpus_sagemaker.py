@@ -42,8 +42,8 @@ class Settings:
     """S3 prefix for the corpus; its subfolder parts/ gets the shards."""
 
     vocabulary: str
-    """SentencePiece model in S3, made with prepare_corpus.py
-    --vocabulary_only."""
+    """SentencePiece model in S3, made with
+    prepare_corpus.py --vocabulary_only."""
 
     role: str
     """ARN of the job's execution role."""

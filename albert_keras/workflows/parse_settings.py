@@ -27,6 +27,7 @@ FIELD_OF_ARGUMENT = {
     "hidden_dropout": "hidden_dropout_prob",
     "max_predictions": "max_predictions_per_seq",
     "micro_batch_size": "batch_size",
+    "optimizer_state": "load_optimizer_state",
     "peak_learning_rate": "learning_rate",
     "sequence_length": "max_seq_length",
     "short_sequence_prob": "short_seq_prob",

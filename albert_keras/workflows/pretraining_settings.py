@@ -72,8 +72,8 @@ class PretrainingSettings(RunSettings):
     """Updates with `first_seq_length` (BERT: 90% of all)."""
 
     max_predictions_per_seq: int | None = None
-    """Maximum number of masked tokens; by default enough for
-    `masked_lm_prob`."""
+    """Maximum number of masked tokens; by default enough for the share of
+    tokens in `masked_lm_prob`."""
 
     masked_lm_prob: float = 0.15
     """Share of the tokens to predict."""

@@ -102,8 +102,8 @@ class SageMakerSettings:
     """Use spot instances, and resume after an interruption."""
 
     max_wait_seconds: int | None = None
-    """With spot instances, maximum time to wait and run; by default twice
-    `max_run_seconds`, at most 28 days."""
+    """With spot instances, maximum time to wait and run; by default
+    twice `max_run_seconds`, at most 28 days."""
 
     keep_alive_seconds: int | None = None
     """Keep the instances this long for another job (a warm pool)."""

@@ -82,8 +82,8 @@ class SquadSettings(FinetuningSettings):
     curves; optional for `--mode predict`."""
 
     mode: Literal["train", "evaluate", "predict"] = "train"
-    """Train and evaluate; only evaluate `pretrained` on the dev file; or answer
-    `question` about `text_file`."""
+    """Train and evaluate; only evaluate `pretrained` on the dev file; or
+    answer `question` about `text_file`."""
 
     train_file: str | None = None
     """train-v1.1.json, train-v2.0.json or another file of this format."""
@@ -155,8 +155,8 @@ class RaceSettings(FinetuningSettings):
     """The release's folder RACE, with train/middle and so on."""
 
     mode: Literal["train", "evaluate", "predict"] = "train"
-    """Train and evaluate on the dev split; only evaluate `pretrained` on
-    `split`; or answer the questions of `split`."""
+    """Train and evaluate on the dev split; or, with `split`, only evaluate
+    the model of `pretrained` or answer the questions."""
 
     split: Literal["dev", "test"] = "dev"
     """Split for the modes `evaluate` and `predict`."""

@@ -1,14 +1,16 @@
-// Sums in float32 of tensors of a narrower type, and of earlier sums.
+// sum = parts[0] + parts[1] + ... + sums[0] + ..., elementwise in float32: the
+// gradients of a shared weight, N in the compute type and M earlier sums.
+//
+// Its own kernel because Grappler would fuse TensorFlow's adds into one AddN at
+// the end of the backward pass and keep every gradient alive until then.
 
-#ifndef ALBERT_KERAS_ADD_UP_H_
-#define ALBERT_KERAS_ADD_UP_H_
+#ifndef ALBERT_KERAS_ACCUMULATE_H_
+#define ALBERT_KERAS_ACCUMULATE_H_
 
 #include "op_helpers.h"
 
 namespace albert_keras {
 
-// TensorFlow would join sums of its own into one at the end, for which all
-// wait.
 REGISTER_OP("AlbertAddUp")
     .Input("parts: N * T")
     .Input("sums: M * float")
@@ -22,7 +24,7 @@ REGISTER_OP("AlbertAddUp")
     });
 
 template <class T>
-class AddUp : public tensorflow::OpKernel {
+class Accumulate : public OpKernel {
  public:
   using OpKernel::OpKernel;
 
@@ -34,17 +36,17 @@ class AddUp : public tensorflow::OpKernel {
     for (int i = 0; i < context->num_inputs(); ++i) {
       const Tensor& input = context->input(i);
       OP_REQUIRES(context, input.shape() == context->input(0).shape(),
-                  tensorflow::errors::InvalidArgument(
-                      "What adds up must have one shape. Received: ",
-                      context->input(0).shape().DebugString(), " and ",
-                      input.shape().DebugString(), "."));
+                  InvalidArgument("`parts` and `sums` must have one shape. "
+                                  "Received: ",
+                                  context->input(0).shape().DebugString(),
+                                  " and ", input.shape().DebugString(), "."));
     }
-    float* sum = Output<float>(context, 0, context->input(0).shape());
+    float* sum = AllocateOutput<float>(context, 0, context->input(0).shape());
     if (!sum) return;
-    constexpr int64_t kChunk = 1 << 12;
+    constexpr int64_t kChunk = 1 << 12;  // elements whose sum stays in L1
     const int64_t chunks = CeilDiv(n, kChunk);
     const int64_t work = n * context->num_inputs();
-    InParallel(context, chunks, work, [&](int64_t chunk) {
+    ParallelFor(context, chunks, work, [&](int64_t chunk) {
       const int64_t begin = chunk * kChunk, size = std::min(kChunk, n - begin);
       float x[kChunk];
       float* total = sum + begin;
@@ -55,16 +57,16 @@ class AddUp : public tensorflow::OpKernel {
         for (int64_t j = 0; j < size; ++j) total[j] += x[j];
       }
       for (const Tensor& earlier : sums) {
-        const float* other = earlier.flat<float>().data() + begin;
+        const float* addend = earlier.flat<float>().data() + begin;
 #pragma omp simd
-        for (int64_t j = 0; j < size; ++j) total[j] += other[j];
+        for (int64_t j = 0; j < size; ++j) total[j] += addend[j];
       }
     });
   }
 };
 
-ALBERT_KERAS_REGISTER("AlbertAddUp", AddUp);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertAddUp", Accumulate);
 
 }  // namespace albert_keras
 
-#endif  // ALBERT_KERAS_ADD_UP_H_
+#endif  // ALBERT_KERAS_ACCUMULATE_H_

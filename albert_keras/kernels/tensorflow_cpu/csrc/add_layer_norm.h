@@ -1,4 +1,10 @@
-// Layer normalization of x + bias + residual, one pass of each way.
+// y = gamma n + beta, n = (s - mean(s)) / sqrt(variance(s) + epsilon) over the
+// last axis, for s = x + bias + residual; and its gradient. x, residual and y
+// are (..., H); bias, gamma and beta float32 (H,).
+//
+// Its own kernel because TensorFlow's ops take a pass over memory for each add,
+// mean and product. Here each direction is one pass, and the backward pass
+// recomputes n from the inputs and two statistics per row.
 
 #ifndef ALBERT_KERAS_ADD_LAYER_NORM_H_
 #define ALBERT_KERAS_ADD_LAYER_NORM_H_
@@ -7,6 +13,7 @@
 
 namespace albert_keras {
 
+// `statistics` are the mean and 1 / deviation of each row.
 REGISTER_OP("AlbertAddLayerNorm")
     .Input("x: T")
     .Input("bias: float")
@@ -23,6 +30,7 @@ REGISTER_OP("AlbertAddLayerNorm")
       return absl::OkStatus();
     });
 
+// `dx` is the gradient of residual, too.
 REGISTER_OP("AlbertAddLayerNormGrad")
     .Input("x: T")
     .Input("bias: float")
@@ -41,21 +49,20 @@ REGISTER_OP("AlbertAddLayerNormGrad")
       return absl::OkStatus();
     });
 
-// x + bias + residual of a row; `other` is scratch of the same width.
+// sum = x + bias + residual of a row; `scratch` has the same width.
 template <class T>
 void LoadSum(const T* x, const float* bias, const T* residual, int64_t width,
-             float* sum, float* other) {
+             float* sum, float* scratch) {
   Load(x, width, sum);
-  Load(residual, width, other);
+  Load(residual, width, scratch);
 #pragma omp simd
-  for (int64_t i = 0; i < width; ++i) sum[i] += bias[i] + other[i];
+  for (int64_t i = 0; i < width; ++i) sum[i] += bias[i] + scratch[i];
 }
 
 template <class T>
-class AddLayerNorm : public tensorflow::OpKernel {
+class AddLayerNorm : public OpKernel {
  public:
-  explicit AddLayerNorm(tensorflow::OpKernelConstruction* context)
-      : OpKernel(context) {
+  explicit AddLayerNorm(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("epsilon", &epsilon_));
   }
 
@@ -67,16 +74,16 @@ class AddLayerNorm : public tensorflow::OpKernel {
     const T* residual = context->input(2).flat<T>().data();
     const float* gamma = context->input(3).flat<float>().data();
     const float* beta = context->input(4).flat<float>().data();
-    T* y = OutputInPlace<T>(context, 0, 0);
-    float* statistics = Output<float>(context, 1, {rows, 2});
+    T* y = ReuseInputAsOutput<T>(context, 0, 0);
+    float* statistics = AllocateOutput<float>(context, 1, {rows, 2});
     if (!y || !statistics) return;
 
     const RowBlocks blocks(rows);
-    InParallel(context, blocks.count(), rows * width, [&](int64_t block) {
-      std::vector<float> scratch(2 * width);
-      float *s = scratch.data(), *other = s + width;
+    ParallelFor(context, blocks.count(), rows * width, [&](int64_t block) {
+      std::vector<float> memory(2 * width);
+      float *s = memory.data(), *scratch = s + width;
       for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
-        LoadSum(x + r * width, bias, residual + r * width, width, s, other);
+        LoadSum(x + r * width, bias, residual + r * width, width, s, scratch);
         float total = 0, squares = 0;
 #pragma omp simd reduction(+ : total)
         for (int64_t i = 0; i < width; ++i) total += s[i];
@@ -101,12 +108,11 @@ class AddLayerNorm : public tensorflow::OpKernel {
   float epsilon_;
 };
 
-ALBERT_KERAS_REGISTER("AlbertAddLayerNorm", AddLayerNorm);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertAddLayerNorm", AddLayerNorm);
 
-// With n the normalized row and dn = dy gamma:
-// dx = (dn - mean(dn) - n mean(dn n)) / deviation.
+// With dn = dy gamma: dx = (dn - mean(dn) - n mean(dn n)) / deviation.
 template <class T>
-class AddLayerNormGrad : public tensorflow::OpKernel {
+class AddLayerNormGrad : public OpKernel {
  public:
   using OpKernel::OpKernel;
 
@@ -119,52 +125,52 @@ class AddLayerNormGrad : public tensorflow::OpKernel {
     const float* gamma = context->input(3).flat<float>().data();
     const float* statistics = context->input(4).flat<float>().data();
     const T* dy = context->input(5).flat<T>().data();
-    T* dx = OutputInPlace<T>(context, 5, 0);
-    float* sums[3];
+    T* dx = ReuseInputAsOutput<T>(context, 5, 0);
+    float* totals[3];  // dbias, dgamma, dbeta
     for (int i = 0; i < 3; ++i) {
-      sums[i] = Output<float>(context, i + 1, {width});
-      if (!sums[i]) return;
+      totals[i] = AllocateOutput<float>(context, i + 1, {width});
+      if (!totals[i]) return;
     }
     if (!dx) return;
 
     const RowBlocks blocks(rows);
-    BlockSums block_sums(blocks.count(), 3, width);
-    InParallel(context, blocks.count(), rows * width, [&](int64_t block) {
-      std::vector<float> scratch(3 * width);
-      float *n = scratch.data(), *d = n + width, *other = d + width;
-      float* dbias = block_sums.of(block, 0);
-      float* dgamma = block_sums.of(block, 1);
-      float* dbeta = block_sums.of(block, 2);
+    PartialSums sums(blocks.count(), 3, width);
+    ParallelFor(context, blocks.count(), rows * width, [&](int64_t block) {
+      std::vector<float> memory(3 * width);
+      float *n = memory.data(), *d = n + width, *scratch = d + width;
+      float* dbias = sums.at(block, 0);
+      float* dgamma = sums.at(block, 1);
+      float* dbeta = sums.at(block, 2);
       for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
-        LoadSum(x + r * width, bias, residual + r * width, width, n, other);
+        LoadSum(x + r * width, bias, residual + r * width, width, n, scratch);
         Load(dy + r * width, width, d);
         const float mean = statistics[2 * r];
         const float inverse = statistics[2 * r + 1];
-        float total = 0, along = 0;
-#pragma omp simd reduction(+ : total, along)
+        float mean_dn = 0, mean_dn_n = 0;
+#pragma omp simd reduction(+ : mean_dn, mean_dn_n)
         for (int64_t i = 0; i < width; ++i) {
           n[i] = (n[i] - mean) * inverse;
           dgamma[i] += d[i] * n[i];
           dbeta[i] += d[i];
           d[i] *= gamma[i];
-          total += d[i];
-          along += d[i] * n[i];
+          mean_dn += d[i];
+          mean_dn_n += d[i] * n[i];
         }
-        total /= width;
-        along /= width;
+        mean_dn /= width;
+        mean_dn_n /= width;
 #pragma omp simd
         for (int64_t i = 0; i < width; ++i) {
-          d[i] = inverse * (d[i] - total - n[i] * along);
+          d[i] = inverse * (d[i] - mean_dn - n[i] * mean_dn_n);
           dbias[i] += d[i];
         }
         Store(d, width, dx + r * width);
       }
     });
-    for (int i = 0; i < 3; ++i) block_sums.AddUp(i, sums[i]);
+    for (int i = 0; i < 3; ++i) sums.Reduce(i, totals[i]);
   }
 };
 
-ALBERT_KERAS_REGISTER("AlbertAddLayerNormGrad", AddLayerNormGrad);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertAddLayerNormGrad", AddLayerNormGrad);
 
 }  // namespace albert_keras
 

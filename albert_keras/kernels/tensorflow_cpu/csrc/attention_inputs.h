@@ -1,18 +1,25 @@
-// What attention reads: B sequences, N heads of width d, H = N d.
+// The attention ops, their inputs, and where the rows of one head are in them.
+//
+// For each head of each sequence: context = softmax(Q K' + mask) V, where Q is
+// already scaled by 1 / sqrt(d). B sequences, N heads of width d, H = N d.
 
 #ifndef ALBERT_KERAS_ATTENTION_INPUTS_H_
 #define ALBERT_KERAS_ATTENTION_INPUTS_H_
 
+#include "block_matmul.h"
 #include "op_helpers.h"
 
 namespace albert_keras {
 
-// The sequences stand end to end: `splits` (B + 1) are the rows of `keys`
-// where each begins, and their number. `keys` is (..., 2 H), keys and values,
-// beside queries (B, Q, H); or (..., 3 H), the queries first, and `queries`
-// (0, 0, 0). The bias (3 H) is theirs, not yet added. `mask`, a number for
-// each key, is added to scores; empty adds nothing. `log_sums` are those of
-// the scores' exponentials, of a sequence (N, Q).
+// Sequences are packed end to end, without padding.
+// - queries: (B, Q, H), Q per sequence; (0, 0, 0) if `keys` contains them.
+// - keys: (..., 2 H), keys and values; or (..., 3 H), queries, keys and values.
+// - bias: (3 H,), added to queries, keys and values as they are loaded.
+// - splits: (B + 1,), the first row of each sequence in `keys`, then the number
+//   of rows.
+// - mask: a number per key, added to its scores; empty for none.
+// - context: (..., H), a row per query.
+// - log_sums: log(sum(exp(scores))) per query, (N, Q) for each sequence.
 REGISTER_OP("AlbertAttention")
     .Input("queries: T")
     .Input("keys: T")
@@ -26,10 +33,10 @@ REGISTER_OP("AlbertAttention")
     .SetShapeFn([](InferenceContext* c) {
       tensorflow::shape_inference::DimensionHandle width;
       TF_RETURN_IF_ERROR(c->Divide(c->Dim(c->input(2), 0), 3, true, &width));
-      const bool apart = c->Value(c->Dim(c->input(0), 2)) != 0;
-      tensorflow::shape_inference::ShapeHandle shape;
+      const bool has_queries = c->Value(c->Dim(c->input(0), 2)) != 0;
+      ShapeHandle shape;
       TF_RETURN_IF_ERROR(
-          c->ReplaceDim(c->input(apart ? 0 : 1), -1, width, &shape));
+          c->ReplaceDim(c->input(has_queries ? 0 : 1), -1, width, &shape));
       c->set_output(0, shape);
       c->set_output(1, c->UnknownShapeOfRank(1));
       return absl::OkStatus();
@@ -56,21 +63,15 @@ REGISTER_OP("AlbertAttentionGrad")
       return absl::OkStatus();
     });
 
-// Where a head's rows begin, and how far apart they are.
-template <class T>
-struct HeadRows {
-  T* first;
-  int64_t stride;
+enum Part { kQuery, kKey, kValue };
 
-  T* row(int64_t number) const { return first + number * stride; }
-};
-
-// One sequence: its rows of keys and of queries, and how many they are.
-struct Sequence {
+// One head of one sequence, and the sequence's rows of keys and of queries.
+struct Head {
+  int64_t sequence, number;
   int64_t first_key, keys, first_query, queries;
 };
 
-// The shapes and inputs that both ways have in common.
+// The inputs that both directions have in common.
 template <class T>
 struct AttentionInputs {
   AttentionInputs(OpKernelContext* context, int64_t num_heads)
@@ -82,76 +83,85 @@ struct AttentionInputs {
         width(context->input(2).NumElements() / 3),
         num_heads(num_heads),
         head_dim(width / num_heads),
-        joint(LastDimension(keys) == 3 * width) {
+        fused_queries(LastDimension(keys) == 3 * width) {
     const int64_t rows = keys.NumElements() / LastDimension(keys);
     const Tensor& mask_input = context->input(4);
     mask = mask_input.NumElements() ? mask_input.flat<float>().data() : nullptr;
-    OP_REQUIRES(context, !mask || mask_input.NumElements() == rows,
-                tensorflow::errors::InvalidArgument(
-                    "The mask must have a number for each key. Received: ",
-                    mask_input.shape().DebugString(), " for keys ",
-                    keys.shape().DebugString(), "."));
+    OP_REQUIRES(
+        context, !mask || mask_input.NumElements() == rows,
+        InvalidArgument("`mask` must have a number for each key. Received: ",
+                        mask_input.shape().DebugString(), " for keys ",
+                        keys.shape().DebugString(), "."));
     bool ascend = batch >= 0 && splits[0] == 0 && splits[batch] == rows;
     for (int64_t b = 0; b < batch; ++b) ascend &= splits[b] < splits[b + 1];
-    OP_REQUIRES(context, ascend && (joint || queries.dim_size(0) == batch),
-                tensorflow::errors::InvalidArgument(
-                    "The splits must ascend from 0 to the number of keys, and "
-                    "end as many sequences as have queries. Received: ",
-                    context->input(3).DebugString(batch + 1), ", keys ",
-                    keys.shape().DebugString(), ", queries ",
-                    queries.shape().DebugString(), "."));
+    OP_REQUIRES(
+        context, ascend && (fused_queries || queries.dim_size(0) == batch),
+        InvalidArgument("`splits` must ascend from 0 to the number of keys, "
+                        "with one sequence for each item of `queries`. "
+                        "Received: ",
+                        context->input(3).DebugString(batch + 1), ", keys ",
+                        keys.shape().DebugString(), ", queries ",
+                        queries.shape().DebugString(), "."));
   }
 
-  Sequence sequence(int64_t b) const {
+  // Head i of batch * num_heads.
+  Head head(int64_t i) const {
+    const int64_t b = i / num_heads, number = i % num_heads;
     const int64_t first = splits[b], length = splits[b + 1] - first;
-    if (joint) return {first, length, first, length};
-    const int64_t number = queries.dim_size(1);
-    return {first, length, b * number, number};
+    if (fused_queries) return {b, number, first, length, first, length};
+    const int64_t count = queries.dim_size(1);
+    return {b, number, first, length, b * count, count};
   }
 
   TensorShape context_shape() const {
-    TensorShape shape = joint ? keys.shape() : queries.shape();
+    TensorShape shape = fused_queries ? keys.shape() : queries.shape();
     shape.set_dim(shape.dims() - 1, width);
     return shape;
   }
 
-  // Rows of one head in a tensor of the context's shape.
-  template <class F>
-  HeadRows<F> of_query(F* tensor, const Sequence& s, int64_t head) const {
-    return {tensor + s.first_query * width + head * head_dim, width};
+  // A head's rows of a tensor with the shape of `context`.
+  template <class Element>
+  MatrixView<Element> ContextRows(Element* tensor, const Head& head) const {
+    return {tensor + head.first_query * width + head.number * head_dim, width};
   }
 
-  // Part 0, 1 or 2: queries, keys or values of one head, in a tensor of the
-  // queries' or of the keys' shape.
-  template <class F>
-  HeadRows<F> part(F* in_queries, F* in_keys, int part, const Sequence& s,
-                   int64_t head) const {
-    if (part == 0 && !joint) return of_query(in_queries, s, head);
+  // A head's queries, keys or values in tensors with the shapes of `queries`
+  // and `keys`.
+  template <class Element>
+  MatrixView<Element> PartRows(Element* in_queries, Element* in_keys, Part part,
+                               const Head& head) const {
+    if (part == kQuery && !fused_queries) return ContextRows(in_queries, head);
     const int64_t stride = LastDimension(keys);
-    return {in_keys + s.first_key * stride +
-                (joint ? part : part - 1) * width + head * head_dim,
+    const int64_t column = (fused_queries ? part : part - 1) * width;
+    return {in_keys + head.first_key * stride + column + head.number * head_dim,
             stride};
   }
 
-  HeadRows<const T> part(int which, const Sequence& s, int64_t head) const {
-    return part(queries.flat<T>().data(), keys.flat<T>().data(), which, s,
-                head);
+  MatrixView<const T> PartRows(Part part, const Head& head) const {
+    return PartRows(queries.flat<T>().data(), keys.flat<T>().data(), part,
+                    head);
   }
 
-  const float* bias_of(int part, int64_t head) const {
-    return bias + part * width + head * head_dim;
+  // Index of a head's vector in a tensor with the shape of `bias`.
+  int64_t BiasOffset(Part part, const Head& head) const {
+    return part * width + head.number * head_dim;
   }
 
-  // Where those of a sequence and head stand among `log_sums`.
-  int64_t log_sums_of(const Sequence& s, int64_t head) const {
-    return s.first_query * num_heads + head * s.queries;
+  // Index of a head's first query in `log_sums`.
+  int64_t LogSumsOffset(const Head& head) const {
+    return head.first_query * num_heads + head.number * head.queries;
   }
 
-  int64_t products() const {
+  const float* MaskOf(const Head& head) const {
+    return mask ? mask + head.first_key : nullptr;
+  }
+
+  // Multiply-adds of all heads' Q K'.
+  int64_t Work() const {
     int64_t scores = 0;
     for (int64_t b = 0; b < batch; ++b) {
-      const Sequence s = sequence(b);
-      scores += s.queries * s.keys;
+      const Head first = head(b * num_heads);
+      scores += first.queries * first.keys;
     }
     return scores * width;
   }
@@ -160,7 +170,7 @@ struct AttentionInputs {
   const float *bias, *mask;
   const int32_t* splits;
   int64_t batch, width, num_heads, head_dim;
-  bool joint;
+  bool fused_queries;  // whether `keys` contains the queries
 };
 
 }  // namespace albert_keras

@@ -1,7 +1,14 @@
-// Activations of z + bias.
+// y = activation(z + bias) for z (..., H) and a float32 bias (H,); and its
+// gradient.
+//
+// Its own kernel because TensorFlow's ops take a pass over memory for each step
+// of an activation and keep y. Here each direction is one pass, and the
+// backward pass recomputes y rather than storing it: it is the widest tensor.
 
 #ifndef ALBERT_KERAS_BIAS_ACTIVATION_H_
 #define ALBERT_KERAS_BIAS_ACTIVATION_H_
+
+#include <string>
 
 #include "op_helpers.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
@@ -16,7 +23,6 @@ REGISTER_OP("AlbertBiasActivation")
     .Attr("activation: {'linear', 'gelu_tanh', 'gelu', 'relu'}")
     .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
 
-// The value is computed again, which is wide to keep.
 REGISTER_OP("AlbertBiasActivationGrad")
     .Input("z: T")
     .Input("bias: float")
@@ -33,21 +39,22 @@ REGISTER_OP("AlbertBiasActivationGrad")
       return absl::OkStatus();
     });
 
-// An activation is x times a gate, which is 1 - tail for positive x and the
-// tail for others: exact at both ends. `Tails` gives those of a row.
+// An activation is x times a gate between 0 and 1. Tails computes gate(-|x|) of
+// a vector, which is precise far from 0 on both sides; from x and its tail,
+// Value is the activation and Slope its derivative.
 
 inline float Gate(float x, float tail) { return x > 0.0f ? 1.0f - tail : tail; }
 
 struct Linear {
-  static void Tails(const float*, int64_t n, float* tail) {
+  static void Tails(const float* /*x*/, int64_t n, float* tail) {
     std::fill_n(tail, n, 0.0f);
   }
-  static float Value(float x, float) { return x; }
-  static float Slope(float, float) { return 1.0f; }
+  static float Value(float x, float /*tail*/) { return x; }
+  static float Slope(float /*x*/, float /*tail*/) { return 1.0f; }
 };
 
 struct Relu {
-  static void Tails(const float*, int64_t n, float* tail) {
+  static void Tails(const float* /*x*/, int64_t n, float* tail) {
     std::fill_n(tail, n, 0.0f);
   }
   static float Value(float x, float tail) { return x * Gate(x, tail); }
@@ -57,25 +64,25 @@ struct Relu {
 // 0.5 x (1 + tanh(u)) = x / (1 + exp(-2 u)), u = c (x + 0.044715 x^3),
 // c = sqrt(2 / pi); the tail is 1 / (1 + exp(|2 u|)).
 struct GeluTanh {
-  static constexpr float kTwice = 1.5957691216f;  // 2 c
+  static constexpr float kTwoC = 1.5957691216f;
 
   static void Tails(const float* x, int64_t n, float* tail) {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
-      const float u =
-          kTwice * std::fabs(x[i]) * (1.0f + 0.044715f * x[i] * x[i]);
-      tail[i] = 1.0f + Exp(u);
+      const float two_u =
+          kTwoC * std::fabs(x[i]) * (1.0f + 0.044715f * x[i] * x[i]);
+      tail[i] = 1.0f + Exp(two_u);
     }
-    Invert(tail, n);
+    Reciprocal(tail, n);
   }
   static float Value(float x, float tail) { return x * Gate(x, tail); }
   static float Slope(float x, float tail) {
-    return Gate(x, tail) + x * tail * (1.0f - tail) * kTwice *
-                               (1.0f + 3 * 0.044715f * x * x);
+    return Gate(x, tail) +
+           x * tail * (1.0f - tail) * kTwoC * (1.0f + 3 * 0.044715f * x * x);
   }
 };
 
-// x Phi(x), by Abramowitz and Stegun's 7.1.26 for the error function, whose
+// x Phi(x), with the error function by Abramowitz and Stegun's 7.1.26, whose
 // error is at most 1.5e-7.
 struct Gelu {
   static void Tails(const float* x, int64_t n, float* tail) {
@@ -83,7 +90,7 @@ struct Gelu {
     for (int64_t i = 0; i < n; ++i) {
       tail[i] = 1.0f + 0.3275911f * 0.70710678118f * std::fabs(x[i]);
     }
-    Invert(tail, n);
+    Reciprocal(tail, n);
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
       const float t = tail[i];
@@ -101,7 +108,7 @@ struct Gelu {
   }
 };
 
-// Calls function(Linear()) and so on for an activation's name.
+// Calls function(Gelu()) for "gelu", and so on.
 template <class Function>
 void WithActivation(const std::string& name, const Function& function) {
   if (name == "linear") function(Linear());
@@ -110,64 +117,66 @@ void WithActivation(const std::string& name, const Function& function) {
   if (name == "gelu") function(Gelu());
 }
 
-// Columns at a time, whose scratch stays in the nearest cache.
-constexpr int64_t kPiece = 512;
+// Elements of a row per step: the buffers of a step stay in L1.
+constexpr int64_t kActivationChunk = 512;
 
-// z + bias of a piece, and its tails.
+// x = z + bias of n elements, and their tails.
 template <class Activation, class T>
-void LoadPiece(const T* z, const float* bias, int64_t n, float* v,
-               float* tail) {
-  Load(z, n, v);
+void LoadWithTails(const T* z, const float* bias, int64_t n, float* x,
+                   float* tail) {
+  Load(z, n, x);
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) v[i] += bias[i];
-  Activation::Tails(v, n, tail);
+  for (int64_t i = 0; i < n; ++i) x[i] += bias[i];
+  Activation::Tails(x, n, tail);
 }
 
-// y = activation(z + bias) of n numbers that lie side by side.
+// y = activation(z + bias) of n contiguous elements.
 template <class Activation, class T>
 void Activate(const T* z, const float* bias, int64_t n, T* y) {
-  float v[kPiece], tail[kPiece];
-  for (int64_t at = 0; at < n; at += kPiece) {
-    const int64_t size = std::min(kPiece, n - at);
-    LoadPiece<Activation>(z + at, bias + at, size, v, tail);
+  float x[kActivationChunk], tail[kActivationChunk];
+  for (int64_t at = 0; at < n; at += kActivationChunk) {
+    const int64_t size = std::min(kActivationChunk, n - at);
+    LoadWithTails<Activation>(z + at, bias + at, size, x, tail);
 #pragma omp simd
-    for (int64_t i = 0; i < size; ++i) v[i] = Activation::Value(v[i], tail[i]);
-    Store(v, size, y + at);
+    for (int64_t i = 0; i < size; ++i) x[i] = Activation::Value(x[i], tail[i]);
+    Store(x, size, y + at);
   }
 }
 
-// The same y, and dz from dy, which adds to dbias.
+// Recomputes y, computes dz from dy, and adds dz to dbias. y may be in the
+// memory of z, and dz in that of dy.
 template <class Activation, class T>
 void ActivateBackward(const T* z, const float* bias, const T* dy, int64_t n,
                       T* y, T* dz, float* dbias) {
-  float v[kPiece], d[kPiece], tail[kPiece];
-  for (int64_t at = 0; at < n; at += kPiece) {
-    const int64_t size = std::min(kPiece, n - at);
-    LoadPiece<Activation>(z + at, bias + at, size, v, tail);
+  float x[kActivationChunk], d[kActivationChunk], tail[kActivationChunk];
+  for (int64_t at = 0; at < n; at += kActivationChunk) {
+    const int64_t size = std::min(kActivationChunk, n - at);
+    LoadWithTails<Activation>(z + at, bias + at, size, x, tail);
     Load(dy + at, size, d);
 #pragma omp simd
     for (int64_t i = 0; i < size; ++i) {
-      d[i] *= Activation::Slope(v[i], tail[i]);
-      v[i] = Activation::Value(v[i], tail[i]);
+      d[i] *= Activation::Slope(x[i], tail[i]);
+      x[i] = Activation::Value(x[i], tail[i]);
       dbias[at + i] += d[i];
     }
-    Store(v, size, y + at);
+    Store(x, size, y + at);
     Store(d, size, dz + at);
   }
 }
 
-// Calls `Own`'s ComputeFor(context, Relu()) and so on, as the attribute says.
-template <class Own>
-class ActivationKernel : public tensorflow::OpKernel {
+// Base of ops with an `activation` attribute: calls Derived::ComputeFor<Gelu>
+// for "gelu", and so on.
+template <class Derived>
+class ActivationKernel : public OpKernel {
  public:
-  explicit ActivationKernel(tensorflow::OpKernelConstruction* context)
-      : OpKernel(context) {
+  explicit ActivationKernel(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("activation", &activation_));
   }
 
   void Compute(OpKernelContext* context) override {
     WithActivation(activation_, [&](auto activation) {
-      static_cast<Own*>(this)->ComputeFor(context, activation);
+      static_cast<Derived*>(this)->template ComputeFor<decltype(activation)>(
+          context);
     });
   }
 
@@ -181,16 +190,16 @@ class BiasActivation : public ActivationKernel<BiasActivation<T>> {
   using ActivationKernel<BiasActivation<T>>::ActivationKernel;
 
   template <class Activation>
-  void ComputeFor(OpKernelContext* context, Activation) {
+  void ComputeFor(OpKernelContext* context) {
     const int64_t width = LastDimension(context->input(0));
     const int64_t rows = context->input(0).NumElements() / width;
     const T* z = context->input(0).flat<T>().data();
     const float* bias = context->input(1).flat<float>().data();
-    T* y = OutputInPlace<T>(context, 0, 0);
+    T* y = ReuseInputAsOutput<T>(context, 0, 0);
     if (!y) return;
 
     const RowBlocks blocks(rows);
-    InParallel(context, blocks.count(), rows * width, [&](int64_t block) {
+    ParallelFor(context, blocks.count(), rows * width, [&](int64_t block) {
       for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
         Activate<Activation>(z + r * width, bias, width, y + r * width);
       }
@@ -198,7 +207,7 @@ class BiasActivation : public ActivationKernel<BiasActivation<T>> {
   }
 };
 
-ALBERT_KERAS_REGISTER("AlbertBiasActivation", BiasActivation);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertBiasActivation", BiasActivation);
 
 template <class T>
 class BiasActivationGrad : public ActivationKernel<BiasActivationGrad<T>> {
@@ -206,31 +215,31 @@ class BiasActivationGrad : public ActivationKernel<BiasActivationGrad<T>> {
   using ActivationKernel<BiasActivationGrad<T>>::ActivationKernel;
 
   template <class Activation>
-  void ComputeFor(OpKernelContext* context, Activation) {
+  void ComputeFor(OpKernelContext* context) {
     const int64_t width = LastDimension(context->input(0));
     const int64_t rows = context->input(0).NumElements() / width;
     const T* z = context->input(0).flat<T>().data();
     const float* bias = context->input(1).flat<float>().data();
     const T* dy = context->input(2).flat<T>().data();
-    T* y = OutputInPlace<T>(context, 0, 0);
-    T* dz = OutputInPlace<T>(context, 2, 1);
-    float* dbias = Output<float>(context, 2, {width});
+    T* y = ReuseInputAsOutput<T>(context, 0, 0);
+    T* dz = ReuseInputAsOutput<T>(context, 2, 1);
+    float* dbias = AllocateOutput<float>(context, 2, {width});
     if (!y || !dz || !dbias) return;
 
     const RowBlocks blocks(rows);
-    BlockSums sums(blocks.count(), 1, width);
-    InParallel(context, blocks.count(), rows * width, [&](int64_t block) {
+    PartialSums sums(blocks.count(), 1, width);
+    ParallelFor(context, blocks.count(), rows * width, [&](int64_t block) {
       for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
         const int64_t at = r * width;
         ActivateBackward<Activation>(z + at, bias, dy + at, width, y + at,
-                                     dz + at, sums.of(block, 0));
+                                     dz + at, sums.at(block, 0));
       }
     });
-    sums.AddUp(0, dbias);
+    sums.Reduce(0, dbias);
   }
 };
 
-ALBERT_KERAS_REGISTER("AlbertBiasActivationGrad", BiasActivationGrad);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertBiasActivationGrad", BiasActivationGrad);
 
 }  // namespace albert_keras
 

@@ -1,16 +1,21 @@
-// Products of blocks of matrices that stay in the caches of one core.
+// Single-threaded products C (+)= A B of matrices that stay in the caches of
+// one core, for attention and as micro-kernels of packed_matmul.h.
 //
-// A left-hand side is a matrix of Elements, row by row. A right-hand side is
-// one that Pack or PackTransposed have arranged. Sizes are multiples of
-// kGranule, and what fills a size up is zero. Where kPacks is false, what is
-// packed is the same as it was, and so may its place be.
+// Its own code because attention's products are short, one head of one
+// sequence: they are over before a library has packed its operands.
+//
+// FloatBlockMatmul, for float32 on any CPU, and AmxBlockMatmul, for bfloat16 on
+// CPUs with AMX, have one interface. A is row-major; B was packed by Pack or
+// PackTransposed; C is row-major float32. Sizes are multiples of kTile: callers
+// pad matrices with zeros. If kNeedsPacking is false, a packed matrix equals
+// the original, and Pack expects it in place.
 
-#ifndef ALBERT_KERAS_BLOCK_PRODUCTS_H_
-#define ALBERT_KERAS_BLOCK_PRODUCTS_H_
+#ifndef ALBERT_KERAS_BLOCK_MATMUL_H_
+#define ALBERT_KERAS_BLOCK_MATMUL_H_
 
 #include <cassert>
 
-#include "op_helpers.h"
+#include "vector_math.h"
 
 #if defined(__AMX_BF16__) && defined(__linux__)
 #define ALBERT_KERAS_AMX
@@ -21,120 +26,133 @@
 
 namespace albert_keras {
 
-// In float32. A product with so short rows is over before a library has
-// rearranged its sides.
-class FloatBlocks {
+// A row-major matrix that it does not own. `stride` is the leading dimension:
+// elements from one row to the next.
+template <class Element>
+struct MatrixView {
+  Element* row(int64_t i) const { return data + i * stride; }
+  operator MatrixView<const Element>() const { return {data, stride}; }
+
+  Element* data;
+  int64_t stride;
+};
+
+// The interface of both classes; rows and columns are those of `from`:
+//   FromFloat(from, n, to)                   n floats as Elements
+//   Pack(rows, columns, from, to)            `from` as an operand B
+//   PackTransposed(rows, columns, from, to)  `from` transposed as an operand B
+//   Transpose(rows, columns, from, to)       `from` transposed, row-major
+//   Multiply(m, n, k, a, b, c, accumulate)   C = A B, or C += A B,
+//                                            for A (m, k) and B (k, n)
+class FloatBlockMatmul {
  public:
   using Element = float;
-  static constexpr int64_t kGranule = 16, kRows = 256;
-  static constexpr bool kPacks = false;
+  using View = MatrixView<float>;
+  using ConstView = MatrixView<const float>;
+
+  // Callers split matrices into blocks of kCacheBlock rows.
+  static constexpr int64_t kTile = 16;
+  static constexpr int64_t kCacheBlock = 256;
+  static constexpr bool kNeedsPacking = false;
+
+  // A micro-kernel computes a tile of C, kTileRows x kTile, whose sums stay in
+  // registers: AVX-512 has 32 of them, AVX 16.
+#if defined(__AVX512F__)
+  static constexpr int kVectorBytes = 64, kTileRows = 12;
+#elif defined(__AVX__)
+  static constexpr int kVectorBytes = 32, kTileRows = 6;
+#else
+  static constexpr int kVectorBytes = 16, kTileRows = 4;
+#endif
 
   static void FromFloat(const float* from, int64_t n, float* to) {
     if (from != to) Store(from, n, to);
   }
 
-  static void Pack(const float* from, int64_t, int64_t, int64_t, float* to,
-                   int64_t) {
-    assert(from == to);
+  static void Pack(int64_t /*rows*/, int64_t /*columns*/, ConstView from,
+                   View to) {
+    assert(from.data == to.data);
   }
 
-  static void PackTransposed(const float* from, int64_t from_stride,
-                             int64_t rows, int64_t columns, float* to,
-                             int64_t to_stride) {
-    Transpose(from, from_stride, rows, columns, to, to_stride);
+  static void PackTransposed(int64_t rows, int64_t columns, ConstView from,
+                             View to) {
+    Transpose(rows, columns, from, to);
   }
 
-  static void Transpose(const float* from, int64_t from_stride, int64_t rows,
-                        int64_t columns, float* to, int64_t to_stride) {
+  static void Transpose(int64_t rows, int64_t columns, ConstView from,
+                        View to) {
     for (int64_t c = 0; c < columns; ++c) {
-      for (int64_t r = 0; r < rows; ++r) {
-        to[c * to_stride + r] = from[r * from_stride + c];
+      for (int64_t r = 0; r < rows; ++r) to.row(c)[r] = from.row(r)[c];
+    }
+  }
+
+  void Multiply(int64_t m, int64_t n, int64_t k, ConstView a, ConstView b,
+                View c, bool accumulate) const {
+    for (int64_t j = 0; j < n; j += kTile) {
+      for (int64_t i = 0; i < m; i += kTileRows) {
+        MicroKernel<1>(m - i, k, {a.row(i), a.stride}, {b.data + j, b.stride},
+                       {c.row(i) + j, c.stride}, accumulate);
       }
     }
   }
 
-  // c (+)= a b, for a (m, k), b (k, n).
-  void Product(int64_t m, int64_t n, int64_t k, const float* a,
-               int64_t a_stride, const float* b, int64_t b_stride, float* c,
-               int64_t c_stride, bool adds) const {
-    for (int64_t j = 0; j < n; j += kGranule) {
-      for (int64_t i = 0; i < m; i += kRowsAtOnce) {
-        Granule<1>(m - i, k, a + i * a_stride, a_stride, b + j, b_stride,
-                   c + i * c_stride + j, c_stride, adds);
-      }
-    }
+  // C (+)= A B for kTile columns and min(rows, kTileRows) rows of C. Element
+  // (i, p) of A is a.row(i)[p * kColumnStride].
+  template <int kColumnStride>
+  static void MicroKernel(int64_t rows, int64_t k, ConstView a, ConstView b,
+                          View c, bool accumulate) {
+    DispatchRows<kTileRows, kColumnStride>(rows, k, a, b, c, accumulate);
   }
-
-  // One granule of columns of at most kRowsAtOnce rows of c (+)= a b, where
-  // a's element of row i and column p is a[i * a_stride + p * kStep].
-  template <int kStep>
-  static void Granule(int64_t rows, int64_t k, const float* a,
-                      int64_t a_stride, const float* b, int64_t b_stride,
-                      float* c, int64_t c_stride, bool adds) {
-    UpTo<kRowsAtOnce, kStep>(rows, k, a, a_stride, b, b_stride, c, c_stride,
-                             adds);
-  }
-
-  // Bytes of a register, and rows whose sums of one granule stay in
-  // registers: AVX-512 has 32, AVX has 16.
-#if defined(__AVX512F__)
-  static constexpr int kBytes = 64, kRowsAtOnce = 12;
-#elif defined(__AVX__)
-  static constexpr int kBytes = 32, kRowsAtOnce = 6;
-#else
-  static constexpr int kBytes = 16, kRowsAtOnce = 4;
-#endif
 
  private:
-  static constexpr int kLanes = kBytes / sizeof(float);
-  static constexpr int kParts = kGranule / kLanes;
-  typedef float Lanes __attribute__((vector_size(kBytes)));
+  static constexpr int kLanes = kVectorBytes / sizeof(float);
+  static constexpr int kTileVectors = kTile / kLanes;  // of a row
+  typedef float Vector __attribute__((vector_size(kVectorBytes)));
 
-  static Lanes LanesAt(const float* place) {
-    Lanes lanes;
-    std::memcpy(&lanes, place, sizeof lanes);
-    return lanes;
+  static Vector LoadVector(const float* from) {
+    Vector vector;
+    std::memcpy(&vector, from, sizeof vector);
+    return vector;
   }
 
-  // Of as many rows as there are, at most kMost.
-  template <int kMost, int kStep>
-  static void UpTo(int64_t rows, int64_t k, const float* a, int64_t a_stride,
-                   const float* b, int64_t b_stride, float* c,
-                   int64_t c_stride, bool adds) {
-    if constexpr (kMost > 0) {
-      if (rows >= kMost) {
-        Rows<kMost, kStep>(k, a, a_stride, b, b_stride, c, c_stride, adds);
+  // Calls ComputeTile for min(rows, kMaxRows) rows.
+  template <int kMaxRows, int kColumnStride>
+  static void DispatchRows(int64_t rows, int64_t k, ConstView a, ConstView b,
+                           View c, bool accumulate) {
+    if constexpr (kMaxRows > 0) {
+      if (rows >= kMaxRows) {
+        ComputeTile<kMaxRows, kColumnStride>(k, a, b, c, accumulate);
       } else {
-        UpTo<kMost - 1, kStep>(rows, k, a, a_stride, b, b_stride, c, c_stride,
-                               adds);
+        DispatchRows<kMaxRows - 1, kColumnStride>(rows, k, a, b, c, accumulate);
       }
     }
   }
 
-  template <int kCount, int kStep>
-  static void Rows(int64_t k, const float* a, int64_t a_stride, const float* b,
-                   int64_t b_stride, float* c, int64_t c_stride, bool adds) {
-    Lanes sums[kCount][kParts] = {};
+  template <int kRows, int kColumnStride>
+  static void ComputeTile(int64_t k, ConstView a, ConstView b, View c,
+                          bool accumulate) {
+    Vector sums[kRows][kTileVectors] = {};
     for (int64_t p = 0; p < k; ++p) {
-      Lanes row[kParts];
+      Vector b_row[kTileVectors];
 #pragma GCC unroll 4
-      for (int j = 0; j < kParts; ++j) {
-        row[j] = LanesAt(b + p * b_stride + j * kLanes);
+      for (int j = 0; j < kTileVectors; ++j) {
+        b_row[j] = LoadVector(b.row(p) + j * kLanes);
       }
 #pragma GCC unroll 12
-      for (int i = 0; i < kCount; ++i) {
-        const float factor = a[i * a_stride + p * kStep];
+      for (int i = 0; i < kRows; ++i) {
+        const float factor = a.row(i)[p * kColumnStride];
 #pragma GCC unroll 4
-        for (int j = 0; j < kParts; ++j) sums[i][j] += factor * row[j];
+        for (int j = 0; j < kTileVectors; ++j) sums[i][j] += factor * b_row[j];
       }
     }
 #pragma GCC unroll 12
-    for (int i = 0; i < kCount; ++i) {
+    for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
-      for (int j = 0; j < kParts; ++j) {
-        float* place = c + i * c_stride + j * kLanes;
-        const Lanes sum = adds ? LanesAt(place) + sums[i][j] : sums[i][j];
-        std::memcpy(place, &sum, sizeof sum);
+      for (int j = 0; j < kTileVectors; ++j) {
+        float* to = c.row(i) + j * kLanes;
+        const Vector sum =
+            accumulate ? LoadVector(to) + sums[i][j] : sums[i][j];
+        std::memcpy(to, &sum, sizeof sum);
       }
     }
   }
@@ -142,26 +160,30 @@ class FloatBlocks {
 
 #ifdef ALBERT_KERAS_AMX
 
-// In bfloat16 with sums in float32, by the tiles of Intel's Advanced Matrix
-// Extensions. A packed matrix holds two rows in one: pairs of elements that
-// stand in one column.
-class TileBlocks {
+// bfloat16 with float32 sums, on the tiles of Intel's Advanced Matrix
+// Extensions. An operand B is packed in pairs (VNNI format): row i of the
+// packed matrix, 2 * stride elements, interleaves rows 2 i and 2 i + 1.
+class AmxBlockMatmul {
  public:
-  using Element = uint16_t;
-  static constexpr int64_t kGranule = 32, kRows = 64;
-  static constexpr bool kPacks = true;
+  using Element = uint16_t;  // the bits of a bfloat16
+  using View = MatrixView<uint16_t>;
+  using ConstView = MatrixView<const uint16_t>;
 
-  // Whether Linux lets this process use the tiles.
-  static bool Allowed() {
+  static constexpr int64_t kTile = 32;
+  static constexpr int64_t kCacheBlock = 64;
+  static constexpr bool kNeedsPacking = true;
+
+  // Whether Linux permits this process to use AMX; requests it once.
+  static bool IsAvailable() {
     constexpr int kRequestPermission = 0x1023, kTileData = 18;
-    static const bool allowed =
+    static const bool available =
         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-    return allowed;
+    return available;
   }
 
-  // An object's life is that of the tiles' configuration on its thread:
-  // eight of 16 rows of 64 bytes.
-  TileBlocks() {
+  // An object configures the tiles of its thread, eight of 16 rows of 64 bytes,
+  // and releases them when destroyed.
+  AmxBlockMatmul() {
     struct alignas(64) {
       uint8_t palette = 1, start_row = 0, reserved[14] = {};
       uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -169,85 +191,80 @@ class TileBlocks {
     } configuration;
     _tile_loadconfig(&configuration);
   }
-  ~TileBlocks() { _tile_release(); }
-  TileBlocks(const TileBlocks&) = delete;
-  TileBlocks& operator=(const TileBlocks&) = delete;
+  ~AmxBlockMatmul() { _tile_release(); }
+  AmxBlockMatmul(const AmxBlockMatmul&) = delete;
+  AmxBlockMatmul& operator=(const AmxBlockMatmul&) = delete;
 
   static void FromFloat(const float* from, int64_t n, uint16_t* to) {
     Store(from, n, reinterpret_cast<bfloat16*>(to));
   }
 
-  static void Pack(const uint16_t* from, int64_t from_stride, int64_t rows,
-                   int64_t columns, uint16_t* to, int64_t to_stride) {
+  static void Pack(int64_t rows, int64_t columns, ConstView from, View to) {
     for (int64_t r = 0; r < rows; r += 2) {
-      const uint16_t* one = from + r * from_stride;
-      const uint16_t* other = one + from_stride;
-      auto* pairs = reinterpret_cast<uint32_t*>(to) + r / 2 * to_stride;
+      const uint16_t *even = from.row(r), *odd = from.row(r + 1);
+      auto* pairs = reinterpret_cast<uint32_t*>(to.data) + r / 2 * to.stride;
 #pragma omp simd
       for (int64_t i = 0; i < columns; ++i) {
-        pairs[i] = one[i] | uint32_t{other[i]} << 16;
+        pairs[i] = even[i] | uint32_t{odd[i]} << 16;
       }
     }
   }
 
-  static void PackTransposed(const uint16_t* from, int64_t from_stride,
-                             int64_t rows, int64_t columns, uint16_t* to,
-                             int64_t to_stride) {
+  static void PackTransposed(int64_t rows, int64_t columns, ConstView from,
+                             View to) {
     for (int64_t c = 0; c < columns; c += 2) {
-      auto* pairs = reinterpret_cast<uint32_t*>(to) + c / 2 * to_stride;
+      auto* pairs = reinterpret_cast<uint32_t*>(to.data) + c / 2 * to.stride;
       for (int64_t r = 0; r < rows; r += 16) {
-        _mm512_storeu_si512(pairs + r, Column(from + r * from_stride + c,
-                                              from_stride));
+        _mm512_storeu_si512(pairs + r, GatherPairs(from, r, c));
       }
     }
   }
 
-  static void Transpose(const uint16_t* from, int64_t from_stride,
-                        int64_t rows, int64_t columns, uint16_t* to,
-                        int64_t to_stride) {
+  static void Transpose(int64_t rows, int64_t columns, ConstView from,
+                        View to) {
     for (int64_t c = 0; c < columns; c += 2) {
       for (int64_t r = 0; r < rows; r += 16) {
-        const __m512i pairs =
-            Column(from + r * from_stride + c, from_stride);
-        uint16_t* place = to + c * to_stride + r;
-        auto* one = reinterpret_cast<__m256i*>(place);
-        auto* other = reinterpret_cast<__m256i*>(place + to_stride);
-        _mm256_storeu_si256(one, _mm512_cvtepi32_epi16(pairs));
+        const __m512i pairs = GatherPairs(from, r, c);
+        auto* even = reinterpret_cast<__m256i*>(to.row(c) + r);
+        auto* odd = reinterpret_cast<__m256i*>(to.row(c + 1) + r);
+        _mm256_storeu_si256(even, _mm512_cvtepi32_epi16(pairs));
         _mm256_storeu_si256(
-            other, _mm512_cvtepi32_epi16(_mm512_srli_epi32(pairs, 16)));
+            odd, _mm512_cvtepi32_epi16(_mm512_srli_epi32(pairs, 16)));
       }
     }
   }
 
-  void Product(int64_t m, int64_t n, int64_t k, const uint16_t* a,
-               int64_t a_stride, const uint16_t* b, int64_t b_stride, float* c,
-               int64_t c_stride, bool adds) const {
-    for (int64_t i = 0; i < m; i += 32) {
-      for (int64_t j = 0; j < n; j += 32) {
-        TwoByTwo(k, a + i * a_stride, a_stride, b + 2 * j, b_stride,
-                 c + i * c_stride + j, c_stride, adds);
+  void Multiply(int64_t m, int64_t n, int64_t k, ConstView a, ConstView b,
+                MatrixView<float> c, bool accumulate) const {
+    for (int64_t i = 0; i < m; i += kTile) {
+      for (int64_t j = 0; j < n; j += kTile) {
+        MicroKernel(k, {a.row(i), a.stride}, {b.data + 2 * j, b.stride},
+                    {c.row(i) + j, c.stride}, accumulate);
       }
     }
   }
 
  private:
-  // Two elements side by side, of sixteen rows.
-  static __m512i Column(const uint16_t* from, int64_t stride) {
-    const __m512i numbers = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7,
-                                             6, 5, 4, 3, 2, 1, 0);
+  // Columns c and c + 1, as pairs, of the sixteen rows from r on.
+  static __m512i GatherPairs(ConstView from, int64_t r, int64_t c) {
+    const __m512i rows =
+        _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     const __m512i offsets =
-        _mm512_mullo_epi32(numbers, _mm512_set1_epi32(2 * stride));
-    return _mm512_i32gather_epi32(offsets, from, 1);
+        _mm512_mullo_epi32(rows, _mm512_set1_epi32(2 * from.stride));
+    return _mm512_i32gather_epi32(offsets, from.row(r) + c, 1);
   }
 
-  static void TwoByTwo(int64_t k, const uint16_t* a, int64_t a_stride,
-                       const uint16_t* b, int64_t b_stride, float* c,
-                       int64_t c_stride, bool adds) {
-    if (adds) {
-      _tile_loadd(0, c, 4 * c_stride);
-      _tile_loadd(1, c + 16, 4 * c_stride);
-      _tile_loadd(2, c + 16 * c_stride, 4 * c_stride);
-      _tile_loadd(3, c + 16 * c_stride + 16, 4 * c_stride);
+  // A 32 x 32 block of C: 2 x 2 tiles of sums (0 to 3) from two tiles of A
+  // (4, 5) and two of B (6, 7). Intrinsics take strides in bytes.
+  static void MicroKernel(int64_t k, ConstView a, ConstView b,
+                          MatrixView<float> c, bool accumulate) {
+    const int64_t a_stride = 2 * a.stride, b_stride = 4 * b.stride;
+    const int64_t c_stride = 4 * c.stride;
+    if (accumulate) {
+      _tile_loadd(0, c.data, c_stride);
+      _tile_loadd(1, c.data + 16, c_stride);
+      _tile_loadd(2, c.row(16), c_stride);
+      _tile_loadd(3, c.row(16) + 16, c_stride);
     } else {
       _tile_zero(0);
       _tile_zero(1);
@@ -255,19 +272,19 @@ class TileBlocks {
       _tile_zero(3);
     }
     for (int64_t p = 0; p < k; p += 32) {
-      _tile_loadd(4, a + p, 2 * a_stride);
-      _tile_loadd(5, a + 16 * a_stride + p, 2 * a_stride);
-      _tile_loadd(6, b + p * b_stride, 4 * b_stride);
-      _tile_loadd(7, b + p * b_stride + 32, 4 * b_stride);
+      _tile_loadd(4, a.data + p, a_stride);
+      _tile_loadd(5, a.row(16) + p, a_stride);
+      _tile_loadd(6, b.row(p), b_stride);
+      _tile_loadd(7, b.row(p) + 32, b_stride);
       _tile_dpbf16ps(0, 4, 6);
       _tile_dpbf16ps(1, 4, 7);
       _tile_dpbf16ps(2, 5, 6);
       _tile_dpbf16ps(3, 5, 7);
     }
-    _tile_stored(0, c, 4 * c_stride);
-    _tile_stored(1, c + 16, 4 * c_stride);
-    _tile_stored(2, c + 16 * c_stride, 4 * c_stride);
-    _tile_stored(3, c + 16 * c_stride + 16, 4 * c_stride);
+    _tile_stored(0, c.data, c_stride);
+    _tile_stored(1, c.data + 16, c_stride);
+    _tile_stored(2, c.row(16), c_stride);
+    _tile_stored(3, c.row(16) + 16, c_stride);
   }
 };
 
@@ -275,4 +292,4 @@ class TileBlocks {
 
 }  // namespace albert_keras
 
-#endif  // ALBERT_KERAS_BLOCK_PRODUCTS_H_
+#endif  // ALBERT_KERAS_BLOCK_MATMUL_H_

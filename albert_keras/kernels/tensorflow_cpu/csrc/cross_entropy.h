@@ -1,7 +1,12 @@
-// Cross entropy and accuracy of the scores of many classes.
+// Cross entropy, its gradient, and accuracy of logits (..., V) against int32
+// labels (...): loss = log(sum(exp(logits))) - logits[label].
+//
+// Its own kernel because logits are large (V, the vocabulary, has 30,000
+// tokens) and TensorFlow's ops take several passes over them. Here a row is
+// read once, and converted to float32 and reduced in the cache.
 
-#ifndef ALBERT_KERAS_VOCABULARY_H_
-#define ALBERT_KERAS_VOCABULARY_H_
+#ifndef ALBERT_KERAS_CROSS_ENTROPY_H_
+#define ALBERT_KERAS_CROSS_ENTROPY_H_
 
 #include "op_helpers.h"
 
@@ -19,6 +24,7 @@ REGISTER_OP("AlbertSparseCrossEntropy")
       return absl::OkStatus();
     });
 
+// dlogits = dloss (softmax(logits) - one_hot(label)).
 REGISTER_OP("AlbertSparseCrossEntropyGrad")
     .Input("labels: int32")
     .Input("logits: T")
@@ -31,7 +37,7 @@ REGISTER_OP("AlbertSparseCrossEntropyGrad")
       return absl::OkStatus();
     });
 
-// 1 where no class beats the label's score, or ties with it before, else 0.
+// 1 if argmax(logits) == label, else 0; of equal logits the first counts.
 REGISTER_OP("AlbertSparseAccuracy")
     .Input("labels: int32")
     .Input("logits: T")
@@ -42,80 +48,82 @@ REGISTER_OP("AlbertSparseAccuracy")
       return absl::OkStatus();
     });
 
-// The labels, checked, and the logits of each row in float32.
+// Base of ops with inputs `labels` and `logits`.
 template <class T>
-class ClassesKernel : public tensorflow::OpKernel {
+class LogitsKernel : public OpKernel {
  public:
   using OpKernel::OpKernel;
 
  protected:
-  // Runs row(r, label, logits) for each row; logits may be written to.
-  template <class Row>
-  void ForEachRow(OpKernelContext* context, const Row& row) {
+  // Checks the labels and calls body(r, label, V, logits) for each row r, with
+  // its logits in a float32 buffer, which body may overwrite.
+  template <class Body>
+  void ForEachRow(OpKernelContext* context, const Body& body) {
     const Tensor& labels = context->input(0);
     const Tensor& logits = context->input(1);
     const int64_t classes = LastDimension(logits);
     const int64_t rows = labels.NumElements();
     const int32_t* label = labels.flat<int32_t>().data();
     const T* from = logits.flat<T>().data();
-    OP_REQUIRES(context, rows * classes == logits.NumElements(),
-                tensorflow::errors::InvalidArgument(
-                    "Each label must have a row of logits. Received: labels ",
-                    labels.shape().DebugString(), ", logits ",
-                    logits.shape().DebugString(), "."));
+    OP_REQUIRES(
+        context, rows * classes == logits.NumElements(),
+        InvalidArgument("Each label must have a row of logits. Received: "
+                        "labels ",
+                        labels.shape().DebugString(), ", logits ",
+                        logits.shape().DebugString(), "."));
     for (int64_t r = 0; r < rows; ++r) {
       OP_REQUIRES(context, label[r] >= 0 && label[r] < classes,
-                  tensorflow::errors::InvalidArgument(
-                      "Labels must be from 0 to ", classes - 1,
-                      ". Received: ", label[r], "."));
+                  InvalidArgument("Labels must be from 0 to ", classes - 1,
+                                  ". Received: ", label[r], "."));
     }
     const RowBlocks blocks(rows);
-    InParallel(context, blocks.count(), rows * classes, [&](int64_t block) {
-      std::vector<float> scratch(classes);
+    ParallelFor(context, blocks.count(), rows * classes, [&](int64_t block) {
+      std::vector<float> x(classes);
       for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
-        Load(from + r * classes, classes, scratch.data());
-        row(r, label[r], classes, scratch.data());
+        Load(from + r * classes, classes, x.data());
+        body(r, label[r], classes, x.data());
       }
     });
   }
 };
 
 template <class T>
-class SparseCrossEntropy : public ClassesKernel<T> {
+class SparseCrossEntropy : public LogitsKernel<T> {
  public:
-  using ClassesKernel<T>::ClassesKernel;
+  using LogitsKernel<T>::LogitsKernel;
 
   void Compute(OpKernelContext* context) override {
     const TensorShape& shape = context->input(0).shape();
-    float* loss = Output<float>(context, 0, shape);
-    float* log_sums = Output<float>(context, 1, shape);
+    float* loss = AllocateOutput<float>(context, 0, shape);
+    float* log_sums = AllocateOutput<float>(context, 1, shape);
     if (!loss || !log_sums) return;
-    this->ForEachRow(context, [=](int64_t r, int32_t label, int64_t classes,
-                                  const float* x) {
-      const float highest = Highest(x, classes);
+    const auto loss_of_row = [=](int64_t r, int32_t label, int64_t classes,
+                                 const float* x) {
+      const float max = Max(x, classes);
       float total = 0;
 #pragma omp simd reduction(+ : total)
-      for (int64_t i = 0; i < classes; ++i) total += Exp(x[i] - highest);
-      log_sums[r] = highest + std::log(total);
+      for (int64_t i = 0; i < classes; ++i) total += Exp(x[i] - max);
+      log_sums[r] = max + std::log(total);
       loss[r] = log_sums[r] - x[label];
-    });
+    };
+    this->ForEachRow(context, loss_of_row);
   }
 };
 
-ALBERT_KERAS_REGISTER("AlbertSparseCrossEntropy", SparseCrossEntropy);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertSparseCrossEntropy", SparseCrossEntropy);
 
 template <class T>
-class SparseCrossEntropyGrad : public ClassesKernel<T> {
+class SparseCrossEntropyGrad : public LogitsKernel<T> {
  public:
-  using ClassesKernel<T>::ClassesKernel;
+  using LogitsKernel<T>::LogitsKernel;
 
   void Compute(OpKernelContext* context) override {
     const float* log_sums = context->input(2).flat<float>().data();
     const float* dloss = context->input(3).flat<float>().data();
-    T* dlogits = OutputInPlace<T>(context, 1, 0);
+    T* dlogits = ReuseInputAsOutput<T>(context, 1, 0);
     if (!dlogits) return;
-    this->ForEachRow(context, [=](int64_t r, int32_t label, int64_t classes,
-                                  float* x) {
+    const auto gradient_of_row = [=](int64_t r, int32_t label, int64_t classes,
+                                     float* x) {
       const float log_sum = log_sums[r], factor = dloss[r];
 #pragma omp simd
       for (int64_t i = 0; i < classes; ++i) {
@@ -123,34 +131,38 @@ class SparseCrossEntropyGrad : public ClassesKernel<T> {
       }
       x[label] -= factor;
       Store(x, classes, dlogits + r * classes);
-    });
+    };
+    this->ForEachRow(context, gradient_of_row);
   }
 };
 
-ALBERT_KERAS_REGISTER("AlbertSparseCrossEntropyGrad", SparseCrossEntropyGrad);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertSparseCrossEntropyGrad",
+                             SparseCrossEntropyGrad);
 
 template <class T>
-class SparseAccuracy : public ClassesKernel<T> {
+class SparseAccuracy : public LogitsKernel<T> {
  public:
-  using ClassesKernel<T>::ClassesKernel;
+  using LogitsKernel<T>::LogitsKernel;
 
   void Compute(OpKernelContext* context) override {
-    float* accuracy = Output<float>(context, 0, context->input(0).shape());
+    float* accuracy =
+        AllocateOutput<float>(context, 0, context->input(0).shape());
     if (!accuracy) return;
-    this->ForEachRow(context, [=](int64_t r, int32_t label, int64_t classes,
-                                  const float* x) {
+    const auto accuracy_of_row = [=](int64_t r, int32_t label, int64_t classes,
+                                     const float* x) {
       int beaten = 0;
 #pragma omp simd reduction(| : beaten)
       for (int64_t i = 0; i < label; ++i) beaten |= x[i] >= x[label];
 #pragma omp simd reduction(| : beaten)
       for (int64_t i = label; i < classes; ++i) beaten |= x[i] > x[label];
       accuracy[r] = beaten ? 0.0f : 1.0f;
-    });
+    };
+    this->ForEachRow(context, accuracy_of_row);
   }
 };
 
-ALBERT_KERAS_REGISTER("AlbertSparseAccuracy", SparseAccuracy);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertSparseAccuracy", SparseAccuracy);
 
 }  // namespace albert_keras
 
-#endif  // ALBERT_KERAS_VOCABULARY_H_
+#endif  // ALBERT_KERAS_CROSS_ENTROPY_H_

@@ -1,16 +1,19 @@
-// Products with weights in panels, and the gradients of weights.
+// Products with packed weights, with bias and activation fused, and gradients
+// of weights: z = x W, y = activation(z + bias), x' dz. W' is W transposed.
+//
+// Their own kernels because packed_matmul.h does what MatMul cannot: it reads
+// weights packed once for all layers, and has the activation as an epilogue.
 
-#ifndef ALBERT_KERAS_DENSE_H_
-#define ALBERT_KERAS_DENSE_H_
+#ifndef ALBERT_KERAS_MATMUL_OPS_H_
+#define ALBERT_KERAS_MATMUL_OPS_H_
 
 #include "bias_activation.h"
+#include "op_helpers.h"
 #include "packed_matmul.h"
 
 namespace albert_keras {
 
-using tensorflow::shape_inference::ShapeHandle;
-
-// The panels of a matrix, or of it transposed.
+// Packs a matrix, or its transpose, in panels.
 REGISTER_OP("AlbertPack")
     .Input("matrix: T")
     .Output("panels: float")
@@ -21,7 +24,7 @@ REGISTER_OP("AlbertPack")
       return absl::OkStatus();
     });
 
-// x W (..., columns) for x (..., depth) and W's panels.
+// z = x W (..., columns) for x (..., depth) and the panels of W.
 REGISTER_OP("AlbertProduct")
     .Input("x: T")
     .Input("panels: float")
@@ -38,7 +41,7 @@ REGISTER_OP("AlbertProduct")
       return absl::OkStatus();
     });
 
-// And y = activation(z + bias). There is no z where nothing reads it.
+// z = x W and y = activation(z + bias). z is not written if no op reads it.
 REGISTER_OP("AlbertProductActivation")
     .Input("x: T")
     .Input("panels: float")
@@ -49,14 +52,16 @@ REGISTER_OP("AlbertProductActivation")
     .Attr("activation: {'gelu_tanh', 'gelu', 'relu'}")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle shape;
-      TF_RETURN_IF_ERROR(c->ReplaceDim(c->input(0), -1, c->Dim(c->input(2), 0),
-                                       &shape));
+      TF_RETURN_IF_ERROR(
+          c->ReplaceDim(c->input(0), -1, c->Dim(c->input(2), 0), &shape));
       c->set_output(0, shape);
       c->set_output(1, shape);
       return absl::OkStatus();
     });
 
-// The same y again, and what dy V' for V's panels makes of z and bias.
+// The gradient of activation(z + bias) V: `dy` is that of the output, `panels`
+// are those of V'. Recomputes y = activation(z + bias); dz and dbias are the
+// gradients that y's gradient, dy V', gives z and bias.
 REGISTER_OP("AlbertProductActivationGrad")
     .Input("dy: T")
     .Input("panels: float")
@@ -74,23 +79,22 @@ REGISTER_OP("AlbertProductActivationGrad")
       return absl::OkStatus();
     });
 
-// x' y for x (..., I) and y (..., O).
+// x' y (I, O) for x (..., I) and y (..., O), summed over all rows.
 REGISTER_OP("AlbertOuterProduct")
     .Input("x: T")
     .Input("y: T")
     .Output("product: T")
     .Attr("T: {float, bfloat16, half}")
     .SetShapeFn([](InferenceContext* c) {
-      c->set_output(0, c->Matrix(c->Dim(c->input(0), -1),
-                                 c->Dim(c->input(1), -1)));
+      c->set_output(
+          0, c->Matrix(c->Dim(c->input(0), -1), c->Dim(c->input(1), -1)));
       return absl::OkStatus();
     });
 
 template <class T>
-class Pack : public tensorflow::OpKernel {
+class Pack : public OpKernel {
  public:
-  explicit Pack(tensorflow::OpKernelConstruction* context)
-      : OpKernel(context) {
+  explicit Pack(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("transposed", &transposed_));
   }
 
@@ -99,8 +103,8 @@ class Pack : public tensorflow::OpKernel {
     int64_t depth = matrix.dim_size(0), columns = matrix.dim_size(1);
     if (transposed_) std::swap(depth, columns);
     const T* from = matrix.flat<T>().data();
-    float* to = Output<float>(context, 0,
-                              {Panels::Count(columns), depth, kPanel});
+    float* to = AllocateOutput<float>(
+        context, 0, {Panels::Count(columns), depth, kPanelWidth});
     if (!to) return;
     if (transposed_) {
       PackTransposedPanels(context, from, depth, columns, to);
@@ -113,26 +117,28 @@ class Pack : public tensorflow::OpKernel {
   bool transposed_;
 };
 
-// Rows of an input, and the panels of another that they are multiplied with.
+// The operands of a product, input 0 (x) and input 1 (panels), and its output's
+// shape.
 template <class T>
-struct Factors {
-  Factors(OpKernelContext* context, int64_t columns)
+struct Operands {
+  Operands(OpKernelContext* context, int64_t columns)
       : x(context->input(0)),
         panels{context->input(1).flat<float>().data(), LastDimension(x),
                columns},
         rows(x.NumElements() / panels.depth),
         shape(x.shape()) {
     const TensorShape expected(
-        {Panels::Count(columns), panels.depth, kPanel});
-    OP_REQUIRES(context, context->input(1).shape() == expected,
-                tensorflow::errors::InvalidArgument(
-                    "Panels must be those of a matrix that fits. Received: ",
-                    context->input(1).shape().DebugString(), ", expected ",
-                    expected.DebugString(), "."));
+        {Panels::Count(columns), panels.depth, kPanelWidth});
+    OP_REQUIRES(
+        context, context->input(1).shape() == expected,
+        InvalidArgument("Panels must be those of a matrix with as many rows "
+                        "as x has columns. Received: ",
+                        context->input(1).shape().DebugString(), ", expected ",
+                        expected.DebugString(), "."));
     shape.set_dim(shape.dims() - 1, columns);
   }
 
-  AsRows<T> left() const { return {x.flat<T>().data(), panels.depth}; }
+  RowMajor<T> left() const { return {x.flat<T>().data(), panels.depth}; }
 
   const Tensor& x;
   Panels panels;
@@ -141,19 +147,18 @@ struct Factors {
 };
 
 template <class T>
-class Product : public tensorflow::OpKernel {
+class Product : public OpKernel {
  public:
-  explicit Product(tensorflow::OpKernelConstruction* context)
-      : OpKernel(context) {
+  explicit Product(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("columns", &columns_));
   }
 
   void Compute(OpKernelContext* context) override {
-    const Factors<T> in(context, columns_);
+    const Operands<T> in(context, columns_);
     if (!context->status().ok()) return;
-    T* z = Output<T>(context, 0, in.shape);
+    T* z = AllocateOutput<T>(context, 0, in.shape);
     if (!z) return;
-    Multiply(context, in.rows, in.left(), in.panels, z, NoMore);
+    PackedMatmul(context, in.rows, in.left(), in.panels, z, NoEpilogue);
   }
 
  private:
@@ -166,53 +171,58 @@ class ProductActivation : public ActivationKernel<ProductActivation<T>> {
   using ActivationKernel<ProductActivation<T>>::ActivationKernel;
 
   template <class Activation>
-  void ComputeFor(OpKernelContext* context, Activation) {
+  void ComputeFor(OpKernelContext* context) {
     const int64_t width = context->input(2).NumElements();
-    const Factors<T> in(context, width);
+    const Operands<T> in(context, width);
     if (!context->status().ok()) return;
     const float* bias = context->input(2).flat<float>().data();
-    T* y = Output<T>(context, 1, in.shape);
-    T* z = context->output_required(0) ? Output<T>(context, 0, in.shape) : y;
+    T* y = AllocateOutput<T>(context, 1, in.shape);
+    T* z = context->output_required(0) ? AllocateOutput<T>(context, 0, in.shape)
+                                       : y;
     if (!z || !y) return;
-    Multiply(context, in.rows, in.left(), in.panels, z, [&](const Unit& unit) {
-      unit.ForRows(width, [&](int64_t at) {
-        Activate<Activation>(z + at, bias + unit.column, unit.columns, y + at);
+    const auto epilogue = [&](const CacheBlock& block) {
+      block.ForEachRow(width, [&](int64_t at) {
+        Activate<Activation>(z + at, bias + block.column, block.columns,
+                             y + at);
       });
-    });
+    };
+    PackedMatmul(context, in.rows, in.left(), in.panels, z, epilogue);
   }
 };
 
 template <class T>
-class ProductActivationGrad : public ActivationKernel<ProductActivationGrad<T>> {
+class ProductActivationGrad
+    : public ActivationKernel<ProductActivationGrad<T>> {
  public:
   using ActivationKernel<ProductActivationGrad<T>>::ActivationKernel;
 
   template <class Activation>
-  void ComputeFor(OpKernelContext* context, Activation) {
+  void ComputeFor(OpKernelContext* context) {
     const int64_t width = context->input(3).NumElements();
-    const Factors<T> in(context, width);
+    const Operands<T> in(context, width);
     if (!context->status().ok()) return;
     const T* z = context->input(2).flat<T>().data();
     const float* bias = context->input(3).flat<float>().data();
-    T* y = OutputInPlace<T>(context, 2, 0);
-    T* dz = Output<T>(context, 1, in.shape);
-    float* dbias = Output<float>(context, 2, {width});
+    T* y = ReuseInputAsOutput<T>(context, 2, 0);
+    T* dz = AllocateOutput<T>(context, 1, in.shape);
+    float* dbias = AllocateOutput<float>(context, 2, {width});
     if (!y || !dz || !dbias) return;
-    const int64_t units = CeilDiv(in.rows, kUnitRows);
-    BlockSums sums(units, 1, width);
-    Multiply(context, in.rows, in.left(), in.panels, dz, [&](const Unit& unit) {
-      float* sum = sums.of(unit.row / kUnitRows, 0) + unit.column;
-      unit.ForRows(width, [&](int64_t at) {
-        ActivateBackward<Activation>(z + at, bias + unit.column, dz + at,
-                                     unit.columns, y + at, dz + at, sum);
+    PartialSums sums(CeilDiv(in.rows, kBlockRows), 1, width);
+    // The product, dy V', is in the memory of dz.
+    const auto epilogue = [&](const CacheBlock& block) {
+      float* sum = sums.at(block.row / kBlockRows, 0) + block.column;
+      block.ForEachRow(width, [&](int64_t at) {
+        ActivateBackward<Activation>(z + at, bias + block.column, dz + at,
+                                     block.columns, y + at, dz + at, sum);
       });
-    });
-    sums.AddUp(0, dbias);
+    };
+    PackedMatmul(context, in.rows, in.left(), in.panels, dz, epilogue);
+    sums.Reduce(0, dbias);
   }
 };
 
 template <class T>
-class OuterProduct : public tensorflow::OpKernel {
+class OuterProduct : public OpKernel {
  public:
   using OpKernel::OpKernel;
 
@@ -221,30 +231,29 @@ class OuterProduct : public tensorflow::OpKernel {
     const int64_t rows = LastDimension(x), columns = LastDimension(y);
     const int64_t depth = x.NumElements() / rows;
     OP_REQUIRES(context, y.NumElements() == depth * columns,
-                tensorflow::errors::InvalidArgument(
-                    "Both sides must have as many rows. Received: ",
-                    x.shape().DebugString(), " and ",
-                    y.shape().DebugString(), "."));
-    T* product = Output<T>(context, 0, {rows, columns});
+                InvalidArgument("y must have as many rows as x. Received: x ",
+                                x.shape().DebugString(), ", y ",
+                                y.shape().DebugString(), "."));
+    T* product = AllocateOutput<T>(context, 0, {rows, columns});
     if (!product) return;
     Tensor packed;
-    OP_REQUIRES_OK(context,
-                   context->allocate_temp(
-                       tensorflow::DT_FLOAT,
-                       {Panels::Count(columns), depth, kPanel}, &packed));
+    const TensorShape shape({Panels::Count(columns), depth, kPanelWidth});
+    OP_REQUIRES_OK(
+        context, context->allocate_temp(tensorflow::DT_FLOAT, shape, &packed));
     float* panels = packed.flat<float>().data();
     PackPanels(context, y.flat<T>().data(), depth, columns, panels);
-    Multiply(context, rows, AsColumns<T>(x.flat<T>().data(), rows),
-             Panels{panels, depth, columns}, product, NoMore);
+    PackedMatmul(context, rows, ColumnMajor<T>(x.flat<T>().data(), rows),
+                 Panels{panels, depth, columns}, product, NoEpilogue);
   }
 };
 
-ALBERT_KERAS_REGISTER("AlbertPack", Pack);
-ALBERT_KERAS_REGISTER("AlbertProduct", Product);
-ALBERT_KERAS_REGISTER("AlbertProductActivation", ProductActivation);
-ALBERT_KERAS_REGISTER("AlbertProductActivationGrad", ProductActivationGrad);
-ALBERT_KERAS_REGISTER("AlbertOuterProduct", OuterProduct);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertPack", Pack);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertProduct", Product);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertProductActivation", ProductActivation);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertProductActivationGrad",
+                             ProductActivationGrad);
+ALBERT_KERAS_REGISTER_KERNEL("AlbertOuterProduct", OuterProduct);
 
 }  // namespace albert_keras
 
-#endif  // ALBERT_KERAS_DENSE_H_
+#endif  // ALBERT_KERAS_MATMUL_OPS_H_

@@ -1,135 +1,155 @@
-// Products whose right-hand side has been laid out in panels: a granule of
-// columns each, which a core reads from one end to the other. Panels and sums
-// are float32, whatever comes in and goes out.
+// Multi-threaded products C = A B with an epilogue, of a matrix A (rows, depth)
+// and a matrix B (depth, columns) packed in panels. A and C have the compute
+// type; panels and sums are float32.
+//
+// Its own code because on CPUs with AVX2 and nothing wider it is faster than
+// TensorFlow's MatMul (figures: docs/design.md): a weight is packed once for
+// all layers, and an epilogue (bias, activation) finds C in the cache.
+//
+// A thread computes a cache block of C at a time, kBlockRows x
+// Left::kBlockColumns, in steps of kBlockDepth: the block of A stays in L2, and
+// micro-kernels read panels of B sequentially.
 
-#ifndef ALBERT_KERAS_PACKED_PRODUCTS_H_
-#define ALBERT_KERAS_PACKED_PRODUCTS_H_
+#ifndef ALBERT_KERAS_PACKED_MATMUL_H_
+#define ALBERT_KERAS_PACKED_MATMUL_H_
 
 #include <memory>
 #include <type_traits>
 
 #include "block_matmul.h"
+#include "parallel.h"
 
 namespace albert_keras {
 
-constexpr int64_t kPanel = FloatBlocks::kGranule;
+constexpr int64_t kPanelWidth = FloatBlockMatmul::kTile;
 
-// A matrix (depth, columns) as panels (ceil(columns / kPanel), depth, kPanel),
-// the last filled up with zeros.
+// A matrix (depth, columns) in panels of kPanelWidth columns, contiguous
+// (ceil(columns / kPanelWidth), depth, kPanelWidth); zeros pad the last.
 struct Panels {
   const float* data;
   int64_t depth, columns;
 
   static int64_t Count(int64_t columns) {
-    return CeilDiv(columns, kPanel);
+    return CeilDiv(columns, kPanelWidth);
   }
-  // The one that begins with column j.
+  // The panel that begins with column j, a multiple of kPanelWidth.
   const float* at(int64_t j) const { return data + j * depth; }
 };
 
 template <class T>
 void PackPanels(OpKernelContext* context, const T* from, int64_t depth,
                 int64_t columns, float* to) {
-  InParallel(context, Panels::Count(columns), depth * columns, [&](int64_t i) {
-    const int64_t first = i * kPanel;
-    const int64_t width = std::min(kPanel, columns - first);
-    float* panel = to + first * depth;
-    for (int64_t p = 0; p < depth; ++p, panel += kPanel) {
-      Load(from + p * columns + first, width, panel);
-      std::fill(panel + width, panel + kPanel, 0.0f);
+  ParallelFor(context, Panels::Count(columns), depth * columns, [&](int64_t i) {
+    const int64_t first = i * kPanelWidth;
+    const int64_t width = std::min(kPanelWidth, columns - first);
+    float* row = to + first * depth;
+    for (int64_t p = 0; p < depth; ++p, row += kPanelWidth) {
+      Load(from + p * columns + first, width, row);
+      std::fill(row + width, row + kPanelWidth, 0.0f);
     }
   });
 }
 
-// Panels of the transposed (columns, depth).
+// Packs the transpose (depth, columns) of a matrix (columns, depth).
 template <class T>
 void PackTransposedPanels(OpKernelContext* context, const T* from,
                           int64_t depth, int64_t columns, float* to) {
-  InParallel(context, Panels::Count(columns), depth * columns, [&](int64_t i) {
-    const int64_t first = i * kPanel;
-    float* panel = to + first * depth;
-    for (int64_t p = 0; p < depth; ++p, panel += kPanel) {
-      for (int64_t j = 0; j < kPanel; ++j) {
-        panel[j] = first + j < columns
-                       ? static_cast<float>(from[(first + j) * depth + p])
-                       : 0.0f;
+  ParallelFor(context, Panels::Count(columns), depth * columns, [&](int64_t i) {
+    const int64_t first = i * kPanelWidth;
+    float* row = to + first * depth;
+    for (int64_t p = 0; p < depth; ++p, row += kPanelWidth) {
+      for (int64_t j = 0; j < kPanelWidth; ++j) {
+        row[j] = first + j < columns
+                     ? static_cast<float>(from[(first + j) * depth + p])
+                     : 0.0f;
       }
     }
   });
 }
 
-// Rows and depth of what a core computes at a time: its left-hand side stays
-// in the second cache. Less depth costs speed. Rows 4096 bytes from one another
-// would share a place in the first cache.
-constexpr int64_t kUnitRows = 48, kUnitDepth = 1024;
-constexpr int64_t kStride = kUnitDepth + 16;  // of a copy
+// Smaller depths are slower. The copy of a block of A has a leading dimension
+// longer by a cache line: rows 4096 bytes apart would share sets of the L1
+// cache.
+constexpr int64_t kBlockRows = 48, kBlockDepth = 1024;
+constexpr int64_t kCopyStride = kBlockDepth + 16;
 
-struct Unit {
+// A cache block of C: its first row and column, and its size.
+struct CacheBlock {
   int64_t row, rows, column, columns;
 
-  // do_row(at) for each of its rows, which begins at `at` in the whole.
-  template <class DoRow>
-  void ForRows(int64_t width, const DoRow& do_row) const {
-    for (int64_t i = row; i < row + rows; ++i) do_row(i * width + column);
+  // Calls body(at) for each row of the block, which begins at index `at` of the
+  // whole matrix, `width` wide.
+  template <class Body>
+  void ForEachRow(int64_t width, const Body& body) const {
+    for (int64_t i = row; i < row + rows; ++i) body(i * width + column);
   }
 };
 
-// A unit's left-hand side. Of the rows from i on that are computed at once,
-// element p of row r is row(i)[r * stride + p * kStep].
-struct LeftRows {
-  const float* row(int64_t i) const { return data + i * apart; }
+// A block of A. A micro-kernel reads its rows from i on: element (i + r, p) is
+// tile(i).row(r)[p * Left::kColumnStride].
+struct LeftBlock {
+  MatrixView<const float> tile(int64_t i) const {
+    return {data + i * tile_stride, row_stride};
+  }
 
   const float* data;
-  int64_t apart, stride;
+  int64_t tile_stride, row_stride;  // per row of A
 };
 
-// Left-hand sides (rows, depth), of which some columns of some rows are taken,
-// with memory for a copy.
+// RowMajor and ColumnMajor are the layouts of A, `Left` below. LoadBlock
+// returns the rows of a cache block, columns p to p + depth; if kCopies, it
+// copies them to `copy`.
+
 template <class T>
-class AsRows {  // that lie row by row
+class RowMajor {
  public:
-  static constexpr int kStep = 1;
-  static constexpr int64_t kColumns = 192;  // of a unit
+  static constexpr int kColumnStride = 1;
+  static constexpr int64_t kBlockColumns = 192;
   static constexpr bool kCopies = !std::is_same_v<T, float>;
 
-  AsRows(const T* x, int64_t depth) : x_(x), depth_(depth) {}
-  LeftRows Take(const Unit& unit, int64_t p, int64_t depth,
-                float* copy) const {
-    const T* from = x_ + unit.row * depth_ + p;
+  RowMajor(const T* a, int64_t depth) : a_(a), depth_(depth) {}
+
+  LeftBlock LoadBlock(const CacheBlock& block, int64_t p, int64_t depth,
+                      float* copy) const {
+    const T* from = a_ + block.row * depth_ + p;
     if constexpr (kCopies) {
-      for (int64_t i = 0; i < unit.rows; ++i) {
-        Load(from + i * depth_, depth, copy + i * kStride);
+      for (int64_t i = 0; i < block.rows; ++i) {
+        Load(from + i * depth_, depth, copy + i * kCopyStride);
       }
-      return {copy, kStride, kStride};
+      return {copy, kCopyStride, kCopyStride};
     } else {
       return {from, depth_, depth_};
     }
   }
 
  private:
-  const T* x_;
+  const T* a_;
   int64_t depth_;
 };
 
+// A stored transposed, (depth, rows). The copy is packed for the micro-kernel:
+// kTileRows rows at a time, element (r, p) at index p * kTileRows + r.
 template <class T>
-class AsColumns {  // that lie transposed: (depth, rows)
+class ColumnMajor {
  public:
-  static constexpr int kStep = FloatBlocks::kRowsAtOnce;
-  static constexpr int64_t kColumns = 768;  // each unit copies its rows
+  static constexpr int kColumnStride = FloatBlockMatmul::kTileRows;
+  static constexpr int64_t kBlockColumns = 768;  // wide, as each block copies A
   static constexpr bool kCopies = true;
 
-  AsColumns(const T* x, int64_t rows) : x_(x), rows_(rows) {}
-  LeftRows Take(const Unit& unit, int64_t p, int64_t depth,
-                float* copy) const {
-    for (int64_t i = 0; i < unit.rows; i += kStep) {
-      const int64_t some = std::min<int64_t>(kStep, unit.rows - i);
-      const T* from = x_ + p * rows_ + unit.row + i;
+  ColumnMajor(const T* a, int64_t rows) : a_(a), rows_(rows) {}
+
+  LeftBlock LoadBlock(const CacheBlock& block, int64_t p, int64_t depth,
+                      float* copy) const {
+    constexpr int64_t kTileRows = FloatBlockMatmul::kTileRows;
+    for (int64_t i = 0; i < block.rows; i += kTileRows) {
+      const int64_t rows = std::min(kTileRows, block.rows - i);
+      const T* from = a_ + p * rows_ + block.row + i;
       float* to = copy + i * depth;
-      for (int64_t q = 0; q < depth; ++q, from += rows_, to += kStep) {
-        if (some == kStep) {
-          Load(from, kStep, to);
+      for (int64_t q = 0; q < depth; ++q, from += rows_, to += kTileRows) {
+        if (rows == kTileRows) {  // a constant size compiles to a few moves
+          Load(from, kTileRows, to);
         } else {
-          Load(from, some, to);
+          Load(from, rows, to);
         }
       }
     }
@@ -137,80 +157,84 @@ class AsColumns {  // that lie transposed: (depth, rows)
   }
 
  private:
-  const T* x_;
+  const T* a_;
   int64_t rows_;
 };
 
+// Computes a cache block of C = A B. If C is float32, sums accumulate in C, but
+// in a buffer for an incomplete last panel, since micro-kernels write whole
+// panels. Otherwise they accumulate in a buffer and are converted at the end.
 template <class Left, class T>
-void MultiplyUnit(const Left& left, const Panels& right, const Unit& unit,
-                  T* c) {
-  constexpr int64_t kRows = FloatBlocks::kRowsAtOnce;
-  static_assert(kUnitRows % kRows == 0);
+void MultiplyBlock(const Left& left, const Panels& right,
+                   const CacheBlock& block, T* c) {
+  constexpr int64_t kTileRows = FloatBlockMatmul::kTileRows;
+  static_assert(kBlockRows % kTileRows == 0);
   constexpr bool kInPlace = std::is_same_v<T, float>;
   const std::unique_ptr<float[]> copy(
-      Left::kCopies ? new float[kUnitRows * kStride] : nullptr);
-  const std::unique_ptr<float[]> sums(
-      kInPlace ? nullptr : new float[kUnitRows * Left::kColumns]);
-  alignas(64) float rest[kUnitRows * kPanel];  // columns of half a panel
+      Left::kCopies ? new float[kBlockRows * kCopyStride] : nullptr);
+  const std::unique_ptr<float[]> buffer(
+      kInPlace ? nullptr : new float[kBlockRows * Left::kBlockColumns]);
+  alignas(64) float last_panel[kBlockRows * kPanelWidth];
 
   const int64_t width = right.columns;
-  T* place = c + unit.row * width + unit.column;
-  float* to = sums.get();
-  int64_t to_stride = Left::kColumns, whole = unit.columns;
+  T* c_block = c + block.row * width + block.column;
+  MatrixView<float> sums{buffer.get(), Left::kBlockColumns};
+  int64_t whole_panels = block.columns;  // columns that fit into `sums`
   if constexpr (kInPlace) {
-    to = place;
-    to_stride = width;
-    whole = unit.columns / kPanel * kPanel;
+    sums = {c_block, width};
+    whole_panels = block.columns / kPanelWidth * kPanelWidth;
   }
-  // One even without depth: sums of nothing are 0.
-  const int64_t steps = std::max<int64_t>(1, CeilDiv(right.depth, kUnitDepth));
+  // At least one step: without depth the sums are 0.
+  const int64_t steps = std::max<int64_t>(1, CeilDiv(right.depth, kBlockDepth));
   for (int64_t step = 0; step < steps; ++step) {
     const int64_t p = right.depth * step / steps;
     const int64_t depth = right.depth * (step + 1) / steps - p;
-    const LeftRows from = left.Take(unit, p, depth, copy.get());
-    for (int64_t j = 0; j < unit.columns; j += kPanel) {
-      const float* panel = right.at(unit.column + j) + p * kPanel;
-      const bool fits = j < whole;
-      const int64_t stride = fits ? to_stride : kPanel;
-      for (int64_t i = 0; i < unit.rows; i += kRows) {
-        FloatBlocks::Granule<Left::kStep>(
-            unit.rows - i, depth, from.row(i), from.stride, panel, kPanel,
-            (fits ? to + j : rest) + i * stride, stride, p > 0);
+    const LeftBlock a = left.LoadBlock(block, p, depth, copy.get());
+    for (int64_t j = 0; j < block.columns; j += kPanelWidth) {
+      const float* panel = right.at(block.column + j) + p * kPanelWidth;
+      const bool fits = j < whole_panels;
+      const MatrixView<float> to =
+          fits ? MatrixView<float>{sums.data + j, sums.stride}
+               : MatrixView<float>{last_panel, kPanelWidth};
+      for (int64_t i = 0; i < block.rows; i += kTileRows) {
+        FloatBlockMatmul::MicroKernel<Left::kColumnStride>(
+            block.rows - i, depth, a.tile(i), {panel, kPanelWidth},
+            {to.row(i), to.stride}, p > 0);
       }
     }
   }
-  for (int64_t i = 0; i < unit.rows; ++i) {
+  for (int64_t i = 0; i < block.rows; ++i) {
     if constexpr (kInPlace) {
-      std::copy_n(rest + i * kPanel, unit.columns - whole,
-                  place + i * width + whole);
+      std::copy_n(last_panel + i * kPanelWidth, block.columns - whole_panels,
+                  c_block + i * width + whole_panels);
     } else {
-      Store(to + i * to_stride, unit.columns, place + i * width);
+      Store(sums.row(i), block.columns, c_block + i * width);
     }
   }
 }
 
-// c = left right, (rows, right.columns), in units; done(unit) is called for
-// each while it is in the caches. Those of the same columns come one after
-// another: panels are more than a cache holds.
-template <class Left, class T, class Done>
-void Multiply(OpKernelContext* context, int64_t rows, const Left& left,
-              const Panels& right, T* c, const Done& done) {
+// Computes C = A B (rows, right.columns) and calls epilogue(block) for each
+// cache block while it is in the cache. Blocks of the same columns come one
+// after another to share their panels: all panels do not fit into the cache.
+template <class Left, class T, class Epilogue>
+void PackedMatmul(OpKernelContext* context, int64_t rows, const Left& left,
+                  const Panels& right, T* c, const Epilogue& epilogue) {
   const int64_t width = right.columns;
-  const int64_t down = CeilDiv(rows, kUnitRows);
-  const int64_t across = CeilDiv(width, Left::kColumns);
+  const int64_t row_blocks = CeilDiv(rows, kBlockRows);
+  const int64_t column_blocks = CeilDiv(width, Left::kBlockColumns);
   const int64_t work = rows * width * right.depth;
-  InParallel(context, down * across, work, [&](int64_t number) {
-    const int64_t i = number % down * kUnitRows;
-    const int64_t j = number / down * Left::kColumns;
-    const Unit unit{i, std::min(kUnitRows, rows - i), j,
-                    std::min(Left::kColumns, width - j)};
-    MultiplyUnit(left, right, unit, c);
-    done(unit);
+  ParallelFor(context, row_blocks * column_blocks, work, [&](int64_t number) {
+    const int64_t i = number % row_blocks * kBlockRows;
+    const int64_t j = number / row_blocks * Left::kBlockColumns;
+    const CacheBlock block{i, std::min(kBlockRows, rows - i), j,
+                           std::min(Left::kBlockColumns, width - j)};
+    MultiplyBlock(left, right, block, c);
+    epilogue(block);
   });
 }
 
-inline void NoMore(const Unit&) {}
+inline void NoEpilogue(const CacheBlock& /*block*/) {}
 
 }  // namespace albert_keras
 
-#endif  // ALBERT_KERAS_PACKED_PRODUCTS_H_
+#endif  // ALBERT_KERAS_PACKED_MATMUL_H_
