@@ -1,4 +1,6 @@
-# make test          sets up, checks style and types, runs the whole test suite
+# make test          sets up, checks style and types, runs the tests but slow ones
+# make test-all      the same with the slow tests, as CI does
+# make quick         sets up, style, types, and the tests that take no second
 # make check         sets up, checks style and types, in seconds
 # make coverage      runs the test suite and lists the lines it does not run
 # make demo          sets up, pretrains on text that every Python contains
@@ -69,7 +71,7 @@ endef
 CXX_FILES := $(wildcard albert_keras/kernels/tensorflow_cpu/csrc/*)
 SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
 
-.PHONY: setup check test coverage test-parity test-image mpi browser docs audit lint demo clean
+.PHONY: setup check test test-all quick coverage test-parity test-image mpi browser docs audit lint demo clean
 
 setup: $(VENV)/ready
 
@@ -91,14 +93,22 @@ check: setup
 	$(BIN)/vulture
 	$(BIN)/mypy
 
+# Each of two workers gets whole files, which share what their tests set up.
+PYTEST := ALBERT_KERAS_REQUIRE_HOROVOD=1 $(BIN)/python -m pytest \
+	--numprocesses 2 --dist loadfile
+
 test: check
-	ALBERT_KERAS_REQUIRE_HOROVOD=1 $(BIN)/python -m pytest \
-		--numprocesses 2 --dist loadfile
+	$(PYTEST)
+
+test-all: check
+	$(PYTEST) --slow
+
+quick: check
+	$(PYTEST) -m "not slow and not process and not heavy"
 
 # Includes the processes that tests start.
 coverage: setup
-	ALBERT_KERAS_REQUIRE_HOROVOD=1 $(BIN)/python -m pytest \
-		--numprocesses 2 --dist loadfile --cov --cov-report=term
+	$(PYTEST) --slow --cov --cov-report=term
 
 test-parity: $(PARITY_VENV)/ready
 	$(PARITY_VENV)/bin/python -m pytest tests/parity tests/conversion

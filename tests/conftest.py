@@ -1,4 +1,4 @@
-"""Shared fixtures, and which tests run: a tiny corpus, tiny models, `--slow`."""
+"""Which tests run, and their fixtures: a tiny corpus, tiny models."""
 
 import importlib.util
 import os
@@ -56,7 +56,7 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     for item in items:
         if {"recipe", "pretraining_run"} & set(item.fixturenames):
-            item.add_marker("recipe")
+            item.add_marker("heavy")
     tests = Path(__file__).parent
 
     def place(item):

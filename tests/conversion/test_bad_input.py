@@ -13,6 +13,8 @@ from albert_keras.conversion import FORMATS, huggingface
 from tests.conversion.test_round_trips import CONFIG
 from tests.formats import FORMATS_HERE
 
+pytestmark = pytest.mark.heavy
+
 WEIGHTS = {
     "keras": "weights.safetensors",
     "huggingface": "model.safetensors",

@@ -8,6 +8,8 @@ import albert_keras as ak
 from albert_keras.evaluation.parity import random_inputs
 from tests.formats import NO_KERAS_HUB
 
+pytestmark = pytest.mark.heavy
+
 keras_hub = pytest.importorskip("keras_hub", reason=NO_KERAS_HUB)
 
 SMALL = dict(

@@ -11,6 +11,8 @@ import albert_keras as ak
 from tests.parity.cases import CASES, make_inputs
 from tests.parity.compare import assert_close, our_outputs
 
+pytestmark = pytest.mark.heavy
+
 RECORDED = Path(__file__).parents[1] / "references" / "huggingface"
 
 

@@ -16,6 +16,8 @@ from albert_keras.conversion import (
 from albert_keras.conversion.weight_names import weights_of
 from tests.formats import FORMATS_HERE, HAS_KERAS_HUB
 
+pytestmark = pytest.mark.heavy
+
 CONFIG = ak.AlbertConfig(
     vocabulary_size=40,
     num_layers=4,

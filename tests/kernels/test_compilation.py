@@ -11,6 +11,8 @@ from albert_keras.kernels import kernels_for, reference
 from albert_keras.kernels.tensorflow_cpu import compilation
 from tests.batches import Batches, make_batch
 
+pytestmark = pytest.mark.heavy
+
 if keras.config.backend() != "tensorflow":
     pytest.skip("The operations need TensorFlow.", allow_module_level=True)
 

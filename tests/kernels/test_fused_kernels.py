@@ -24,10 +24,13 @@ from tests.batches import Batches, make_batch
 B, T, N, H, WIDE, CLASSES = 2, 5, 2, 8, 16, 1500
 TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2}
 
-pytestmark = pytest.mark.skipif(
-    not can_fuse(),
-    reason="Fused kernels need TensorFlow on a CPU and a C++ compiler.",
-)
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(
+        not can_fuse(),
+        reason="Fused kernels need TensorFlow on a CPU and a C++ compiler.",
+    ),
+]
 
 
 @pytest.fixture(params=list(TOLERANCES))

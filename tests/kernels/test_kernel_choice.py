@@ -27,10 +27,13 @@ from albert_keras.layers import (
     transformer_block,
 )
 
-pytestmark = pytest.mark.skipif(
-    not can_fuse(),
-    reason="Fused kernels need TensorFlow on a CPU and a C++ compiler.",
-)
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(
+        not can_fuse(),
+        reason="Fused kernels need TensorFlow on a CPU and a C++ compiler.",
+    ),
+]
 
 
 @pytest.fixture

@@ -16,10 +16,13 @@ MASKS = {
     "first": [[0, 0, 1, 1, 1], [1, 1, 1, 1, 0], [0, 1, 0, 0, 1]],
 }
 
-pytestmark = pytest.mark.skipif(
-    not can_fuse(),
-    reason="Fused kernels need TensorFlow on a CPU and a C++ compiler.",
-)
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(
+        not can_fuse(),
+        reason="Fused kernels need TensorFlow on a CPU and a C++ compiler.",
+    ),
+]
 
 
 @pytest.fixture(params=list(MASKS))

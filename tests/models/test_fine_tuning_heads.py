@@ -7,6 +7,8 @@ import pytest
 import albert_keras as ak
 from tests.references.albert import dense, forward
 
+pytestmark = pytest.mark.heavy
+
 ROWS, LENGTH = 6, 8
 
 

@@ -9,6 +9,8 @@ from albert_keras import losses, metrics
 from albert_keras.data.tasks.example_batches import Examples, TrainingBatches
 from tests.references.albert import dense
 
+pytestmark = pytest.mark.heavy
+
 LENGTH = 9
 
 

@@ -27,6 +27,8 @@ from albert_keras.training.callbacks.training_log import (
 )
 from tests.batches import Batches, make_batch
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def model(pretraining_model):

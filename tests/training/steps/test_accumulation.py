@@ -10,6 +10,8 @@ from albert_keras import AlbertBackbone, AlbertForPretraining
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay
 from tests.batches import Batches, make_batch
 
+pytestmark = pytest.mark.heavy
+
 
 def compiled(config, steps, dtype=None, **kwargs):
     keras.utils.set_random_seed(1)

@@ -10,6 +10,8 @@ from albert_keras import AlbertBackbone, AlbertForPretraining
 from albert_keras.layers.transformer_block import TransformerBlock
 from tests.batches import Batches, make_batch
 
+pytestmark = pytest.mark.heavy
+
 
 def train(config, remat):
     keras.utils.set_random_seed(0)
