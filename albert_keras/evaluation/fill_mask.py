@@ -75,7 +75,7 @@ def _encode_with_masks(tokenizer, text):
 
 
 def _without_word_start(tokenizer, ids):
-    """SentencePiece begins each text with a word, a comma does not."""
+    """Drops the word start that SentencePiece puts before any text."""
     if ids and tokenizer.id_to_piece(ids[0]) == SPACE_SYMBOL:
         return ids[1:]
     return ids

@@ -57,7 +57,7 @@ class TrainingRun:
     def __init__(self, settings: Any, global_batch_size: int) -> None:
         self.settings = settings
         self.global_batch_size = global_batch_size
-        # As JSON gives it back, tuples as lists, to compare when resuming.
+        # Through JSON, so that tuples compare equal to the lists read back.
         self.record = json.loads(json.dumps(dataclasses.asdict(settings)))
         self.directory = RunDirectory(
             settings.output_dir, settings.checkpoint_dir
@@ -116,8 +116,10 @@ class TrainingRun:
         return restore_checkpoint(newest, model)
 
     def _checkpoint_record(self):
-        """What a checkpoint tells of its run: the settings, and the rows of
-        an update, which may be shared out otherwise on resuming."""
+        """The settings in a checkpoint, with the global batch size.
+
+        A resumed run may split the same global batch differently.
+        """
         return {**self.record, "global_batch": self.global_batch_size}
 
     def fit(
