@@ -1,4 +1,4 @@
-"""Shared fixtures, and which tests run: a tiny corpus, tiny models, `--slow`."""
+"""Which tests run; shared fixtures: a tiny corpus, tiny models, recipes."""
 
 import importlib.util
 import os
