@@ -1,8 +1,9 @@
-# make test          sets up, checks style and types, runs the tests but slow ones
-# make test-all      the same with the slow tests, as CI does
-# make quick         sets up, style, types, and the tests that take no second
+# make test          sets up, checks style and types, runs the tests: 6 minutes
+# make test-all      the same with the tests marked slow, as in CI
+# make quick         sets up, checks style and types, runs the tests of one
+#                    process that train few models: 90 seconds
 # make check         sets up, checks style and types, in seconds
-# make coverage      runs the test suite and lists the lines it does not run
+# make coverage      runs all tests and lists the lines they do not run
 # make demo          sets up, pretrains on text that every Python contains
 # make test-parity   sets up PyTorch and transformers, compares with them
 # make test-image    runs the Python lines of docker/ in a copy of its environment
@@ -71,7 +72,7 @@ endef
 CXX_FILES := $(wildcard albert_keras/kernels/tensorflow_cpu/csrc/*)
 SETUP_FILES := setup.cfg pyproject.toml constraints.txt Makefile
 
-.PHONY: setup check test test-all quick coverage test-parity test-image mpi browser docs audit lint demo clean
+.PHONY: setup check quick test test-all coverage test-parity test-image mpi browser docs audit lint demo clean
 
 setup: $(VENV)/ready
 
@@ -93,9 +94,15 @@ check: setup
 	$(BIN)/vulture
 	$(BIN)/mypy
 
-# Each of two workers gets whole files, which share what their tests set up.
-PYTEST := ALBERT_KERAS_REQUIRE_HOROVOD=1 $(BIN)/python -m pytest \
-	--numprocesses 2 --dist loadfile
+# Workers get whole files, in the order of tests/conftest.py. setup.cfg says
+# what the marks mean.
+PYTEST := $(BIN)/python -m pytest \
+	--numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+quick: check
+	$(PYTEST) -m "not slow and not process and not heavy"
+
+test test-all coverage: export ALBERT_KERAS_REQUIRE_HOROVOD := 1
 
 test: check
 	$(PYTEST)
@@ -103,21 +110,18 @@ test: check
 test-all: check
 	$(PYTEST) --slow
 
-quick: check
-	$(PYTEST) -m "not slow and not process and not heavy"
-
 # Includes the processes that tests start.
 coverage: setup
 	$(PYTEST) --slow --cov --cov-report=term
 
 test-parity: $(PARITY_VENV)/ready
-	$(PARITY_VENV)/bin/python -m pytest tests/parity tests/conversion
+	$(PARITY_VENV)/bin/python -m pytest --slow tests/parity tests/conversion
 
 # The image has Python 3.12 and TensorFlow 2.17.
 IMAGE_PYTHON ?= python3.12
 test-image: setup
 	ALBERT_KERAS_IMAGE_PYTHON="$(IMAGE_PYTHON)" $(BIN)/python -m pytest \
-		tests/launching/test_image_environment.py
+		--slow tests/launching/test_image_environment.py
 
 # Debian's packages; a later build of Horovod includes MPI.
 mpi:

@@ -5,7 +5,7 @@ import numpy as np
 
 
 class Batches(keras.utils.PyDataset):
-    """Given batches, one after another."""
+    """A dataset of the given batches."""
 
     def __init__(self, batches):
         super().__init__()
@@ -20,7 +20,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def make_batch(rng, config, rows=8, length=12, slots=5):
-    """A pretraining batch with padding and uneven numbers of masks."""
+    """A pretraining batch with padding and a varying number of masks."""
     lengths = rng.integers(4, length + 1, rows)
     inputs = {
         "token_ids": rng.integers(0, config.vocabulary_size, (rows, length)),

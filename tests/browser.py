@@ -1,4 +1,4 @@
-"""Pages in a real browser."""
+"""Screenshots of pages in a real browser."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 def screenshot(page, path, width, height):
     """Pixels `(height, width, 3)` of an HTML file in headless Chromium.
 
-    Skips the test where there is none (`make browser` installs it).
+    Skips the test if there is no Chromium (`make browser` installs it).
     """
     browser = next(filter(None, map(shutil.which, NAMES)), None)
     if browser is None:
@@ -40,6 +40,6 @@ def screenshot(page, path, width, height):
 
 
 def bands(rows, gap):
-    """How many groups of rows there are, `gap` rows or more apart."""
+    """Counts the groups of true rows that are `gap` rows or more apart."""
     places = np.flatnonzero(rows)
     return int(places.size > 0) + int((np.diff(places) > gap).sum())

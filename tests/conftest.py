@@ -1,4 +1,4 @@
-"""Which tests run, and their fixtures: a tiny corpus, tiny models."""
+"""Which tests run; shared fixtures: a tiny corpus, tiny models, recipes."""
 
 import importlib.util
 import os
@@ -149,9 +149,9 @@ def recipe(monkeypatch):
 
 @pytest.fixture
 def parsed(recipe, monkeypatch):
-    """`words -> settings`, what a recipe takes its command line for.
+    """A function that parses a recipe's command line into its settings.
 
-    `...` stands for flags that every run needs, where they are not given.
+    `...` stands for the required flags that the command does not have.
     """
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
 
@@ -173,7 +173,7 @@ def parsed(recipe, monkeypatch):
 
 @pytest.fixture(scope="session")
 def pretraining_run(corpus, tmp_path_factory):
-    """The directory of a short pretraining; not to be written to."""
+    """The directory of a short pretraining run; tests must not change it."""
     directory = tmp_path_factory.mktemp("pretraining") / "run"
     keras.utils.set_random_seed(0)
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -189,7 +189,7 @@ def pretraining_run(corpus, tmp_path_factory):
 
 
 def recipe_loader(monkeypatch):
-    """`name -> module`, a recipe as if it were started."""
+    """A function that loads a recipe by name, for as long as a monkeypatch."""
 
     def load(name):
         spec = importlib.util.spec_from_file_location(
@@ -204,7 +204,7 @@ def recipe_loader(monkeypatch):
 
 
 def make_text(num_documents=300, seed=0):
-    """Documents of two to nine sentences of words made of syllables."""
+    """Documents of two to nine sentences, whose words are random syllables."""
     rng = np.random.default_rng(seed)
     syllables = [a + b for a in "bdfgklmnprst" for b in "aeiou"]
     words = [
@@ -222,7 +222,7 @@ def make_text(num_documents=300, seed=0):
 
 @pytest.fixture
 def calls_of(monkeypatch):
-    """Puts a spy before a function; returns a list with an item a call."""
+    """A function that spies on another: its list gets an item per call."""
 
     def spy(owner, name):
         calls, function = [], getattr(owner, name)

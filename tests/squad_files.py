@@ -1,4 +1,4 @@
-"""SQuAD files made of words that the tests' vocabulary has."""
+"""SQuAD files made of words in the tests' vocabulary."""
 
 import json
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def make_squad(num_paragraphs=4, questions=5, seed=0, version="v2.0"):
-    """The object of a file.
+    """The content of a file.
 
-    A paragraph says of several names where each is; a question asks for one
-    of them. In version 2.0 every third name is not in the paragraph.
+    A paragraph tells the places of several names; each question asks for one
+    place. In version 2.0, every third question has no answer in it.
     """
     rng = np.random.default_rng(seed)
     syllables = [a + b for a in "bdfgklmnprst" for b in "aeiou"]
@@ -52,6 +52,6 @@ def make_squad(num_paragraphs=4, questions=5, seed=0, version="v2.0"):
 
 
 def write_squad(path, **kwargs):
-    """Writes such a file and returns its path."""
+    """Writes the JSON of `make_squad` and returns its path."""
     path.write_text(json.dumps(make_squad(**kwargs)), encoding="utf-8")
     return path

@@ -223,6 +223,7 @@ def directory(tmp_path, monkeypatch, text_file):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_folder_of_texts_becomes_a_model(directory, recipe):
     names = run_document(TUTORIALS / "own_domain.md", recipe)
     assert names["outputs"]["pooled_output"].shape == (2, 128)
@@ -251,6 +252,7 @@ def test_googles_weights_go_on(directory, recipe, corpus):
         np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.slow
 def test_squad_is_learned_scored_and_asked(directory, recipe, pretraining_run):
     (directory / "runs").mkdir()
     shutil.copytree(pretraining_run, directory / "runs/mine")

@@ -1,4 +1,4 @@
-"""The notebook runs from top to bottom, and shows what it says."""
+"""The notebook runs from top to bottom and shows the promised results."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "quickstart.ipynb"
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    """What the notebook shows when it is run in an empty folder."""
+    """The outputs of the notebook, run in an empty folder."""
     directory = tmp_path_factory.mktemp("notebook")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(

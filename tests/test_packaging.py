@@ -1,4 +1,4 @@
-"""What is published: wheel and source archive, in an environment of its own."""
+"""Wheel and source archive, tried in an environment of their own."""
 
 import email
 import json
@@ -34,7 +34,7 @@ def ignore_generated(folder, names):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """Folder of the wheel and the source archive it was built from."""
+    """Folder with the wheel and the source archive that it is built from."""
     directory = tmp_path_factory.mktemp("built")
     shutil.copytree(ROOT, directory / "checkout", ignore=ignore_generated)
     build = "-m build --no-isolation --outdir".split()
@@ -46,8 +46,8 @@ def built(tmp_path_factory):
 def python(built, tmp_path_factory):
     """Python of an environment that has the wheel.
 
-    What the wheel needs is lent by the environment of the tests, for want of
-    a network; its editable package is not.
+    Without a network, the wheel's requirements come from the environment of
+    the tests; the editable package does not.
     """
     directory = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", "--without-pip", directory)
@@ -56,8 +56,9 @@ def python(built, tmp_path_factory):
     pip = [sys.executable, "-m", "pip", "--python", python]
     run(*pip, "install", "--no-deps", "--no-index", "--quiet", wheel)
     (packages,) = directory.glob("lib/python*/site-packages")
-    lent = sysconfig.get_path("purelib")
-    (packages / "lent.pth").write_text(f"{lent}\n", encoding="utf-8")
+    requirements = sysconfig.get_path("purelib")
+    path = packages / "requirements.pth"
+    path.write_text(f"{requirements}\n", encoding="utf-8")
     return python
 
 
@@ -115,7 +116,7 @@ print(json.dumps({{
     "optional": optional,
 }}))
 """
-    # -I: neither this folder nor PYTHONPATH.
+    # -I leaves this folder and PYTHONPATH out of sys.path.
     output = run(python, "-I", "-c", program, cwd=tmp_path)
     found = json.loads(output.splitlines()[-1])
     assert Path(found["file"]).is_relative_to(Path(python).parents[1])

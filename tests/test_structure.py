@@ -1,4 +1,4 @@
-"""The house: imports run one way, and importing the package stays light."""
+"""Imports run one way, files stay short, and importing the package is light."""
 
 import ast
 import importlib
@@ -17,7 +17,7 @@ from tests.processes import run_python
 
 PACKAGE = Path(albert_keras.__file__).parent
 
-# Rank of each part; imports go to a lower rank or stay within the part.
+# Rank of each part: a module imports from its own part and from lower ranks.
 RANKS = {
     "config": 0,
     "files": 0,
@@ -39,7 +39,7 @@ RANKS = {
     "workflows": 5,
     "__init__": 6,
 }
-# What a process needs to read text, and to prepare a corpus.
+# The imports of a process that reads text or prepares a corpus.
 LIGHT = """
 import sys
 import albert_keras
@@ -49,8 +49,8 @@ import albert_keras.data.corpus.workers
 heavy = {"jax", "keras", "tensorflow", "torch"} & set(sys.modules)
 assert not heavy, heavy
 """
-# Imports the package once TensorFlow is loaded: `seconds` are its own, and
-# `optional` what it brings beside what it always needs.
+# Imports the package after TensorFlow: `seconds` is the time of the package
+# alone, and `optional` lists the imported modules that it does not require.
 PROGRAM = """
 import json, sys, time
 import keras, tensorflow
@@ -61,7 +61,7 @@ needed = {"albert_keras", "lazy_loader", "safetensors", "sentencepiece"}
 roots = {name.split(".")[0] for name in set(sys.modules) - before}
 optional = sorted(roots - needed - set(sys.stdlib_module_names))
 """
-TIME_OF_ITS_OWN = 2.0  # seconds; 0.07 where it was measured
+TIME_OF_ITS_OWN = 2.0  # seconds; 0.07 were measured
 NO_TENSORFLOW = ("layers", "optimizers", "models", "losses", "metrics", "data")
 
 
@@ -133,7 +133,7 @@ MAX_BODY = 60
 
 
 def long_functions(source):
-    """Name and length of each function whose body is too long.
+    """Yields name and length of each function whose body is too long.
 
     The docstring does not count.
     """

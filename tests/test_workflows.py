@@ -1,4 +1,4 @@
-"""What runs elsewhere fits what is here: workflows and pre-commit's hooks."""
+"""The workflows name existing files and versions; pre-commit passes."""
 
 import configparser
 import re

@@ -1,10 +1,10 @@
-"""What version 0.1.0 wrote is read by this one, with the same results.
+"""Files written by version 0.1.0 are read, and give the same results.
 
 The files in references/written_by_0_1_0 were written at commit 1399c34, before
 the modules moved to their folders: a corpus, a pretrained directory, a run
 with a checkpoint after two of its four updates, a compiled classifier, and a
-Keras model with the backbone as one layer. `expected.npz` holds inputs, and
-what that version computed from them.
+Keras model with the backbone as one layer. `expected.npz` holds inputs and the
+outputs that version 0.1.0 computed from them.
 """
 
 import shutil
@@ -20,7 +20,7 @@ from albert_keras.training.callbacks.training_log import read_metrics
 from tests.processes import run_python
 
 WRITTEN = Path(__file__).parent / "references" / "written_by_0_1_0"
-# What a user needs of this package to load a model that Keras has saved.
+# Loads a model that Keras saved; importing the package must be enough.
 PROGRAM = """
 import albert_keras
 import keras

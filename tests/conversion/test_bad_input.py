@@ -36,12 +36,20 @@ HIDDEN = {
 }
 
 
-@pytest.fixture(params=FORMATS_HERE)
-def saved(request, tmp_path):
-    """The name of a format, and a model saved in it."""
+@pytest.fixture(scope="module", params=FORMATS_HERE)
+def saved_once(request, tmp_path_factory):
+    """The name of a format, and a model saved in it; not to be changed."""
+    directory = tmp_path_factory.mktemp(request.param) / "model"
     model = ak.AlbertBackbone.from_config(CONFIG)
-    model.save_pretrained(tmp_path / "model", format=request.param)
-    return request.param, tmp_path / "model"
+    model.save_pretrained(directory, format=request.param)
+    return request.param, directory
+
+
+@pytest.fixture
+def saved(saved_once, tmp_path):
+    """The name of a format, and a model saved in it."""
+    format, directory = saved_once
+    return format, shutil.copytree(directory, tmp_path / "model")
 
 
 def change_config(format, directory, key, value):

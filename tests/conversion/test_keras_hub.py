@@ -32,6 +32,7 @@ BASE = dict(
     intermediate_dim=3072,
 )
 SIZES = {"small": (SMALL, 0.4), "base": (BASE, 0.02)}
+EACH_SIZE = ["small", pytest.param("base", marks=pytest.mark.slow)]
 
 
 def randomize(model, scale):
@@ -62,7 +63,7 @@ def assert_same_backbone(ours, theirs, inputs):
     assert_same(mine["pooled_output"], other["pooled_output"])
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", EACH_SIZE)
 def test_a_backbone_computes_the_same_in_ours_and_back_in_theirs(
     size, tmp_path
 ):
@@ -79,7 +80,7 @@ def test_a_backbone_computes_the_same_in_ours_and_back_in_theirs(
         np.testing.assert_array_equal(one.numpy(), other.numpy(), one.path)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", EACH_SIZE)
 def test_a_masked_lm_computes_the_same_in_ours_and_back_in_theirs(
     size, tmp_path
 ):

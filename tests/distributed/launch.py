@@ -60,7 +60,7 @@ def forked(num_ranks, *arguments):
             yield job
     finally:
         server.stop()
-        server.httpd.server_close()
+        server._httpd.server_close()  # stop() leaves its socket open
 
 
 def run_forked(num_ranks, *arguments, timeout=180):

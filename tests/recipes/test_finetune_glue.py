@@ -38,6 +38,10 @@ TEST_HEADERS = {
 }
 
 
+# Without --slow: a regression, and three classes with two development sets.
+NOT_SLOW = ("STS-B", "MNLI")
+
+
 def make_rows(task, rng, num_rows=48):
     """Yields (texts, label); the first words of the last text determine it."""
     labels = task.classes or ("0.000", "1.250", "2.500", "3.750", "5.000")
@@ -86,7 +90,13 @@ def glue(recipe, tmp_path, pretrained, name, output, *more):
     return recipe("finetune_glue").main([*argv, *more])
 
 
-@pytest.mark.parametrize("name", GLUE_TASKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in NOT_SLOW else pytest.mark.slow)
+        for name in GLUE_TASKS
+    ],
+)
 def test_each_glue_task_is_learnt_and_submitted(
     recipe, pretrained, tmp_path, capsys, name
 ):

@@ -173,6 +173,7 @@ def test_accumulation_and_grouping_are_settings(
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_small_model_learns_the_questions_by_heart(
     recipe, pretrained, files, tmp_path
 ):

@@ -279,7 +279,9 @@ def test_the_saved_settings_start_the_same_run_again(
         np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("skipped", ["mlm", "sop"])
+@pytest.mark.parametrize(
+    "skipped", [pytest.param("mlm", marks=pytest.mark.slow), "sop"]
+)
 def test_an_objective_that_is_skipped_leaves_its_head_alone(
     recipe, corpus, tmp_path, skipped, capsys
 ):
