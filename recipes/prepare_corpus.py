@@ -3,8 +3,9 @@
     python recipes/prepare_corpus.py --input 'texts/*.txt' --output_dir corpus
 
 Plain text (a paragraph or sentence a line, a blank line or the end of a file
-between documents), `.jsonl` and `.parquet` (a document under `text`), `.xml`
-dumps of Wikipedia; each also packed as `.gz`, `.bz2` or `.zst`. The store
+between documents), JSON lines and Parquet (a document under `text`), XML dumps
+of Wikipedia; each also compressed by gzip, bzip2, xz or zstd. The content of a
+file tells its format, whatever its name. The store
 takes little more than two bytes a token; masks are drawn while training, so
 nothing is written twice. A run that was killed goes on with the same command.
 
@@ -68,6 +69,9 @@ class Settings:
     remove_accents: bool = True
     """Drop accents, as the English ALBERT does. Not for Japanese, Korean or
     the languages of India."""
+
+    text_field: str = "text"
+    """Field or column of the text in JSON lines and Parquet."""
 
     language: str | None = None
     """Split sentences by the rules of this language (de, zh, ...), with
