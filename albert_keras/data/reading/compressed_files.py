@@ -6,6 +6,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import IO, Any
 from albert_keras.data.reading.file_patterns import matching_files
 
 # First bytes of compressed files.
-_MAGIC = (
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bzip2"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\xfd7zXZ\x00", "xz"),
-)
+_MAGIC = {
+    "gzip": re.compile(rb"\x1f\x8b\x08"),
+    "bzip2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+}
+_MAGIC_SIZE = 10
 _LINES_BETWEEN_REPORTS = 200
 _BLOCK = 1 << 20
 # zstd expands 4 bytes to at most 128 KiB: 4 KiB to at most 128 MiB.
@@ -64,8 +66,8 @@ def find_files(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
 
 def compression_of_bytes(head: bytes) -> str:
     """Returns the compression that a file's first bytes name; "" for none."""
-    for magic, name in _MAGIC:
-        if head.startswith(magic):
+    for name, magic in _MAGIC.items():
+        if magic.match(head):
             return name
     return ""
 
@@ -73,7 +75,7 @@ def compression_of_bytes(head: bytes) -> str:
 def compression_of(path: str | Path) -> str:
     """Returns "gzip", "bzip2", "zstd", "xz", or "" for any other file."""
     with open(path, "rb") as file:
-        return compression_of_bytes(file.read(8))
+        return compression_of_bytes(file.read(_MAGIC_SIZE))
 
 
 def read_byte_lines(

@@ -179,10 +179,11 @@ def _is_table(text, delimiter, is_named_so, is_whole):
     Prose has commas, but with a space after them and not as many in each
     line; and tabs, but at the start of a line.
     """
+    text = text.strip("\r\n")
     first, _, _ = text.partition("\n")
     if delimiter not in first and not is_named_so:
         return False
-    lines = text.rstrip().split("\n", _TABLE_LINES)[:_TABLE_LINES]
+    lines = text.split("\n", _TABLE_LINES)[:_TABLE_LINES]
     try:
         rows = list(
             csv.reader([f"{line}\n" for line in lines], delimiter=delimiter)

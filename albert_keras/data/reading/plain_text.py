@@ -12,10 +12,10 @@ lines or the ends of the file surround it, and one of these holds:
 
 So documents of one line are never joined into each other.
 
-Text without a blank line for more than `DOCUMENT_LIMIT` bytes is cut at the
-first line end after every `DOCUMENT_LIMIT` bytes, and a line that long after a
-space, so that the memory of a process is bounded. Where depends only on the
-text: not on the chunks nor on the number of processes.
+Text without a blank line is cut into documents of at most `DOCUMENT_LIMIT`
+bytes at line ends, and a line that is longer after spaces, so that the memory
+of a process is bounded. Where depends only on the text, not on the chunks or
+the number of processes.
 """
 
 import dataclasses
@@ -135,32 +135,36 @@ def _decoded(
     on_bytes=lambda count: None,
     on_bad_line=lambda number, error: None,
 ):
-    """Yields (position, line); leaves out lines that are not UTF-8."""
+    """Yields (start, end, line); leaves out lines that are not UTF-8."""
     number = 1
     lines = read_byte_lines(path, start, on_bytes, DOCUMENT_LIMIT)
     for position, line in lines:
         if end is not None and position >= end:
             break
         try:
-            yield position, decode_line(line)
+            yield position, position + len(line), decode_line(line)
         except UnicodeDecodeError as error:
             on_bad_line(number, error)
         number += line.endswith(b"\n")
 
 
 def _blocks(
-    lines: Iterable[tuple[int, str]], on_cut: Callable = lambda: None
+    lines: Iterable[tuple[int, int, str]], on_cut: Callable = lambda: None
 ) -> Iterator[tuple[int, list[str]]]:
     """Yields (position, lines) of the text between blank lines.
 
     Cuts text of more than `DOCUMENT_LIMIT` bytes; calls `on_cut` each time.
+
+    Args:
+        lines: (start, end, line), with positions in bytes.
+        on_cut: A function.
     """
     start, block = 0, []
-    for position, line in lines:
+    for position, end, line in lines:
         line = line.strip()
         if line and not block:
             start, block = position, [line]
-        elif line and position - start < DOCUMENT_LIMIT:
+        elif line and end - start <= DOCUMENT_LIMIT:
             block.append(line)
         elif block:
             if line:
