@@ -43,5 +43,5 @@ def test_a_sample_is_drawn_from_all_sentences(tmp_path):
     rare = ["zzz qqq"] * 2000
     sentences = ["bad dog fin got"] * 2000 + rare
     path = tmp_path / "v.model"
-    train_vocabulary(sentences, path, 30, input_sentence_size=100)
+    train_vocabulary(sentences, path, 26, input_sentence_size=100)
     assert b"z" in path.read_bytes()

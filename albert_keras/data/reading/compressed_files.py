@@ -92,6 +92,7 @@ def read_byte_lines(
         on_bytes: Called with the number of bytes read since its last call.
         line_limit: Longer lines come in parts, which end after a space where
             there is one. Where a part ends depends only on where it starts.
+            Successive blank lines may come as one.
 
     Yields:
         (position, line): where the line starts in the decompressed text.
@@ -268,6 +269,21 @@ def _lines(file, limit):
             line = line[end:] + file.readline(limit - len(line) + end)
         if line:
             yield line
+        if line in (b"\n", b"\r\n"):
+            yield from _blank_lines(file)
+
+
+def _blank_lines(file):
+    """Yields the blank lines that follow, as blocks of many."""
+    while data := file.peek(1):
+        text = data.lstrip()
+        size = len(data) - len(text)
+        if text:
+            size = data.rfind(b"\n", 0, size) + 1
+        if size:
+            yield file.read(size)
+        if text or not size:
+            return
 
 
 def _part_end(line):

@@ -145,7 +145,7 @@ def _decoded(
             yield position, position + len(line), decode_line(line)
         except UnicodeDecodeError as error:
             on_bad_line(number, error)
-        number += line.endswith(b"\n")
+        number += line.count(b"\n")
 
 
 def _blocks(

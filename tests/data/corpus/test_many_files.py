@@ -8,12 +8,14 @@ import pytest
 
 from albert_keras.data import TokenStore
 from albert_keras.data.corpus.encode_shard import encode_chunk
+from albert_keras.data.corpus.plan import TextSettings
 from albert_keras.data.corpus.prepare import (
     encode_task,
     merge_parts,
     prepare_corpus,
     prepare_parts,
 )
+from albert_keras.data.corpus.token_shard import TokenShard
 from albert_keras.data.reading import plain_text
 from tests.conftest import make_text
 
@@ -65,25 +67,24 @@ def test_a_chunk_of_many_files_resumes_in_its_middle(
 ):
     write_small_files(tmp_path / "small")
     prepare_corpus(tmp_path / "small", tmp_path / "whole", vocabulary)
+    write, written = TokenShard.write, []
+
+    def stop_at_every_third(self, directory, **record):
+        written.append(directory)
+        if len(written) % 3 == 0:
+            raise KeyboardInterrupt
+        write(self, directory, **record)
+
     with prepare_parts(tmp_path / "small", tmp_path / "p", vocabulary) as plan:
-        settings = plan.settings
-        # Shards of 2 kB, as if the files held more than was estimated.
-        monkeypatch.setattr(type(settings), "shard_bytes", 1000)
-        for stop in (1, 2, 3):
-            written = []
-            write = plan.shard_directory
-
-            def shard_directory(number, part, stop=stop, written=written):
-                written.append(part)
-                if len(written) > stop * 3:
-                    raise KeyboardInterrupt
-                return write(number, part)
-
-            monkeypatch.setattr(plan, "shard_directory", shard_directory)
+        # Many shards per chunk, as if files held more than was estimated.
+        monkeypatch.setattr(TextSettings, "shard_bytes", 250)
+        monkeypatch.setattr(TokenShard, "write", stop_at_every_third)
+        for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 encode_chunk(plan, 0, lambda count: None)
-            monkeypatch.setattr(plan, "shard_directory", write)
-        assert 1 < len(plan.finished(0))
+        monkeypatch.setattr(TokenShard, "write", write)
+        assert len(plan.finished(0)) == 4
+        assert not plan.is_finished(0)
         encode_task(plan, 0, 1, workers=1)
     merge_parts(plan, tmp_path / "c", 0.05, 0)
     for name in ("tokens.bin", "sentences.bin", "documents.bin"):
