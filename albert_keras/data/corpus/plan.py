@@ -278,7 +278,9 @@ def _split(files, settings):
             ):
                 chunks.append([])
                 size, kind = part_size, part_kind
-            chunks[-1].append((number, *dataclasses.astuple(part)[1:]))
+            chunks[-1].append(
+                (number, part.start, part.end, part.format, part.compression)
+            )
     return chunks
 
 

@@ -64,18 +64,11 @@ def find_files(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
     return [Path(path) for path in files.values()]
 
 
-def compression_of_bytes(head: bytes) -> str:
-    """Returns the compression that a file's first bytes name; "" for none."""
+def _compression_of_bytes(head):
     for name, magic in _MAGIC.items():
         if magic.match(head):
             return name
     return ""
-
-
-def compression_of(path: str | Path) -> str:
-    """Returns "gzip", "bzip2", "zstd", "xz", or "" for any other file."""
-    with open(path, "rb") as file:
-        return compression_of_bytes(file.read(_MAGIC_SIZE))
 
 
 def read_byte_lines(
@@ -100,15 +93,13 @@ def read_byte_lines(
     Raises:
         ValueError: If a compressed file is damaged or truncated.
     """
-    path = Path(path)
-    compression = compression_of(path)
-    with path.open("rb") as raw:
-        if begin:
-            raw.seek(begin)
-        file = open_decompressed(raw, compression)
+    with open(path, "rb") as raw:
+        compression = _compression_of_bytes(raw.read(_MAGIC_SIZE))
+        raw.seek(begin)
+        file = _open_decompressed(raw, compression)
         lines = _lines(file, line_limit) if line_limit else iter(file)
         if compression:
-            lines = _with_named_errors(path, lines)
+            lines = _with_named_errors(path, compression, lines)
         position = reported = begin
         try:
             for number, line in enumerate(lines, 1):
@@ -122,7 +113,7 @@ def read_byte_lines(
             on_bytes((raw.tell() if compression else position) - reported)
 
 
-def open_decompressed(raw: IO[bytes], compression: str) -> IO[bytes]:
+def _open_decompressed(raw: IO[bytes], compression: str) -> IO[bytes]:
     """Returns a buffered file of the decompressed content of `raw`."""
     if compression == "gzip":
         return io.BufferedReader(gzip.GzipFile(fileobj=raw))
@@ -144,27 +135,28 @@ def read_head(path: str | Path, size: int) -> tuple[str, bytes]:
     Damage is not reported here, but by whoever reads the file.
 
     Returns:
-        The file's compression, and at most `size` bytes of its content.
+        The file's compression ("gzip", "bzip2", "xz", "zstd" or ""), and at
+        most `size` bytes of its content.
     """
     with open(path, "rb") as raw:
         head = raw.read(size)
-        compression = compression_of_bytes(head)
+        compression = _compression_of_bytes(head)
         if not compression:
             return compression, head
         raw.seek(0)
         head = b""
         try:
-            file = open_decompressed(raw, compression)
+            file = _open_decompressed(raw, compression)
             while len(head) < size and (
                 block := file.read1(size - len(head))  # type: ignore
             ):
                 head += block
-        except decompression_errors(compression):
+        except _decompression_errors(compression):
             pass
         return compression, head
 
 
-def decompression_errors(compression: str) -> tuple[type[Exception], ...]:
+def _decompression_errors(compression):
     """Returns the exceptions of a decompressor."""
     errors: tuple = (EOFError, OSError, zlib.error, lzma.LZMAError)
     if compression == "zstd":
@@ -307,11 +299,11 @@ def _zstandard():
     return zstandard
 
 
-def _with_named_errors(path, lines):
+def _with_named_errors(path, compression, lines):
     """Yields the lines; decompression errors name the file and the line."""
     number = 0
     try:
         for number, line in enumerate(lines, 1):  # noqa: B007
             yield line
-    except decompression_errors(compression_of(path)) as error:
+    except _decompression_errors(compression) as error:
         raise damaged_file_error(path, f"line {number:,}", error) from error

@@ -53,7 +53,7 @@ def detect_format(path: str | Path) -> tuple[str, str]:
 
     Returns:
         "json_lines", "parquet", "wikipedia_dump" or "plain_text", and the
-        compression as `compression_of` names it.
+        compression as `read_head` names it.
 
     Raises:
         ValueError: If the file holds something that is neither: a table as
