@@ -3,10 +3,11 @@
     python recipes/prepare_corpus.py --input 'texts/*.txt' --output_dir corpus
 
 Reads plain text (one paragraph or sentence per line, documents separated by a
-blank line or the end of a file), `.jsonl` and `.parquet` (documents in `text`),
-and `.xml` dumps of Wikipedia; also compressed as `.gz`, `.bz2` or `.zst`. The
-store takes just over two bytes per token; masks are drawn during training. The
-same command resumes an interrupted run.
+blank line or the end of a file), JSON lines and Parquet (documents in `text`,
+or in `--text_field`), and XML dumps of Wikipedia; also compressed by gzip,
+bzip2, xz or zstd. The content of a file determines its format, not its name.
+The store takes just over two bytes per token; masks are drawn during training.
+The same command resumes an interrupted run.
 
 On several machines that share a folder:
 
@@ -69,6 +70,9 @@ class Settings:
     remove_accents: bool = True
     """Remove accents, like the English ALBERT. Not for Japanese, Korean or the
     languages of India."""
+
+    text_field: str = "text"
+    """Field or column of the text in JSON lines and Parquet."""
 
     language: str | None = None
     """Split sentences by the rules of this language (de, zh, ...) with

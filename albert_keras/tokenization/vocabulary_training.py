@@ -1,6 +1,7 @@
 """Trains a SentencePiece vocabulary with ALBERT's settings."""
 
 import io
+import random
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,18 +34,19 @@ def train_vocabulary(
         vocabulary_size: Number of pieces, special tokens included.
         character_coverage: Share of the text's characters that the
             vocabulary covers.
-        input_sentence_size: Maximum number of sentences to sample.
+        input_sentence_size: Maximum number of sentences, sampled here:
+            SentencePiece's own samples differ between processes.
         seed: Seed of the sampling.
         num_threads: Number of threads of the trainer.
 
     Raises:
         ValueError: If there is too little text for `vocabulary_size` pieces.
     """
-    sentencepiece.set_random_generator_seed(seed)
+    sample = _sample(sentences, input_sentence_size, seed)
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(sentences),
+            sentence_iterator=iter(sample),
             model_writer=model,
             vocab_size=vocabulary_size,
             model_type="unigram",
@@ -56,8 +58,8 @@ def train_vocabulary(
             unk_piece="<unk>",
             control_symbols=list(_CONTROL_SYMBOLS),
             user_defined_symbols=list(_SINGLE_SYMBOLS),
-            shuffle_input_sentence=True,
-            input_sentence_size=input_sentence_size,
+            shuffle_input_sentence=False,
+            input_sentence_size=0,  # all
             character_coverage=character_coverage,
             num_threads=num_threads,
             minloglevel=2,
@@ -66,6 +68,23 @@ def train_vocabulary(
         raise ValueError(_explain(error, vocabulary_size)) from error
     with atomic_file(path, "wb") as file:
         file.write(model.getvalue())
+
+
+def _sample(sentences, size, seed):
+    """Draws `size` of the sentences without replacement (reservoir sampling).
+
+    The same in every process: Python guarantees the numbers of `random()`.
+    """
+    sample = []
+    draw = random.Random(seed).random
+    for number, sentence in enumerate(sentences):
+        if number < size:
+            sample.append(sentence)
+        else:
+            place = int(draw() * (number + 1))
+            if place < size:
+                sample[place] = sentence
+    return sample
 
 
 def _explain(error, vocabulary_size):

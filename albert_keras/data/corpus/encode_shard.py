@@ -56,8 +56,9 @@ def encode_chunk(plan, number, on_bytes):
         shard = TokenShard(_encoder(plan), _fingerprints(settings.deduplicate))
         is_last = _fill(shard, documents, settings)
         shard.counts["bad_texts"] = bad_text.count
-        bad_text.count = 0
-        shard.write(plan.shard_directory(number, part), is_last=is_last)
+        directory = plan.shard_directory(number, part)
+        shard.write(directory, is_last=is_last, cuts=dict(bad_text.cuts))
+        bad_text.reset()
         if is_last:
             return
 
@@ -90,13 +91,13 @@ def sample_file(plan, number):
 
 
 def _documents(plan, number, on_bytes, bad_text, finished=()):
-    chunk = plan.chunks[number]
     return read_paragraphs(
-        chunk,
+        plan.chunks[number],
         on_bytes,
         bad_text,
         skip=sum(record["counts"]["documents_read"] for record in finished),
-        rows_per_document=plan.settings.rows_in_document(chunk.path),
+        rows_per_document=plan.settings.rows_in_document,
+        text_field=plan.settings.text_field,
     )
 
 

@@ -2,12 +2,15 @@
 
 import collections
 import itertools
+import warnings
 
 import numpy as np
 
 from albert_keras.data.corpus import deduplication
 from albert_keras.data.corpus.token_shard import read_array
 from albert_keras.data.corpus.token_store_writer import TokenStoreWriter
+from albert_keras.data.reading.plain_text import DOCUMENT_LIMIT
+from albert_keras.data.reading.unreadable_text import cut_warning
 from albert_keras.tokenization.sentencepiece_encoder import PieceEncoder
 
 _UNKNOWN_LISTED = 20
@@ -33,6 +36,7 @@ def merge_shards(plan, directory, encoder, validation_share, seed, on_bytes):
             is no text.
     """
     shards = _shards(plan)
+    _warn_of_cuts(shards)
     dropped = _find_duplicates(plan, shards, encoder.vocabulary_size)
     first = 0
     with TokenStoreWriter(directory, encoder) as writer:
@@ -80,6 +84,14 @@ def _shards(plan):
             "again, then merge."
         )
     return shards
+
+
+def _warn_of_cuts(shards):
+    cuts = collections.Counter()
+    for _, record in shards:
+        cuts.update(record["cuts"])
+    if cuts:
+        warnings.warn(cut_warning(cuts, DOCUMENT_LIMIT), stacklevel=3)
 
 
 def _read_shard(path, record, vocabulary_size):

@@ -20,10 +20,13 @@ from albert_keras.files.atomic_write import atomic_file
 from albert_keras.files.strict_json import parse_json
 
 PLAN_FILE = "plan.json"
-_CHUNKS = "stretches"  # in plan.json, which an earlier version may have written
+PLAN_VERSION = 2
+_CHUNKS = "chunks"
 SHARD_FILE = "shard.json"
 VOCABULARY_FILE = "vocabulary.model"
 _EDGE = 1 << 16  # bytes at each end of a file that identify its content
+_COMPRESSION_RATIO = 4  # an estimate
+_FILES_PER_CHUNK = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +45,7 @@ class TextSettings:
         sentence_rows: Glob patterns of files with one sentence per row.
         rows_per_document: Number of such rows in a document.
         shard_megabytes: Text per shard, the most that an interruption loses.
+        text_field: Field or column of the text in JSON lines and Parquet.
     """
 
     lowercase: bool = True
@@ -53,6 +57,7 @@ class TextSettings:
     sentence_rows: tuple[str, ...] = ()
     rows_per_document: int = 256
     shard_megabytes: float = 8.0
+    text_field: str = "text"
 
     def __post_init__(self):
         for name, allowed in (
@@ -90,6 +95,8 @@ class CorpusPlan:
         record: Content of `plan.json`.
 
     Attributes:
+        chunks: The `FileChunk`s of each chunk of the corpus: a part of a
+            file, or many small files.
         lock: Descriptor of the file that this run has locked, or None.
     """
 
@@ -99,25 +106,41 @@ class CorpusPlan:
         self.directory = Path(directory)
         self.record = record
         self.settings = TextSettings(**record["settings"])
-        self.chunks = [FileChunk(*fields) for fields in record[_CHUNKS]]
+        paths = [file["path"] for file in record["files"]]
+        self.chunks = [
+            [FileChunk(paths[file], *fields) for file, *fields in chunk]
+            for chunk in record[_CHUNKS]
+        ]
 
     @classmethod
     def load(cls, directory: str | Path) -> "CorpusPlan | None":
         """Loads the plan of an earlier run; None if there is none.
 
         Raises:
-            ValueError: If the plan is damaged.
+            ValueError: If the plan is damaged or of another version.
         """
         path = Path(directory) / PLAN_FILE
         if not path.is_file():
             return None
         try:
-            return cls(directory, parse_json(path.read_text("utf-8")))
-        except (ValueError, KeyError, TypeError) as error:
+            record = parse_json(path.read_text("utf-8"))
+            version = record.get("version", 1)
+            if version == PLAN_VERSION:
+                return cls(directory, record)
+        except (
+            *(ValueError, KeyError, TypeError),
+            *(AttributeError, IndexError),
+        ) as error:
             raise ValueError(
                 f"{path} is damaged: {error!r}. Remove {directory} and start "
                 "over."
             ) from error
+        raise ValueError(
+            f"{path} has version {version!r:.60}, this package reads "
+            f"{PLAN_VERSION}: the versions divide text into documents in "
+            "different ways. Finish with the package that began, or remove "
+            f"{directory} and start over."
+        )
 
     @classmethod
     def begin(
@@ -139,6 +162,7 @@ class CorpusPlan:
             ValueError: If the directory holds the work of another corpus.
         """
         record = {
+            "version": PLAN_VERSION,
             "settings": dataclasses.asdict(settings),
             "vocabulary": vocabulary,
             "files": [_describe(path) for path in files],
@@ -146,11 +170,7 @@ class CorpusPlan:
         record = json.loads(json.dumps(record))
         plan = cls.load(directory)
         if plan is None:
-            record[_CHUNKS] = [
-                dataclasses.astuple(chunk)
-                for path in files
-                for chunk in split_into_chunks(path, settings.shard_bytes)
-            ]
+            record[_CHUNKS] = _split(files, settings)
             with atomic_file(Path(directory) / PLAN_FILE) as file:
                 json.dump(record, file)
             return cls(directory, json.loads(json.dumps(record)))
@@ -172,6 +192,21 @@ class CorpusPlan:
     def size(self) -> int:
         """Total bytes of the files."""
         return sum(file["bytes"] for file in self.record["files"])
+
+    @property
+    def text_size(self) -> int:
+        """Estimated total bytes of the decompressed text."""
+        packed = {
+            part.path
+            for chunk in self.chunks
+            for part in chunk
+            if part.compression
+        }
+        return sum(
+            file["bytes"]
+            * (_COMPRESSION_RATIO if file["path"] in packed else 1)
+            for file in self.record["files"]
+        )
 
     def task_chunks(self, task_index: int, task_count: int) -> range:
         """Numbers of the chunks of one task; chunks are dealt out evenly."""
@@ -214,6 +249,39 @@ class CorpusPlan:
                     shutil.rmtree(path, ignore_errors=True)
                 else:
                     path.unlink(missing_ok=True)
+
+
+def _split(files, settings):
+    """Splits files into chunks; small files share one.
+
+    Returns:
+        For each chunk of the corpus, the fields of its `FileChunk`s, with the
+        number of the file in place of the path.
+    """
+    chunks, size, kind = [], 0, None
+    for number, path in enumerate(files):
+        parts = split_into_chunks(
+            path, settings.shard_bytes, settings.text_field
+        )
+        for part in parts:
+            part_size = Path(path).stat().st_size // len(parts)
+            if part.compression:
+                part_size *= _COMPRESSION_RATIO
+            # A damaged compressed file takes no others with it.
+            part_kind = bool(part.compression), part.format == "parquet"
+            size += part_size
+            if (
+                not chunks
+                or kind != part_kind
+                or size > settings.shard_bytes
+                or len(chunks[-1]) == _FILES_PER_CHUNK
+            ):
+                chunks.append([])
+                size, kind = part_size, part_kind
+            chunks[-1].append(
+                (number, part.start, part.end, part.format, part.compression)
+            )
+    return chunks
 
 
 def _describe(path):

@@ -25,14 +25,12 @@ from albert_keras.data.corpus.plan import (
 )
 from albert_keras.data.corpus.store_manifest import MANIFEST_FILE
 from albert_keras.data.corpus.workers import run_jobs
-from albert_keras.data.reading.compressed_files import COMPRESSIONS, find_files
+from albert_keras.data.reading.compressed_files import find_files
 from albert_keras.files.atomic_write import atomic_directory, atomic_file
 from albert_keras.tokenization.sentencepiece_encoder import PieceEncoder
 from albert_keras.tokenization.vocabulary_training import train_vocabulary
 
-# Estimates, to sample about as much text as the vocabulary needs.
-_COMPRESSION_RATIO = 4
-_SENTENCE_BYTES = 100
+_SENTENCE_BYTES = 100  # an estimate, to sample as much text as needed
 _LOCK_TIMEOUT = 10.0  # seconds for the processes of a killed run to exit
 
 
@@ -247,13 +245,9 @@ def _vocabulary_sha256(path):
 
 def _train_vocabulary(plan, source, workers, progress):
     """Trains the vocabulary on a random share of the documents."""
-    text_bytes = sum(
-        file["bytes"]
-        * (_COMPRESSION_RATIO if file["path"].endswith(COMPRESSIONS) else 1)
-        for file in plan.record["files"]
-    )
-    # Twice as many sentences as needed: the trainer samples from them.
-    share = min(1.0, 2 * source["sentences"] * _SENTENCE_BYTES / text_bytes)
+    # Twice as many sentences as needed: `train_vocabulary` samples from them.
+    share = 2 * source["sentences"] * _SENTENCE_BYTES / plan.text_size
+    share = min(1.0, share)
     numbers = range(len(plan.chunks))
     jobs = [
         {

@@ -14,6 +14,7 @@ from albert_keras.files.atomic_write import atomic_directory
 
 _UNKNOWN_SAMPLE = 100  # sentences per shard whose unknown pieces are listed
 _UNKNOWN_LISTED = 50
+_ENCODED_AT_ONCE = 8192  # sentences
 ARRAYS = {
     "tokens": None,  # depends on the vocabulary, see `token_dtype`
     "sentence_lengths": "uint16",
@@ -58,7 +59,7 @@ class TokenShard:
         if not sentences:
             return
         texts = self.encoder.normalize(sentences)
-        ids, lengths = self.encoder.encode_flat(texts)
+        ids, lengths = self._encode(texts)
         document_of = np.repeat(
             np.arange(len(documents)), [len(d) for d in documents]
         )
@@ -105,6 +106,15 @@ class TokenShard:
                 "files": files,
             }
             (temporary / SHARD_FILE).write_text(json.dumps(record), "utf-8")
+
+    def _encode(self, texts):
+        """Encodes in batches: SentencePiece takes 1 kB for each sentence."""
+        batches = [
+            self.encoder.encode_flat(texts[start : start + _ENCODED_AT_ONCE])
+            for start in range(0, len(texts), _ENCODED_AT_ONCE)
+        ]
+        ids, lengths = zip(*batches, strict=True)
+        return np.concatenate(ids), np.concatenate(lengths)
 
     def _append(self, name, array):
         dtype = ARRAYS[name] or token_dtype(self.encoder.vocabulary_size)

@@ -1,45 +1,43 @@
 """A part of a file that one process reads."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from albert_keras.data.reading.compressed_files import (
-    COMPRESSIONS,
-    read_byte_lines,
-)
+from albert_keras.data.reading.compressed_files import read_byte_lines
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class FileChunk:
     """A part of a file that one process reads.
 
     Attributes:
         path: The file.
         start, end: Bytes, or row groups in Parquet; `end` is exclusive.
+        format, compression: See `detect_format`.
     """
 
     path: str
     start: int
     end: int
+    format: str
+    compression: str
 
 
-def byte_chunks(
-    path: str | Path, size: int | None, undivided: Sequence[str] = COMPRESSIONS
-) -> list[FileChunk]:
+def byte_chunks(whole: FileChunk, size: int | None) -> list[FileChunk]:
     """Splits a file into chunks of `size` bytes.
 
     Args:
-        path: A file.
-        size: Bytes per chunk; None for one chunk of the whole file.
-        undivided: Suffixes of files that are always one chunk.
+        whole: The whole file.
+        size: Bytes per chunk; None for one chunk, as of a compressed file.
     """
-    total = Path(path).stat().st_size
-    if size is None or Path(path).suffix in undivided:
-        size = total
+    if size is None or whole.compression:
+        return [whole]
     return [
-        FileChunk(str(path), start, min(start + size, total))
-        for start in range(0, total, max(size, 1))
+        dataclasses.replace(
+            whole, start=start, end=min(start + size, whole.end)
+        )
+        for start in range(0, whole.end, size)
     ]
 
 
@@ -51,18 +49,33 @@ def lines_from(
     Reads on past the chunk's end, because a document that starts in the chunk
     may end after it: the caller stops.
     """
-    if chunk.start == 0:
-        yield from read_byte_lines(chunk.path, 0, on_bytes)
+    start = _first_line(chunk)
+    if start is None:
+        on_bytes(chunk.end - chunk.start)
         return
-    lines = read_byte_lines(chunk.path, chunk.start - 1, on_bytes)
-    next(lines, None)  # the rest of a line of the previous chunk
-    yield from lines
+    on_bytes(start - chunk.start)
+    yield from read_byte_lines(chunk.path, start, on_bytes)
+
+
+def _first_line(chunk):
+    """Where the first line of a chunk starts; None if none starts in it."""
+    if chunk.start == 0:
+        return 0
+    position = chunk.start - 1
+    with open(chunk.path, "rb") as file:
+        file.seek(position)
+        while position < chunk.end and (block := file.read(1 << 16)):
+            found = block.find(b"\n") + 1
+            if found:
+                start = position + found
+                return start if start < chunk.end else None
+            position += len(block)
+    return None
 
 
 def end_offset(chunk: FileChunk) -> int | None:
     """The chunk's end; None to read a file to its end, or a compressed one."""
-    path = Path(chunk.path)
-    if path.suffix in COMPRESSIONS or chunk.end >= path.stat().st_size:
+    if chunk.compression or chunk.end >= Path(chunk.path).stat().st_size:
         return None
     return chunk.end
 

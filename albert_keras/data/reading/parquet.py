@@ -1,41 +1,46 @@
 """Reads Parquet files as on the Hugging Face Hub: one document per row."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from albert_keras.data.reading.file_chunk import FileChunk
 from albert_keras.data.reading.unreadable_text import BadText
 
-_COLUMN = "text"
 _ROWS_PER_BATCH = 256
 
 
-def chunks(path: str | Path, size: int | None) -> list[FileChunk]:
+def chunks(
+    whole: FileChunk, size: int | None, text_field: str
+) -> list[FileChunk]:
     """Splits a file into row groups of at least `size` bytes in memory."""
-    file = _open(path)
+    file = _open(whole.path, text_field)
     groups = file.metadata.num_row_groups
     if size is None:
-        return [FileChunk(str(path), 0, groups)]
+        return [dataclasses.replace(whole, end=groups)]
     found, start, num_bytes = [], 0, 0
     for group in range(groups):
         num_bytes += file.metadata.row_group(group).total_byte_size
         if num_bytes >= size or group == groups - 1:
-            found.append(FileChunk(str(path), start, group + 1))
+            found.append(dataclasses.replace(whole, start=start, end=group + 1))
             start, num_bytes = group + 1, 0
     return found
 
 
 def records(
-    chunk: FileChunk, on_bytes: Callable[[int], None], bad_text: BadText
+    chunk: FileChunk,
+    on_bytes: Callable[[int], None],
+    bad_text: BadText,
+    text_field: str,
 ) -> Iterator[tuple]:
     """Yields the texts of the rows, with their numbers."""
-    file = _open(chunk.path)
+    file = _open(chunk.path, text_field)
     num_rows = max(file.metadata.num_rows, 1)
     row_bytes = Path(chunk.path).stat().st_size / num_rows
     reached = 0.0
     for group in range(chunk.start, chunk.end):
         number = sum(file.metadata.row_group(g).num_rows for g in range(group))
-        for batch in _batches(file, chunk.path, group):
+        for batch in _batches(file, chunk.path, group, text_field):
             for text in batch.column(0).to_pylist():
                 number += 1
                 yield chunk.path, number, text
@@ -43,25 +48,25 @@ def records(
             on_bytes(int(reached) - int(before))
 
 
-def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
+def paragraphs(record: tuple, bad_text: BadText, text_field: str) -> list[str]:
     """Returns the lines of a row's text; empty if it is skipped."""
     path, number, text = record
     if isinstance(text, str):
         return text.split("\n")
     bad_text.report(
-        f"{path}, row {number}: expected a string under {_COLUMN!r}, got "
+        f"{path}, row {number}: expected a string under {text_field!r}, got "
         f"{text!r}. Correct or remove the row."
     )
     return []
 
 
-def _batches(file, path, group):
+def _batches(file, path, group, text_field):
     """Yields batches of a group's rows; errors name file and group."""
     import pyarrow
 
     try:
         yield from file.iter_batches(
-            _ROWS_PER_BATCH, row_groups=[group], columns=[_COLUMN]
+            _ROWS_PER_BATCH, row_groups=[group], columns=[text_field]
         )
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(
@@ -70,7 +75,7 @@ def _batches(file, path, group):
         ) from error
 
 
-def _open(path):
+def _open(path, text_field):
     try:
         import pyarrow
         import pyarrow.parquet
@@ -86,9 +91,9 @@ def _open(path):
             "it again, or leave it out."
         ) from error
     names = file.schema_arrow.names
-    if _COLUMN not in names:
+    if text_field not in names:
         raise ValueError(
-            f"{path} has no column {_COLUMN!r}, only {', '.join(names)}. "
-            f"Rename the column of the documents to {_COLUMN!r}."
+            f"{path} has no column {text_field!r}, only {', '.join(names)}. "
+            "Pass the name of the column of the documents as `text_field`."
         )
     return file

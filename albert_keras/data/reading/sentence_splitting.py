@@ -6,7 +6,7 @@ from collections.abc import Callable
 # A sentence ends after ., ! or ?, closing quotes and brackets, and white
 # space, if the next character can start a sentence.
 _SENTENCE_END = re.compile(
-    r"""[.!?][.!?]*["'”’)\]]*(\s+)(?=["'“‘(\[]?\s?[^\W_a-z])"""
+    r"""(?<![.!?])[.!?][.!?]*["'”’)\]]*(\s+)(?=["'“‘(\[]?\s?[^\W_a-z])"""
 )
 # After Chinese and Japanese end marks it always ends.
 _WIDE_MARKS = re.compile("[。！？｡]")

@@ -6,9 +6,9 @@ kept; templates, tables, references, pictures and redirects are dropped.
 """
 
 import bz2
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from xml.etree import ElementTree
 
 from albert_keras.data.reading.compressed_files import (
@@ -24,7 +24,6 @@ from albert_keras.data.reading.file_chunk import (
 )
 from albert_keras.data.reading.unreadable_text import BadText
 
-_UNDIVIDED = (".gz", ".zst")
 _STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")
 _BLOCK = 1 << 20
 _DROPPED_TAGS = frozenset(
@@ -35,26 +34,37 @@ _EMPTY_BRACKETS = re.compile(r"\s?\([\s,;:]*\)")
 _MARKUP_LINE = re.compile(r"^([*#:;|!{}]|\s*$)")
 
 
-def chunks(path: str | Path, size: int | None) -> list[FileChunk]:
+def chunks(
+    whole: FileChunk, size: int | None, text_field: str
+) -> list[FileChunk]:
     """Splits a file by bytes; a page belongs to the chunk it starts in."""
-    return byte_chunks(path, size, undivided=_UNDIVIDED)
+    if whole.compression == "bzip2":  # between its streams
+        whole = dataclasses.replace(whole, compression="")
+        found = byte_chunks(whole, size)
+        return [dataclasses.replace(c, compression="bzip2") for c in found]
+    return byte_chunks(whole, size)
 
 
 def records(
-    chunk: FileChunk, on_bytes: Callable[[int], None], bad_text: BadText
+    chunk: FileChunk,
+    on_bytes: Callable[[int], None],
+    bad_text: BadText,
+    text_field: str,
 ) -> Iterator[tuple]:
     """Yields the pages that start in a chunk, as XML with their last line."""
     end: int | None
-    if _is_bzip2(chunk.path):
+    if chunk.compression == "bzip2":
         lines, end = _lines_of_streams(chunk, on_bytes), chunk.end
     else:
         lines, end = lines_from(chunk, on_bytes), end_offset(chunk)
     page: list[bytes] | None = None
     for number, (position, line) in enumerate(lines, 1):
         stripped = line.strip()
-        if stripped == b"<page>":
+        is_first = stripped == b"<page>"
+        if is_first or page is None:
             if end is not None and position >= end:
                 break
+        if is_first:
             page = []
         if page is not None:
             page.append(line)
@@ -63,7 +73,7 @@ def records(
                 page = None
 
 
-def paragraphs(record: tuple, bad_text: BadText) -> list[str]:
+def paragraphs(record: tuple, bad_text: BadText, text_field: str) -> list[str]:
     """Returns the lines of an article's text; empty for other pages."""
     path, number, xml = record
     try:
@@ -140,10 +150,6 @@ def _lines_of_streams(chunk, on_bytes):
         ) from error
     finally:
         on_bytes(chunk.end - chunk.start)
-
-
-def _is_bzip2(path):
-    return Path(path).suffix == ".bz2"
 
 
 def _find_stream(file, chunk):

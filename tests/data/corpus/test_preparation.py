@@ -154,14 +154,24 @@ def test_finished_shards_are_not_made_again(
     assert {job[1]["chunk"] for job in counted[5:]}.isdisjoint(counted[:5])
 
 
-def test_a_plan_on_disk_has_the_keys_of_earlier_versions(
+def test_the_plan_of_an_earlier_version_is_refused_and_kept(
     texts, vocabulary, tmp_path
 ):
-    with prepare_parts([texts], tmp_path / "parts", vocabulary, **SMALL):
-        plan = json.loads((tmp_path / "parts" / "plan.json").read_text())
-    assert list(plan) == ["settings", "vocabulary", "files", "stretches"]
-    path, start, end = plan["stretches"][0]
-    assert (path, start, end) == (str(texts / "a.txt"), 0, 10_000)
+    parts = tmp_path / "c.parts"
+    with prepare_parts([texts], parts, vocabulary, **SMALL) as plan:
+        encode_task(plan, 0, 9, workers=1)
+    record = json.loads((parts / "plan.json").read_text())
+    assert record.pop("version") == 2
+    record["stretches"] = [
+        [record["files"][file]["path"], start, end]
+        for chunk in record.pop("chunks")
+        for file, start, end, _, _ in chunk
+    ]
+    (parts / "plan.json").write_text(json.dumps(record))
+    shards = sorted((parts / "shards").iterdir())
+    with pytest.raises(ValueError, match="version 1, .*reads 2.*start over"):
+        prepare_corpus([texts], tmp_path / "c", vocabulary, **SMALL)
+    assert sorted((parts / "shards").iterdir()) == shards
 
 
 def test_a_packed_file_goes_on_within(vocabulary, tmp_path):
