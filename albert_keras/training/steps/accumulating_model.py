@@ -113,7 +113,8 @@ class AccumulatingModel(keras.Model):
                 "`gradient_compression` must be 'float16', 'bfloat16' or "
                 f"None. Received: {gradient_compression!r}."
             )
-        use_xla = _use_xla(kwargs.get("jit_compile", "auto"))
+        eager = kwargs.get("run_eagerly", False)
+        use_xla = not eager and _use_xla(kwargs.get("jit_compile", "auto"))
         kwargs["jit_compile"] = use_xla
         if _step.num_replicas() > distributed.devices() or on_tensorflow_cpu():
             # XLA then compiles the forward and backward passes, without the

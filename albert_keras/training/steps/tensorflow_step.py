@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from albert_keras.kernels import can_fuse, fused_kernels
+from albert_keras.kernels import can_fuse, fused_kernels, plain_kernels
 from albert_keras.training import distributed
 from albert_keras.training.steps import micro_batches
 from albert_keras.training.steps.micro_batches import pad_rows
@@ -127,13 +127,17 @@ def _update(model):
     less than a million weights compiling takes longer than it saves.
     """
 
+    # The kernel of LAMB knows no replicas, over which Keras sums gradients.
+    replicated = _strategy_replicas() > 1
+    kernels = plain_kernels if replicated else fused_kernels
+
     def update(gradients):
-        with fused_kernels():
+        with kernels():
             model.optimizer.apply(gradients, model.trainable_variables)
 
-    if model.run_eagerly or not can_fuse() or _has_kernel(model.optimizer):
+    if replicated:
         return update
-    if _strategy_replicas() > 1:  # they meet in the update, outside XLA
+    if model.run_eagerly or not can_fuse() or _has_kernel(model.optimizer):
         return update
     if sum(math.prod(v.shape) for v in model.trainable_variables) < 1e6:
         return update
