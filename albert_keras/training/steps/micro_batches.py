@@ -42,7 +42,9 @@ def pad_rows(x, targets, multiple):
     }
 
 
-def test_step(model, data, sum_over_replicas=lambda tensors: tensors):
+def test_step(
+    model, data, sum_over_replicas=lambda tensors: tensors, replicas=1
+):
     """Adds a batch to the evaluation metrics and returns them.
 
     JAX has its own, which is stateless.
@@ -51,11 +53,12 @@ def test_step(model, data, sum_over_replicas=lambda tensors: tensors):
         model: A compiled `AccumulatingModel`.
         data: `(x, y, sample_weight)`.
         sum_over_replicas: Sums tensors over the replicas of the batch.
+        replicas: Number of replicas.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     targets = model.targets(y, sample_weight)
     outputs = model(x, training=False)
-    sums = model.objective_sums(outputs, targets, model.losses)
+    sums = model.objective_sums(outputs, targets, model.losses, replicas)
     totals = model.total_weights(targets)
     model.update_metrics.add_sums(*sum_over_replicas((sums, totals)))
     return model.update_metrics.objective_results()

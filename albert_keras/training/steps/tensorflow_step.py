@@ -56,7 +56,9 @@ def train_step(model, data):
 
 def test_step(model, data):
     """Adds a batch to the evaluation metrics and returns them."""
-    return micro_batches.test_step(model, data, _sum_over_replicas)
+    return micro_batches.test_step(
+        model, data, _sum_over_replicas, _strategy_replicas()
+    )
 
 
 def num_replicas():
