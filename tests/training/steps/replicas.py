@@ -12,12 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.models.test_labels_and_weights import make_inputs
+import albert_keras as ak
+from tests.models.test_labels_and_weights import CONFIG, make_inputs
 from tests.training.steps.test_layer_losses import (
-    CONFIG,
     LABELS,
     WithLogitLoss,
-    ak,
+    regularize,
 )
 
 
@@ -26,7 +26,7 @@ def train(strategy=None):
         keras.utils.set_random_seed(0)
         backbone = ak.AlbertBackbone.from_config(CONFIG)
         model = WithLogitLoss(backbone, num_classes=3, dropout=0.0)
-        model.classifier.kernel.regularizer = keras.regularizers.L2(0.3)
+        regularize(model.classifier.kernel, 0.3)
         model.compile(
             ak.optimizers.Lamb(0.02, global_clipnorm=0.1),
             gradient_accumulation_steps=2,

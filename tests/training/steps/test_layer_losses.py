@@ -19,12 +19,16 @@ class WithLogitLoss(ak.AlbertForSequenceClassification):
         return outputs
 
 
+def regularize(variable, l2):
+    setattr(variable, "regularizer", keras.regularizers.L2(l2))  # noqa: B010
+
+
 def make_model(steps, of=ak.AlbertForSequenceClassification, l2=0.0):
     keras.utils.set_random_seed(0)
     backbone = ak.AlbertBackbone.from_config(CONFIG)
     model = of(backbone, num_classes=3, dropout=0.0)
     if l2:
-        model.classifier.kernel.regularizer = keras.regularizers.L2(l2)
+        regularize(model.classifier.kernel, l2)
     model.compile(
         keras.optimizers.SGD(0.1),
         gradient_accumulation_steps=steps,
