@@ -18,6 +18,10 @@ from albert_keras.metrics import (
     sparse_accuracy,
 )
 
+# Class id of targets without a label, as in PyTorch and Hugging Face: their
+# weight is 0 in losses and metrics. -1 and other ids out of range are errors.
+IGNORED_LABEL = -100
+
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
@@ -27,10 +31,17 @@ class Objective:
         name: Key of the sample weights; prefix of the metrics.
         output: Key of the model's output, or a tuple of keys.
         loss: `(labels, predictions) -> losses`, one float32 for each target.
-            It receives tuples if `labels` or `output` are tuples.
+            It receives tuples if `labels` or `output` are tuples. For a tuple
+            of labels it may return a tuple of losses, one for each: each has
+            the weights of its own label, and their mean counts.
         metrics: Further functions of the same form, by name.
         coefficient: Factor of this loss in the sum of losses.
         labels: Key of the labels, or a tuple of keys; None is `name`.
+        target_rank: Number of axes of the targets: 1 for one target per row,
+            2 for one per token; None accepts labels of any shape. Labels and
+            weights with one more axis, of length one, are squeezed.
+        class_ids: Whether labels are class ids: whole numbers, of which
+            `IGNORED_LABEL` has no weight.
     """
 
     name: str
@@ -39,6 +50,8 @@ class Objective:
     metrics: Mapping[str, Callable] = dataclasses.field(default_factory=dict)
     coefficient: float = 1.0
     labels: str | tuple[str, ...] | None = None
+    target_rank: int | None = None
+    class_ids: bool = False
 
     @property
     def label_keys(self):
@@ -61,10 +74,20 @@ def sparse_cross_entropy(labels, logits):
         logits: Unnormalized scores `(..., num_classes)` of any float type.
 
     Returns:
-        `log sum_j exp(logits_j) - logits_label`, float32 `(...)`, in nats.
+        `log sum_j exp(logits_j) - logits_label`, float32 `(...)`, in nats. For
+        a label out of range TensorFlow raises an error on a CPU. Elsewhere
+        the loss is NaN, which `StopOnNonFinite` reports: code compiled for a
+        device cannot raise errors.
     """
     kernels = kernels_for_classes(logits.shape[-1])
-    return kernels.sparse_cross_entropy(labels, logits)
+    losses = kernels.sparse_cross_entropy(labels, logits)
+    return _nan_out_of_range(losses, labels, logits.shape[-1])
+
+
+def _nan_out_of_range(losses, labels, num_classes):
+    """Replaces the losses of labels that are not from 0 to num_classes - 1."""
+    in_range = ops.logical_and(labels >= 0, labels < num_classes)
+    return ops.where(in_range, losses, float("nan"))
 
 
 def masked_language_modeling(name="mlm", output="mlm_logits"):
@@ -74,12 +97,7 @@ def masked_language_modeling(name="mlm", output="mlm_logits"):
     and 0 for an empty slot. Loss = sum(w CE) / sum(w). Google adds 1e-5 to the
     denominator; without it, accumulation over micro-batches is exact.
     """
-    return Objective(
-        name,
-        output,
-        sparse_cross_entropy,
-        {"accuracy": sparse_accuracy},
-    )
+    return classification(name, output, target_rank=2)
 
 
 def sentence_order_prediction(name="sop", output="sop_logits"):
@@ -87,28 +105,31 @@ def sentence_order_prediction(name="sop", output="sop_logits"):
 
     Labels `(B,)`: 0 in order, 1 swapped. Every row has weight 1.
     """
+    return classification(name, output)
+
+
+def classification(name="label", output="logits", target_rank=1):
+    """Predict the class of each target.
+
+    Labels are class ids, `(B,)` for sequences or choices and `(B, T)` for
+    tokens; targets without a label have `IGNORED_LABEL` or the weight 0.
+
+    Args:
+        name, output, target_rank: As for `Objective`.
+    """
     return Objective(
         name,
         output,
         sparse_cross_entropy,
         {"accuracy": sparse_accuracy},
-    )
-
-
-def classification(name="label", output="logits"):
-    """Predict the class of each target.
-
-    Labels are class ids, `(B,)` for sequences or choices and `(B, T)` for
-    tokens; sample weights are 0 for tokens without a label.
-    """
-    return Objective(
-        name, output, sparse_cross_entropy, {"accuracy": sparse_accuracy}
+        target_rank=target_rank,
+        class_ids=True,
     )
 
 
 def regression(name="label", output="logits"):
     """Predict a number: squared error, labels `(B,)`, outputs `(B, 1)`."""
-    return Objective(name, output, squared_error)
+    return Objective(name, output, squared_error, target_rank=1)
 
 
 def squared_error(labels, predictions):
@@ -121,9 +142,9 @@ def span_prediction(name="span"):
     """Predict start and end of an answer (Devlin et al. 2018, section 4.2).
 
     Labels `start` and `end`, positions `(B,)`. The loss is the mean of their
-    cross entropies. `exact` is the fraction of spans with both positions
-    right, and `f1` the overlap of the most likely start and end with the span,
-    in tokens.
+    cross entropies, each with its own weights. `exact` is the fraction of
+    spans with both positions right, and `f1` the overlap of the most likely
+    start and end with the span, in tokens.
     """
     return Objective(
         name,
@@ -131,15 +152,16 @@ def span_prediction(name="span"):
         span_cross_entropy,
         {"exact": span_exact, "f1": span_f1},
         labels=("start", "end"),
+        target_rank=1,
+        class_ids=True,
     )
 
 
 def span_cross_entropy(labels, logits):
-    """Mean of the cross entropies of start and end, `(B,)`, in nats."""
-    start, end = (
+    """Cross entropies of start and end, a pair of `(B,)`, in nats."""
+    return tuple(
         sparse_cross_entropy(*pair) for pair in zip(labels, logits, strict=True)
     )
-    return 0.5 * (start + end)
 
 
 def answerability(name="answerable", output="answerable_logits"):
@@ -154,6 +176,8 @@ def answerability(name="answerable", output="answerable_logits"):
         binary_cross_entropy,
         {"accuracy": binary_accuracy},
         coefficient=0.5,
+        target_rank=1,
+        class_ids=True,
     )
 
 
@@ -165,8 +189,9 @@ def binary_cross_entropy(labels, logits):
         logits: `(B,)`, of any float type.
 
     Returns:
-        float32 `(B,)`, in nats.
+        float32 `(B,)`, in nats; NaN for any other label.
     """
     logits = ops.cast(logits, "float32")
     # log(1 + exp(-z)) for the label 1 and log(1 + exp(z)) for 0.
-    return ops.softplus(ops.where(ops.cast(labels, "bool"), -logits, logits))
+    losses = ops.softplus(ops.where(ops.cast(labels, "bool"), -logits, logits))
+    return _nan_out_of_range(losses, labels, num_classes=2)

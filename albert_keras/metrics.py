@@ -75,7 +75,12 @@ class LastValue(keras.metrics.Metric):
 
     def __init__(self, name, **kwargs):
         super().__init__(name=name, **kwargs)
-        self.value = self.add_variable((), initializer="zeros", name="value")
+        self.value = self.add_variable(
+            (),
+            initializer="zeros",
+            aggregation="only_first_replica",
+            name="value",
+        )
 
     def update_state(self, value):
         self.value.assign(ops.cast(value, self.dtype))

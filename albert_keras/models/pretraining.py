@@ -21,7 +21,8 @@ class AlbertForPretraining(AlbertForMaskedLM):
         `{"mlm_logits": (B, P, V), "sop_logits": (B, 2)}`.
 
     Labels for `fit`: `{"mlm": (B, P) ids, "sop": (B,) 0 = in order,
-    1 = swapped}`, sample weights `{"mlm": (B, P)}`.
+    1 = swapped}`, sample weights `{"mlm": (B, P)}`; those of "sop"
+    are 1 by default.
     """
 
     objectives = (*AlbertForMaskedLM.objectives, sentence_order_prediction())

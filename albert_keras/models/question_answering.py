@@ -36,7 +36,8 @@ class AlbertForQuestionAnswering(AlbertTask):
 
     Labels for `fit`: `{"start": (B,), "end": (B,)}`, positions, 0 for
     questions without an answer; with the head also `"answerable": (B,)`, 1 or
-    0.
+    0. Sample weights: an array `(B,)` for all labels, or by label. `"span"`
+    stands for start and end.
     """
 
     arguments = ("answerability_head", "dropout")

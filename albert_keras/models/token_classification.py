@@ -26,15 +26,16 @@ class AlbertForTokenClassification(AlbertTask):
     Returns:
         `{"logits": (B, T, num_classes)}`.
 
-    Labels for `fit`: class ids `(B, T)`, with sample weights `(B, T)` that are
-    0 for special tokens and padding.
+    Labels for `fit`: class ids `(B, T)`. Special tokens and padding have the
+    label -100, or sample weights `(B, T)` of 0. Weights `(B,)` are those of
+    the rows.
 
     Raises:
         ValueError: If `num_classes` is not a positive integer, or the names
             are not `num_classes` different ones.
     """
 
-    objectives = (classification(),)
+    objectives = (classification(target_rank=2),)
     arguments = ("num_classes", "dropout", "class_names")
 
     def __init__(

@@ -1,13 +1,27 @@
 """A Keras model whose every training step is one exact optimizer update."""
 
+import inspect
+
 import keras
 from keras import ops
 
 from albert_keras.kernels import on_tensorflow_cpu
-from albert_keras.losses import pick
 from albert_keras.training import distributed
 from albert_keras.training.steps.backend_step import import_backend_step
-from albert_keras.training.steps.update_metrics import UpdateMetrics
+from albert_keras.training.steps.host_targets import (
+    check_arrays,
+    check_class_weight,
+)
+from albert_keras.training.steps.targets import (
+    make_targets,
+    row_count,
+    total_weight,
+    weighted_sums,
+)
+from albert_keras.training.steps.update_metrics import (
+    LAYER_LOSSES,
+    UpdateMetrics,
+)
 
 _step = import_backend_step()
 
@@ -29,13 +43,20 @@ class AccumulatingModel(keras.Model):
 
     On several ranks (`distributed.initialize`) a batch is the rank's share of
     the update and the denominator is taken over all ranks: the update does
-    not depend on the number of ranks either. Metrics cover all ranks.
+    not depend on the number of ranks either. Metrics cover all ranks. The same
+    holds for the replicas of a `tf.distribute` strategy.
+
+    Losses that layers add (`add_loss`, regularizers) count as in Keras: each
+    micro-batch's `model.losses` has the weight 1 / number of micro-batches,
+    over all ranks. If the number of micro-batches does not divide the rows of
+    a batch, rows of weight 0 are added to it.
 
     Subclasses implement `objectives`. Metrics are weighted means:
     `{objective}_loss` and each metric of the objective; `loss` is the sum of
-    the objectives' losses times their coefficients. Training also reports
-    `learning_rate`, `gradient_norm` (before clipping) and `weight_norm` of
-    the last update.
+    the objectives' losses times their coefficients, and of the layers' losses.
+    Labels and weights have the shapes of Keras, see `targets`. Training also
+    reports `learning_rate`, `gradient_norm` (before clipping) and
+    `weight_norm` of the last update.
     """
 
     gradient_accumulation_steps = 1
@@ -61,8 +82,7 @@ class AccumulatingModel(keras.Model):
         Args:
             optimizer: A Keras optimizer. Its own
                 `gradient_accumulation_steps` must not be set.
-            gradient_accumulation_steps: Number of micro-batches of a batch;
-                must divide the number of rows.
+            gradient_accumulation_steps: Number of micro-batches of a batch.
             gradient_compression: Type of the gradients in the all-reduce:
                 "float16", "bfloat16", or None for float32.
             jit_compile: One of the `kwargs`. "auto", the default, compiles
@@ -93,9 +113,10 @@ class AccumulatingModel(keras.Model):
                 "`gradient_compression` must be 'float16', 'bfloat16' or "
                 f"None. Received: {gradient_compression!r}."
             )
-        use_xla = _use_xla(kwargs.get("jit_compile", "auto"))
+        eager = kwargs.get("run_eagerly", False)
+        use_xla = not eager and _use_xla(kwargs.get("jit_compile", "auto"))
         kwargs["jit_compile"] = use_xla
-        if distributed.size() > 1 or on_tensorflow_cpu():
+        if _step.num_replicas() > distributed.devices() or on_tensorflow_cpu():
             # XLA then compiles the forward and backward passes, without the
             # fused kernels, but not the all-reduce.
             kwargs["jit_compile"], self.compile_passes = False, use_xla
@@ -137,32 +158,59 @@ class AccumulatingModel(keras.Model):
     def test_step(self, *args):
         return _step.test_step(self, *args)
 
-    def fit(self, x=None, *args, validation_data=None, **kwargs):
+    def fit(self, *args, **kwargs):
         """Like `keras.Model.fit`; a dataset's batches may differ in length."""
-        return super().fit(
-            _step.adapt_dataset(x),
-            *args,
-            validation_data=_step.adapt_dataset(validation_data),
-            **kwargs,
-        )
+        bound = inspect.signature(super().fit).bind(*args, **kwargs)
+        given = bound.arguments
+        check_class_weight(self.objectives, given.get("class_weight"))
+        self._prepare(given)
+        validation = given.get("validation_data")
+        if isinstance(validation, (tuple, list)):
+            x, y, weights = keras.utils.unpack_x_y_sample_weight(validation)
+            weights = check_arrays(self.objectives, y, weights)
+            given["validation_data"] = (x, y, weights)
+        else:
+            given["validation_data"] = _step.adapt_dataset(validation)
+        return super().fit(*bound.args, **bound.kwargs)
 
-    def evaluate(self, x=None, *args, return_dict=False, **kwargs):
+    def evaluate(self, *args, return_dict=False, **kwargs):
         """Like `keras.Model.evaluate`.
 
         On several ranks each passes its share of the data, and all get the
         metrics over all of the data.
         """
-        x = _step.adapt_dataset(x)
-        results = super().evaluate(x, *args, return_dict=True, **kwargs)
-        if distributed.size() > 1:
-            self.update_metrics.sum_over_ranks()
-            results = {
-                name: float(value)
-                for name, value in (
-                    self.update_metrics.objective_results().items()
-                )
-            }
+        bound = inspect.signature(super().evaluate).bind(*args, **kwargs)
+        self._prepare(bound.arguments)
+        several = distributed.size() > 1
+        bound.arguments["return_dict"] = return_dict or several
+        results = super().evaluate(*bound.args, **bound.kwargs)
+        if not several:
+            return results
+        self.update_metrics.sum_over_ranks()
+        results = {
+            name: float(value)
+            for name, value in self.update_metrics.objective_results().items()
+        }
         return results if return_dict else list(results.values())
+
+    def train_on_batch(self, *args, **kwargs):
+        bound = inspect.signature(super().train_on_batch).bind(*args, **kwargs)
+        class_weight = bound.arguments.get("class_weight")
+        check_class_weight(self.objectives, class_weight)
+        self._prepare(bound.arguments)
+        return super().train_on_batch(*bound.args, **bound.kwargs)
+
+    def test_on_batch(self, *args, **kwargs):
+        bound = inspect.signature(super().test_on_batch).bind(*args, **kwargs)
+        self._prepare(bound.arguments)
+        return super().test_on_batch(*bound.args, **bound.kwargs)
+
+    def _prepare(self, arguments):
+        """Checks and adapts the arguments of a method that takes data."""
+        if "x" in arguments:
+            arguments["x"] = _step.adapt_dataset(arguments["x"])
+        y, weights = arguments.get("y"), arguments.get("sample_weight")
+        arguments["sample_weight"] = check_arrays(self.objectives, y, weights)
 
     def predict_on_batch(self, x):
         """Like `keras.Model.predict_on_batch`; devices share the rows."""
@@ -171,54 +219,34 @@ class AccumulatingModel(keras.Model):
     def targets(self, y, sample_weight=None):
         """Returns labels and float32 weights of each objective, by name.
 
-        With one objective, labels and weights need not be in a dictionary.
-        Missing weights are ones.
-
-        Raises:
-            ValueError: If the labels of an objective are missing.
+        See `make_targets` for the shapes that are accepted.
         """
-        if not isinstance(y, dict):
-            keys = [objective.label_keys for objective in self.objectives]
-            y = {key: y for key in keys if isinstance(key, str)}
-        if not isinstance(sample_weight, dict):
-            sample_weight = {
-                objective.name: sample_weight for objective in self.objectives
-            }
-        targets = {}
-        for objective in self.objectives:
-            name, keys = objective.name, objective.label_keys
-            for key in keys if isinstance(keys, tuple) else (keys,):
-                if y.get(key) is None:
-                    raise ValueError(
-                        f"The labels {key!r} of objective {name!r} are "
-                        f"missing. Received: labels for {sorted(y)}. Add them "
-                        "to the batch."
-                    )
-            labels = pick(keys, y)
-            weights = sample_weight.get(name)
-            if weights is None:
-                one = labels[0] if isinstance(keys, tuple) else labels
-                weights = ops.ones(ops.shape(one))
-            targets[name] = (labels, ops.cast(weights, "float32"))
-        return targets
+        return make_targets(self.objectives, y, sample_weight)
 
     def total_weights(self, targets):
-        """Sums the weights of each objective; at least 1e-12 for division."""
-        return {
-            name: ops.maximum(ops.sum(weights), 1e-12)
+        """Sums the weights of each objective, and those of layers' losses."""
+        totals = {
+            name: total_weight(weights)
             for name, (_, weights) in targets.items()
         }
+        return {**totals, LAYER_LOSSES: row_count(targets)}
 
-    def objective_sums(self, outputs, targets):
-        """Sums weighted losses and metrics over the targets, by metric name."""
-        sums = {}
+    def objective_sums(self, outputs, targets, layer_losses=(), parts=1):
+        """Sums weighted losses and metrics over the targets, by metric name.
+
+        Args:
+            outputs: The model's outputs for a batch or micro-batch.
+            targets: Its `targets`.
+            layer_losses: `losses` of the model after the same call.
+            parts: Number of micro-batches, over all ranks, of which each adds
+                its share of the layers' losses.
+        """
+        added = [ops.sum(ops.cast(loss, "float32")) for loss in layer_losses]
+        sums = {LAYER_LOSSES: sum(added, ops.zeros(())) / parts}
         for objective in self.objectives:
-            labels, weights = targets[objective.name]
-            predictions = pick(objective.output, outputs)
-            functions = {"loss": objective.loss, **objective.metrics}
-            for name, function in functions.items():
-                values = function(labels, predictions)
-                sums[f"{objective.name}_{name}"] = ops.sum(values * weights)
+            sums.update(
+                weighted_sums(objective, outputs, targets[objective.name])
+            )
         return sums
 
     def training_loss(self, sums, totals):
@@ -228,10 +256,11 @@ class AccumulatingModel(keras.Model):
             sums: `objective_sums` of a micro-batch.
             totals: `total_weights` of the whole batch.
         """
-        return sum(
+        losses = [
             o.coefficient * sums[f"{o.name}_loss"] / totals[o.name]
             for o in self.objectives
-        )
+        ]
+        return sum(losses, sums[LAYER_LOSSES])
 
     # === Metrics ===
 

@@ -8,7 +8,7 @@ import keras
 from jax.sharding import NamedSharding, PartitionSpec
 
 from albert_keras.training import distributed
-from albert_keras.training.steps.micro_batches import micro_batch_size
+from albert_keras.training.steps.micro_batches import pad_rows
 from albert_keras.training.steps.random_state import SEED_STEP, is_random_state
 
 try:
@@ -40,12 +40,13 @@ def train_step(model, state, data):
     targets = model.targets(y, sample_weight)
     totals = model.total_weights(targets)
     optimizer = model.optimizer
+    parts = model.gradient_accumulation_steps * num_replicas()
 
     def loss_and_sums(trainable, non_trainable, x, targets):
-        outputs, non_trainable = model.stateless_call(
-            trainable, non_trainable, x, training=True
+        outputs, non_trainable, layer_losses = model.stateless_call(
+            trainable, non_trainable, x, training=True, return_losses=True
         )
-        sums = model.objective_sums(outputs, targets)
+        sums = model.objective_sums(outputs, targets, layer_losses, parts)
         loss = model.training_loss(sums, totals)
         with keras.StatelessScope(
             list(zip(optimizer.variables, optimizer_values, strict=True))
@@ -61,7 +62,7 @@ def train_step(model, state, data):
     if distributed.devices() > 1:
         accumulate = _accumulate_on_each_device(accumulate, model)
     gradients, sums, non_trainable = accumulate(
-        trainable, non_trainable, (x, targets)
+        trainable, non_trainable, pad_rows(x, targets, parts)
     )
 
     with keras.StatelessScope(
@@ -92,13 +93,13 @@ def test_step(model, state, data):
     trainable, non_trainable, metric_values = state
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     targets = model.targets(y, sample_weight)
-    outputs, non_trainable = model.stateless_call(
-        trainable, non_trainable, x, training=False
+    outputs, non_trainable, layer_losses = model.stateless_call(
+        trainable, non_trainable, x, training=False, return_losses=True
     )
     logs, metric_values = _update_metrics(
         model,
         metric_values,
-        model.objective_sums(outputs, targets),
+        model.objective_sums(outputs, targets, layer_losses),
         model.total_weights(targets),
     )
     return logs, (trainable, non_trainable, metric_values)
@@ -107,6 +108,11 @@ def test_step(model, state, data):
 def adapt_dataset(dataset):
     """Returns the dataset itself: JAX compiles once per batch shape."""
     return dataset
+
+
+def num_replicas():
+    """Number of devices that share the rows of an update."""
+    return distributed.devices()
 
 
 def shard_batch(batch):
@@ -231,5 +237,4 @@ def _global_norm(values):
 
 def _split(array, steps):
     """Reshapes `(B, ...)` to `(steps, B / steps, ...)`."""
-    rows = micro_batch_size(array.shape[0], steps)
-    return array.reshape(steps, rows, *array.shape[1:])
+    return array.reshape(steps, -1, *array.shape[1:])

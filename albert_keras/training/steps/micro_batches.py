@@ -1,33 +1,64 @@
-"""Sizes of micro-batches; the test step of TensorFlow and PyTorch."""
+"""Splitting batches; the test step of TensorFlow and PyTorch."""
 
 import keras
+from keras import ops
 
 
-def micro_batch_size(rows: int, steps: int) -> int:
-    """Rows of each of the `steps` micro-batches of a batch.
+def pad_rows(x, targets, multiple):
+    """Pads a batch so that `multiple` divides its rows.
 
-    Raises:
-        ValueError: If `steps` does not divide `rows`.
+    The added rows repeat the last one with weight 0: they change neither the
+    sums of losses and metrics nor their gradients. They do take part in the
+    losses that layers add to the model (`add_loss`).
+
+    Args:
+        x: Nested structure of inputs.
+        targets: Labels and weights by objective, as of `make_targets`.
+        multiple: A positive integer.
+
+    Returns:
+        Inputs and targets.
     """
-    if rows % steps:
-        raise ValueError(
-            "`gradient_accumulation_steps` must divide the number of rows in "
-            f"a batch. Received: {rows} rows, "
-            f"gradient_accumulation_steps={steps}."
+    rows = ops.shape(keras.tree.flatten(x)[0])[0]
+    if multiple == 1 or (isinstance(rows, int) and rows % multiple == 0):
+        return x, targets
+    padded = (rows + multiple - 1) // multiple * multiple
+    numbers = ops.arange(padded, dtype="int32")
+    is_row = ops.cast(numbers < rows, "float32")
+
+    def pad(array):
+        return ops.take(array, ops.minimum(numbers, rows - 1), axis=0)
+
+    def pad_weights(weights):
+        shape = (-1, *[1] * (len(weights.shape) - 1))
+        return pad(weights) * ops.reshape(is_row, shape)
+
+    return keras.tree.map_structure(pad, x), {
+        name: (
+            keras.tree.map_structure(pad, labels),
+            keras.tree.map_structure(pad_weights, weights),
         )
-    return rows // steps
+        for name, (labels, weights) in targets.items()
+    }
 
 
-def test_step(model, data):
+def test_step(
+    model, data, sum_over_replicas=lambda tensors: tensors, replicas=1
+):
     """Adds a batch to the evaluation metrics and returns them.
 
     JAX has its own, which is stateless.
+
+    Args:
+        model: A compiled `AccumulatingModel`.
+        data: `(x, y, sample_weight)`.
+        sum_over_replicas: Sums tensors over the replicas of the batch.
+        replicas: Number of replicas.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     targets = model.targets(y, sample_weight)
     outputs = model(x, training=False)
+    sums = model.objective_sums(outputs, targets, model.losses, replicas)
     totals = model.total_weights(targets)
-    model.update_metrics.add_sums(
-        model.objective_sums(outputs, targets), totals
-    )
+    model.update_metrics.add_sums(*sum_over_replicas((sums, totals)))
     return model.update_metrics.objective_results()

@@ -6,10 +6,10 @@ import math
 import keras
 import tensorflow as tf
 
-from albert_keras.kernels import can_fuse, fused_kernels
+from albert_keras.kernels import can_fuse, fused_kernels, plain_kernels
 from albert_keras.training import distributed
-from albert_keras.training.steps.micro_batches import micro_batch_size
-from albert_keras.training.steps.micro_batches import test_step as test_step
+from albert_keras.training.steps import micro_batches
+from albert_keras.training.steps.micro_batches import pad_rows
 
 
 def train_step(model, data):
@@ -18,7 +18,8 @@ def train_step(model, data):
     A loop in the graph runs over the micro-batches: memory and compile time
     do not grow with their number. Gradients are summed in float32. On several
     ranks the targets' weights are summed first, because the loss is divided by
-    those of the whole update; one all-reduce then sums the gradients.
+    those of the whole update; one all-reduce then sums the gradients. The
+    replicas of a `tf.distribute` strategy sum both in the same way.
 
     Args:
         model: A compiled `AccumulatingModel`.
@@ -33,11 +34,13 @@ def train_step(model, data):
     totals, votes = distributed.sum_over_ranks(
         (model.total_weights(targets), tf.convert_to_tensor(metrics.stop_vote))
     )
+    totals = _sum_over_replicas(totals)
     optimizer = model.optimizer
     gradients, sums = _passes(model)(model, x, targets, totals)
     gradients, sums, seconds = _all_reduce(
         gradients, sums, model.gradient_compression
     )
+    gradients, sums = _sum_over_replicas((gradients, sums))
 
     metrics.stop_votes.assign(votes)
     metrics.add_communication(seconds)
@@ -46,9 +49,21 @@ def train_step(model, data):
         gradient_norm=tf.linalg.global_norm(gradients) / _loss_scale(optimizer),
         weight_norm=tf.linalg.global_norm(_values(model)),
     )
-    _update(model)(gradients)
+    _update(model)(_on_first_replica(gradients))
     metrics.add_sums(sums, totals)
     return model.get_metrics_result()
+
+
+def test_step(model, data):
+    """Adds a batch to the evaluation metrics and returns them."""
+    return micro_batches.test_step(
+        model, data, _sum_over_replicas, _strategy_replicas()
+    )
+
+
+def num_replicas():
+    """Number of devices that share the rows of an update, over all ranks."""
+    return distributed.size() * _strategy_replicas()
 
 
 def adapt_dataset(dataset):
@@ -114,10 +129,16 @@ def _update(model):
     less than a million weights compiling takes longer than it saves.
     """
 
+    # The kernel of LAMB knows no replicas, over which Keras sums gradients.
+    replicated = _strategy_replicas() > 1
+    kernels = plain_kernels if replicated else fused_kernels
+
     def update(gradients):
-        with fused_kernels():
+        with kernels():
             model.optimizer.apply(gradients, model.trainable_variables)
 
+    if replicated:
+        return update
     if model.run_eagerly or not can_fuse() or _has_kernel(model.optimizer):
         return update
     if sum(math.prod(v.shape) for v in model.trainable_variables) < 1e6:
@@ -148,24 +169,50 @@ def _all_reduce(gradients, sums, compression):
     return gradients, sums, seconds
 
 
+def _strategy_replicas():
+    """Number of replicas of the `tf.distribute` strategy in use, or 1."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _sum_over_replicas(tensors):
+    """Sums a structure over the replicas of a `tf.distribute` strategy."""
+    if _strategy_replicas() == 1:
+        return tensors
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+
+
+def _on_first_replica(gradients):
+    """Zeros gradients on all replicas but the first.
+
+    Keras's optimizers clip on each replica before they sum over replicas:
+    clipping sees the whole gradient, and the sum contains it once.
+    """
+    if _strategy_replicas() == 1:
+        return gradients
+    context = tf.distribute.get_replica_context()
+    is_first = tf.equal(context.replica_id_in_sync_group, 0)
+    return [tf.where(is_first, g, tf.zeros_like(g)) for g in gradients]
+
+
 def _accumulate(model, x, targets, totals):
     """Returns gradients and metric sums of the whole batch."""
     steps = model.gradient_accumulation_steps
     if steps == 1:
         return _gradients_and_sums(model, x, targets, totals)
 
-    micro_batches = tf.nest.map_structure(
-        lambda tensor: _split(tensor, steps), (x, targets)
+    split = tf.nest.map_structure(
+        lambda tensor: _split(tensor, steps), pad_rows(x, targets, steps)
     )
 
     def add_micro_batch(step, accumulated):
-        micro_batch = tf.nest.map_structure(lambda t: t[step], micro_batches)
+        micro_batch = tf.nest.map_structure(lambda t: t[step], split)
         added = _gradients_and_sums(model, *micro_batch, totals)
         return step + 1, tf.nest.map_structure(tf.add, accumulated, added)
 
     zeros = (
         [tf.zeros(v.shape, tf.float32) for v in model.trainable_variables],
-        {name: tf.zeros(()) for name in model.update_metrics.means},
+        {name: tf.zeros(()) for name in model.update_metrics.sum_names},
     )
     _, accumulated = tf.while_loop(
         lambda step, _: step < steps,
@@ -180,7 +227,8 @@ def _accumulate(model, x, targets, totals):
 def _gradients_and_sums(model, x, targets, totals):
     with tf.GradientTape() as tape:
         outputs = model(x, training=True)
-        sums = model.objective_sums(outputs, targets)
+        parts = model.gradient_accumulation_steps * num_replicas()
+        sums = model.objective_sums(outputs, targets, model.losses, parts)
         loss = model.training_loss(sums, totals)
         scaled_loss = model.optimizer.scale_loss(loss)
     values = _values(model)
@@ -201,10 +249,7 @@ def _values(model):
 def _split(tensor, steps):
     """Reshapes `(B, ...)` to `(steps, B / steps, ...)`."""
     rows = tensor.shape[0]
-    if rows is None:  # the reshape checks that `steps` divides it
-        size = tf.shape(tensor)[0] // steps
-    else:
-        size = micro_batch_size(rows, steps)
+    size = tf.shape(tensor)[0] // steps if rows is None else rows // steps
     return tf.reshape(
         tensor, tf.concat([[steps, size], tf.shape(tensor)[1:]], 0)
     )

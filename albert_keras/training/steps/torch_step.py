@@ -3,7 +3,7 @@
 import keras
 import torch
 
-from albert_keras.training.steps.micro_batches import micro_batch_size
+from albert_keras.training.steps.micro_batches import pad_rows
 from albert_keras.training.steps.micro_batches import test_step as test_step
 
 
@@ -25,10 +25,11 @@ def train_step(model, data):
     optimizer, metrics = model.optimizer, model.update_metrics
 
     model.zero_grad()
-    sums = dict.fromkeys(metrics.means, 0.0)
-    for micro_batch in _split((x, targets), model.gradient_accumulation_steps):
+    sums = {}
+    steps = model.gradient_accumulation_steps
+    for micro_batch in _split(pad_rows(x, targets, steps), steps):
         for name, value in _backward(model, *micro_batch, totals).items():
-            sums[name] = sums[name] + value.detach()
+            sums[name] = sums.get(name, 0.0) + value.detach()
 
     with torch.no_grad():
         variables = model.trainable_variables
@@ -48,6 +49,11 @@ def adapt_dataset(dataset):
     return dataset
 
 
+def num_replicas():
+    """Number of devices that share the rows of an update."""
+    return 1
+
+
 def shard_batch(batch):
     """Returns the batch itself: a process has one device."""
     return batch
@@ -55,7 +61,9 @@ def shard_batch(batch):
 
 def _backward(model, x, targets, totals):
     """Adds a micro-batch to the gradients and returns its metric sums."""
-    sums = model.objective_sums(model(x, training=True), targets)
+    outputs = model(x, training=True)
+    steps = model.gradient_accumulation_steps
+    sums = model.objective_sums(outputs, targets, model.losses, steps)
     loss = model.training_loss(sums, totals)
     model.optimizer.scale_loss(loss).backward()
     return sums
@@ -79,7 +87,7 @@ def _global_norm(values):
 def _split(batch, steps):
     """Yields `steps` micro-batches of consecutive rows."""
     rows = len(keras.tree.flatten(batch)[0])
-    size = micro_batch_size(rows, steps)
+    size = rows // steps
     for start in range(0, rows, size):
         part = slice(start, start + size)
         yield keras.tree.map_structure(lambda array: array[part], batch)  # noqa: B023

@@ -7,6 +7,25 @@ import keras
 from albert_keras.metrics import LastValue
 from albert_keras.training import distributed
 
+# Key of the layers' losses in sums, and of the batch's rows in totals.
+LAYER_LOSSES = "layer_losses"
+
+
+class TotalLoss(keras.metrics.Mean):
+    """The mean of the layers' losses by rows, plus the objectives' losses.
+
+    Args:
+        name: Name of the metric.
+        objective_loss: Function that returns the objectives' weighted sum.
+    """
+
+    def __init__(self, name, objective_loss):
+        super().__init__(name=name)
+        self.objective_loss = objective_loss
+
+    def result(self):
+        return super().result() + self.objective_loss()
+
 
 class UpdateMetrics:
     """Weighted means of the objectives, and values of the last update.
@@ -35,6 +54,7 @@ class UpdateMetrics:
             for names in self.names_by_objective.values()
             for name in names
         }
+        self.loss = TotalLoss("loss", self._objective_loss)
         self.last_values = {
             name: LastValue(name=name)
             for name in ("learning_rate", "gradient_norm", "weight_norm")
@@ -53,13 +73,22 @@ class UpdateMetrics:
     def all(self):
         communication = [self.communication] if self.communication else []
         return [
+            self.loss,
             *self.means.values(),
             *self.last_values.values(),
             *communication,
         ]
 
+    @property
+    def sum_names(self):
+        """Names of the sums that an update adds."""
+        return [LAYER_LOSSES, *self.means]
+
     def add_sums(self, sums, totals):
         """Adds sums over the targets, weighted by each objective's total."""
+        self.loss.update_state(
+            sums[LAYER_LOSSES], sample_weight=totals[LAYER_LOSSES]
+        )
         for objective, names in self.names_by_objective.items():
             total = totals[objective]
             for name in names:
@@ -85,7 +114,7 @@ class UpdateMetrics:
         """
         variables = [
             variable
-            for mean in self.means.values()
+            for mean in (self.loss, *self.means.values())
             for variable in (mean.total, mean.count)
         ]
         sums = distributed.sum_numbers([float(v.value) for v in variables])
@@ -93,10 +122,17 @@ class UpdateMetrics:
             variable.assign(value)
 
     def objective_results(self):
-        """The means by name, and `loss`, the weighted sum of the losses."""
-        results = {name: mean.result() for name, mean in self.means.items()}
-        losses = [c * results[name] for name, c in self.coefficients.items()]
-        return {"loss": sum(losses), **results}
+        """`loss` and the means of the objectives, by name."""
+        return {
+            metric.name: metric.result()
+            for metric in (self.loss, *self.means.values())
+        }
+
+    def _objective_loss(self):
+        return sum(
+            coefficient * self.means[name].result()
+            for name, coefficient in self.coefficients.items()
+        )
 
     def results(self) -> dict[str, Any]:
         last = {name: m.result() for name, m in self.last_values.items()}

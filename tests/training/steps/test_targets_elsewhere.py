@@ -1,0 +1,36 @@
+"""Labels and weights on JAX, and on the replicas of a strategy."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+FILES = (
+    "tests/models/test_labels_and_weights.py",
+    "tests/training/steps/test_layer_losses.py",
+)
+
+
+@pytest.mark.slow
+def test_labels_weights_and_layer_losses_are_the_same_on_jax():
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *FILES,
+        ],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        check=True,
+    )
+
+
+@pytest.mark.slow
+def test_two_replicas_of_a_strategy_make_the_update_of_one_device(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "tests.training.steps.replicas"], check=True
+    )
