@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import albert_keras as ak
-from tests.models.test_labels_and_weights import CONFIG, LENGTH, make_inputs
+from tests.task_models import CONFIG, LENGTH, make_inputs
 
 LABELS = np.array([0, 1, 2, 1, 0, 2, 2, 1, 0])
 
