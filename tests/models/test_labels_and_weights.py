@@ -11,155 +11,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import albert_keras as ak
-
-ROWS, LENGTH, SLOTS, CHOICES, CLASSES = 4, 5, 3, 2, 3
-CONFIG = ak.AlbertConfig(
-    vocabulary_size=50,
-    num_layers=1,
-    num_heads=2,
-    embedding_dim=6,
-    hidden_dim=8,
-    intermediate_dim=12,
-    max_sequence_length=16,
-    initializer_range=0.3,
+from tests.task_models import (
+    CONFIG,
+    MODELS,
+    ROWS,
+    SLOTS,
+    logit_loss,
+    make_inputs,
+    make_model,
+    model_and_inputs,
+    spans,
 )
+
 FEW = settings(
     max_examples=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-
-
-def make_inputs(rows=ROWS, more=(), choices=()):
-    rng = np.random.default_rng(0)
-    shape = (rows, *choices, LENGTH)
-    inputs = {
-        "token_ids": rng.integers(5, 50, shape).astype("int32"),
-        "segment_ids": np.zeros(shape, "int32"),
-        "padding_mask": np.ones(shape, "int32"),
-    }
-    if "mask_positions" in more:
-        positions = rng.integers(0, LENGTH, (rows, SLOTS))
-        inputs["mask_positions"] = positions.astype("int32")
-    return inputs
-
-
-def softmax_loss(logits, labels):
-    logits = logits - logits.max(-1, keepdims=True)
-    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    return -np.take_along_axis(log_p, labels[..., None], -1)[..., 0]
-
-
-def hits(logits, labels):
-    return (logits.argmax(-1) == labels).astype(float)
-
-
-def logit_loss(logits, labels):
-    return np.log1p(np.exp(np.where(labels, -logits, logits)))
-
-
-def spans(outputs, y):
-    start, end = outputs["start_logits"], outputs["end_logits"]
-    return (
-        softmax_loss(start, y["start"]),
-        softmax_loss(end, y["end"]),
-        hits(start, y["start"]) * hits(end, y["end"]),
-    )
-
-
-# For each model: arguments of `make_inputs`, shape and number of classes of
-# each label, and loss and hits of the targets by objective.
-MODELS = {
-    "regression": dict(
-        make=lambda b: ak.AlbertForSequenceClassification(b, num_classes=1),
-        labels={"label": ((ROWS,), None)},
-        loss=lambda o, y: {
-            "label": ((o["logits"][:, 0] - y["label"]) ** 2, None)
-        },
-    ),
-    "sequences": dict(
-        make=lambda b: ak.AlbertForSequenceClassification(b, CLASSES),
-        labels={"label": ((ROWS,), CLASSES)},
-        loss=lambda o, y: {
-            "label": (
-                softmax_loss(o["logits"], y["label"]),
-                hits(o["logits"], y["label"]),
-            )
-        },
-    ),
-    "choices": dict(
-        make=ak.AlbertForMultipleChoice,
-        inputs=dict(choices=(CHOICES,)),
-        labels={"label": ((ROWS,), CHOICES)},
-        loss=lambda o, y: {
-            "label": (
-                softmax_loss(o["logits"], y["label"]),
-                hits(o["logits"], y["label"]),
-            )
-        },
-    ),
-    "tokens": dict(
-        make=lambda b: ak.AlbertForTokenClassification(b, CLASSES),
-        labels={"label": ((ROWS, LENGTH), CLASSES)},
-        loss=lambda o, y: {
-            "label": (
-                softmax_loss(o["logits"], y["label"]),
-                hits(o["logits"], y["label"]),
-            )
-        },
-    ),
-    "masked": dict(
-        make=ak.AlbertForMaskedLM,
-        inputs=dict(more=("mask_positions",)),
-        labels={"mlm": ((ROWS, SLOTS), 50)},
-        loss=lambda o, y: {
-            "mlm": (
-                softmax_loss(o["mlm_logits"], y["mlm"]),
-                hits(o["mlm_logits"], y["mlm"]),
-            )
-        },
-    ),
-    "pretraining": dict(
-        make=ak.AlbertForPretraining,
-        inputs=dict(more=("mask_positions",)),
-        labels={"mlm": ((ROWS, SLOTS), 50), "sop": ((ROWS,), 2)},
-        loss=lambda o, y: {
-            key: (
-                softmax_loss(o[f"{key}_logits"], y[key]),
-                hits(o[f"{key}_logits"], y[key]),
-            )
-            for key in ("mlm", "sop")
-        },
-    ),
-    "answerable": dict(
-        make=lambda b: ak.AlbertForQuestionAnswering(b, True),
-        labels={
-            "start": ((ROWS,), LENGTH),
-            "end": ((ROWS,), LENGTH),
-            "answerable": ((ROWS,), 2),
-        },
-    ),
-}
-
-
-def make_model(kind, **compile_arguments):
-    keras.utils.set_random_seed(0)
-    backbone = ak.AlbertBackbone.from_config(CONFIG)
-    model = MODELS[kind]["make"](backbone)
-    model.compile("sgd", run_eagerly=True, **compile_arguments)
-    return model
-
-
-MADE = {}
-
-
-def model_and_inputs(kind):
-    """A model that is only evaluated, made once."""
-    if kind not in MADE:
-        inputs = make_inputs(**MODELS[kind].get("inputs", {}))
-        MADE[kind] = make_model(kind), inputs
-    return MADE[kind]
 
 
 @st.composite
@@ -291,95 +160,6 @@ def test_one_array_and_the_name_of_the_objective_weigh_start_and_end():
     assert loss({"span": w[:, None]}) == pytest.approx(first, rel=1e-5)
 
 
-WRONG = {
-    "one-hot labels": (
-        "sequences",
-        np.eye(3)[[0, 1, 2, 0]],
-        None,
-        r"'label' of objective 'label'.*\(B,\).*\(4, 3\)",
-    ),
-    "one label per row for tokens": (
-        "tokens",
-        np.zeros(ROWS, int),
-        None,
-        r"\(B, T\).*Received: \(4,\)",
-    ),
-    "labels of another length": (
-        "tokens",
-        np.zeros((ROWS, LENGTH - 1), int),
-        None,
-        r"labels \(4, 4\), predictions \(4, 5, 3\)",
-    ),
-    "two columns for a regression": (
-        "regression",
-        np.zeros((ROWS, 2)),
-        None,
-        r"\(4, 2\)",
-    ),
-    "weights of tokens for rows": (
-        "sequences",
-        np.zeros(ROWS, int),
-        np.ones((ROWS, LENGTH)),
-        r"sample weights of the labels 'label'.*\(4,\).*\(4, 5\)",
-    ),
-    "weights of another length": (
-        "tokens",
-        np.zeros((ROWS, LENGTH), int),
-        np.ones((ROWS, LENGTH - 1)),
-        r"\(4, 5\).*\(4, 4\)",
-    ),
-    "weights of one row": (
-        "sequences",
-        np.zeros(ROWS, int),
-        np.ones(1),
-        r"\(4,\).*\(1,\)",
-    ),
-    "unknown weights": (
-        "pretraining",
-        {"mlm": np.zeros((ROWS, SLOTS), int), "sop": np.zeros(ROWS, int)},
-        {"mml": np.ones((ROWS, SLOTS))},
-        r"\['mlm', 'sop'\].*\['mml'\]",
-    ),
-    "no dictionary": (
-        "pretraining",
-        np.zeros((ROWS, SLOTS), int),
-        None,
-        r"dictionary with the keys \['mlm', 'sop'\]",
-    ),
-    "texts": (
-        "sequences",
-        np.array(["a", "b", "c", "a"]),
-        None,
-        "whole numbers.*Map each class to its id",
-    ),
-    "fractions": ("sequences", np.array([0, 0.5, 1, 2]), None, "0.5"),
-    "minus one": ("tokens", np.full((ROWS, LENGTH), -1), None, "Received: -1"),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-@pytest.mark.parametrize("how", ["test_on_batch", "train_on_batch"])
-def test_other_labels_and_weights_are_refused(name, how):
-    kind, y, weights, message = WRONG[name]
-    model, inputs = model_and_inputs(kind)
-    before = model.get_weights()
-    with pytest.raises(ValueError, match=f"(?s){message}"):
-        getattr(model, how)(inputs, y, sample_weight=weights)
-    for mine, theirs in zip(model.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-
-
-def test_text_labels_are_refused_by_fit_and_evaluate_too():
-    model, inputs = model_and_inputs("sequences")
-    labels = np.array(["a", "b", "c", "a"])
-    for call in (model.fit, model.evaluate):
-        for y in (labels, labels.astype(object)):
-            with pytest.raises(ValueError, match="Map each class to its id"):
-                call(inputs, y, verbose=0)
-    with pytest.raises(ValueError, match="Map each class to its id"):
-        model.fit(inputs, np.zeros(ROWS), validation_data=(inputs, labels))
-
-
 def test_weights_that_name_one_objective_train_from_arrays():
     inputs = make_inputs(more=("mask_positions",))
     y = {"mlm": np.full((ROWS, SLOTS), 7), "sop": np.array([0, 1, 1, 0])}
@@ -423,18 +203,6 @@ def test_ignored_labels_have_no_part_in_the_update(kind):
             np.testing.assert_allclose(mine, theirs, atol=1e-6)
 
 
-@pytest.mark.parametrize("label", [-1, CLASSES])
-def test_labels_out_of_range_raise_or_make_the_loss_nan(label):
-    model, inputs = model_and_inputs("sequences")
-    y = np.array([0, label, 1, 2])
-    arguments = dict(sample_weight=np.ones(ROWS), return_dict=True)
-    if keras.config.backend() == "tensorflow":
-        with pytest.raises(Exception, match=f"{label}.*outside the valid"):
-            model.test_on_batch(inputs, y, **arguments)
-    else:
-        assert np.isnan(model.test_on_batch(inputs, y, **arguments)["loss"])
-
-
 def test_class_weights_are_those_of_the_rows():
     inputs = make_inputs()
     y = np.array([0, 1, 2, 1])
@@ -449,12 +217,3 @@ def test_class_weights_are_those_of_the_rows():
         ends.append(model.get_weights())
     for mine, theirs in zip(*ends, strict=True):
         np.testing.assert_array_equal(mine, theirs)
-
-
-@pytest.mark.parametrize("kind", ["tokens", "regression", "pretraining"])
-def test_class_weights_of_other_labels_are_refused(kind):
-    model, inputs = model_and_inputs(kind)
-    y = {k: np.zeros(s, int) for k, (s, _) in MODELS[kind]["labels"].items()}
-    for call in (model.fit, model.train_on_batch):
-        with pytest.raises(ValueError, match="Pass `sample_weight`"):
-            call(inputs, y, class_weight={0: 1.0, 1: 2.0})

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 import albert_keras as ak
-from tests.models.test_labels_and_weights import CONFIG, make_inputs
+from tests.task_models import CONFIG, make_inputs
 from tests.training.steps.test_layer_losses import (
     LABELS,
     WithLogitLoss,

@@ -8,6 +8,7 @@ import pytest
 
 FILES = (
     "tests/models/test_labels_and_weights.py",
+    "tests/models/test_refused_labels_and_weights.py",
     "tests/training/steps/test_layer_losses.py",
 )
 
