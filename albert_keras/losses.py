@@ -81,7 +81,7 @@ def sparse_cross_entropy(labels, logits):
     """
     kernels = kernels_for_classes(logits.shape[-1])
     losses = kernels.sparse_cross_entropy(labels, logits)
-    return _nan_out_of_range(losses, labels, logits.shape[-1])
+    return _nan_out_of_range(losses, labels, ops.shape(logits)[-1])
 
 
 def _nan_out_of_range(losses, labels, num_classes):

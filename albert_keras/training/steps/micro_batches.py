@@ -22,16 +22,19 @@ def pad_rows(x, targets, multiple):
     rows = ops.shape(keras.tree.flatten(x)[0])[0]
     if multiple == 1 or (isinstance(rows, int) and rows % multiple == 0):
         return x, targets
-    padded = (rows + multiple - 1) // multiple * multiple
-    numbers = ops.arange(padded, dtype="int32")
-    is_row = ops.cast(numbers < rows, "float32")
+    missing = -rows % multiple
+
+    def last_rows(array):
+        # Not ops.take: under TensorFlow it needs a known number of rows.
+        shape = (missing, *ops.shape(array)[1:])
+        return ops.broadcast_to(array[-1:], shape)
 
     def pad(array):
-        return ops.take(array, ops.minimum(numbers, rows - 1), axis=0)
+        return ops.concatenate([array, last_rows(array)], axis=0)
 
     def pad_weights(weights):
-        shape = (-1, *[1] * (len(weights.shape) - 1))
-        return pad(weights) * ops.reshape(is_row, shape)
+        added = ops.zeros_like(last_rows(weights))
+        return ops.concatenate([weights, added], axis=0)
 
     return keras.tree.map_structure(pad, x), {
         name: (
