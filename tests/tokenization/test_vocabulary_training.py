@@ -4,6 +4,8 @@ import hashlib
 import subprocess
 import sys
 
+import pytest
+
 from albert_keras.tokenization.vocabulary_training import train_vocabulary
 from tests.conftest import make_text
 
@@ -26,6 +28,7 @@ def trained(text, path, seed, size):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.process
 def test_two_processes_train_the_same_vocabulary_on_a_sample(tmp_path):
     text = tmp_path / "a.txt"
     text.write_text(make_text(400).replace("\n\n", "\n").lower())
@@ -39,6 +42,7 @@ def test_two_processes_train_the_same_vocabulary_on_a_sample(tmp_path):
     assert len({first, other, everything}) == 3
 
 
+@pytest.mark.process
 def test_a_sample_is_drawn_from_all_sentences(tmp_path):
     rare = ["zzz qqq"] * 2000
     sentences = ["bad dog fin got"] * 2000 + rare

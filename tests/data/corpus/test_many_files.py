@@ -40,6 +40,7 @@ def write_small_files(directory):
     return documents
 
 
+@pytest.mark.process
 def test_many_small_files_equal_one_large_one(vocabulary, tmp_path):
     documents = write_small_files(tmp_path / "small")
     (tmp_path / "one.txt").write_text("\n\n".join(documents))
@@ -62,6 +63,7 @@ def test_small_files_share_a_chunk_apart_from_compressed_ones(
         assert [len(chunk) for chunk in plan.chunks] == [16, 4] * 3
 
 
+@pytest.mark.process
 def test_a_chunk_of_many_files_resumes_in_its_middle(
     vocabulary, tmp_path, monkeypatch
 ):

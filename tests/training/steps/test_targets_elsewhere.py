@@ -14,6 +14,7 @@ FILES = (
 
 
 @pytest.mark.slow
+@pytest.mark.process
 def test_labels_weights_and_layer_losses_are_the_same_on_jax():
     subprocess.run(
         [
@@ -31,6 +32,7 @@ def test_labels_weights_and_layer_losses_are_the_same_on_jax():
 
 
 @pytest.mark.slow
+@pytest.mark.process
 def test_two_replicas_of_a_strategy_make_the_update_of_one_device(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "tests.training.steps.replicas"], check=True
