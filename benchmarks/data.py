@@ -166,14 +166,11 @@ def prepare(options, text, store):
 
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "prepare_measured.py").write_text(PREPARE)
+        sys.path.insert(0, directory)  # which the process gets
         command = light_command("prepare_measured", str(text), str(store))
+        del sys.path[0]
         command += [str(options.vocabulary), str(options.processes)]
-        result = subprocess.run(
-            command,
-            env={**os.environ, "PYTHONPATH": directory},
-            capture_output=True,
-            text=True,
-        )
+        result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         raise SystemExit(result.stderr)
     return json.loads(result.stdout)

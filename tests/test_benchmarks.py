@@ -102,6 +102,7 @@ def test_other_packages_pad_a_batch_to_its_longest_or_as_they_are_told(
     assert [batch["padding_mask"].sum() for batch in batches] == [11, 3]
 
 
+@pytest.mark.heavy
 def test_time_to_make_batches_counts_as_waiting(
     benchmark, corpus, tmp_path, monkeypatch
 ):

@@ -6,6 +6,8 @@ import pytest
 
 from albert_keras import AlbertBackbone
 
+pytestmark = pytest.mark.heavy
+
 
 def test_it_is_a_layer_of_a_functional_model_that_trains_and_saves(
     tiny_config, rng, tmp_path

@@ -23,6 +23,8 @@ from tests.task_models import (
     spans,
 )
 
+pytestmark = pytest.mark.heavy
+
 FEW = settings(
     max_examples=8,
     deadline=None,

@@ -94,6 +94,7 @@ def test_get_config_builds_the_same_model(pretraining_model, rng):
     )
 
 
+@pytest.mark.heavy
 def test_a_saved_keras_file_gives_back_model_and_optimizer(
     pretraining_model, rng, tmp_path
 ):

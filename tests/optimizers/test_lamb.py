@@ -234,6 +234,7 @@ def test_loss_scaling_skips_an_overflow_and_changes_nothing_else(rng, kernels):
     )
 
 
+@pytest.mark.heavy
 def test_it_trains_any_keras_model_lookups_included(rng):
     model = keras.Sequential(
         [

@@ -198,7 +198,9 @@ def test_training_and_validation_texts_do_not_meet(store):
     assert len(tokens[0] | tokens[1]) == len(store.tokens)
 
 
-@pytest.mark.parametrize("length", [16, 48])
+@pytest.mark.parametrize(
+    "length", [pytest.param(16, marks=pytest.mark.heavy), 48]
+)
 def test_every_token_of_every_document_is_seen_once_a_pass(store, length):
     """Checks the batches of two ranks, the second of which resumes."""
     ranks = [

@@ -36,6 +36,7 @@ def fit(model, batches, callbacks=None):
     model.fit(Batches(batches), shuffle=False, verbose=0, callbacks=callbacks)
 
 
+@pytest.mark.heavy
 def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     make_model, tiny_config, rng, tmp_path
 ):

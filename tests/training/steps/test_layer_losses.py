@@ -7,6 +7,8 @@ import pytest
 import albert_keras as ak
 from tests.task_models import CONFIG, LENGTH, make_inputs
 
+pytestmark = pytest.mark.heavy
+
 LABELS = np.array([0, 1, 2, 1, 0, 2, 2, 1, 0])
 
 
