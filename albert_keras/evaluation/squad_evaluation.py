@@ -10,7 +10,7 @@ from albert_keras.training import distributed
 
 
 class SquadEvaluation(TaskEvaluation):
-    """Answers all questions of a file and scores them as the official scripts.
+    """Answers a file's questions and scores them as the official scripts do.
 
     The metrics, percentages and counts, have the scripts' names. In version
     2.0 the best thresholds are computed with a non-null answer to every

@@ -1,4 +1,4 @@
-"""Checks names and ids as Amazon Web Services do.
+"""Checks names and ids by the rules of Amazon Web Services.
 
 The patterns come from the API reference (CreateTrainingJob, VpcConfig,
 FileSystemDataSource, Tag).

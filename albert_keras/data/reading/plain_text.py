@@ -14,7 +14,7 @@ So documents of one line are never joined into each other.
 
 Text without a blank line is cut into documents of at most `DOCUMENT_LIMIT`
 bytes at line ends, and a line that is longer after spaces, so that the memory
-of a process is bounded. Where depends only on the text, not on the chunks or
+of a process is bounded. The cuts depend only on the text, not on the chunks or
 the number of processes.
 """
 
@@ -99,11 +99,11 @@ def _next_document(path, position, start):
 
 
 def _block_before(path, position, start):
-    """Returns where to begin, to read the documents after a position right.
+    """Returns where to start reading to find the documents after a position.
 
-    Whether a document starts there depends on one block before: begins after
-    a blank line that is followed by text before the position, if one is near,
-    else at `start`.
+    A document may start with a heading, so the block before the position must
+    be read, too: the result is the end of a nearby blank line that such a
+    block follows, else `start`.
     """
     with open(path, "rb") as file:
         for distance in _LOOK_BACK:

@@ -1,4 +1,4 @@
-"""Measurements that a run takes at intervals, in addition to its metrics."""
+"""Measurements taken at intervals during a run, such as validation."""
 
 import dataclasses
 from collections.abc import Callable
