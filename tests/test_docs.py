@@ -230,6 +230,7 @@ def test_a_folder_of_texts_becomes_a_model(directory, recipe):
     assert (directory / "runs/mine/report.html").is_file()
 
 
+@pytest.mark.slow
 def test_googles_weights_go_on(directory, recipe, corpus):
     tokenizer = TokenStore(corpus).tokenizer
     keras.utils.set_random_seed(1)
@@ -263,6 +264,7 @@ def test_squad_is_learned_scored_and_asked(directory, recipe, pretraining_run):
     assert names["outputs"]["start_logits"].shape == (1, 32)
 
 
+@pytest.mark.slow
 def test_the_backbone_is_a_layer_of_another_model(
     directory, recipe, pretraining_run
 ):

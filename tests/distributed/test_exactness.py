@@ -5,7 +5,7 @@ import pytest
 
 from tests.distributed.launch import needs_horovod, run_forked
 
-pytestmark = [pytest.mark.process, needs_horovod]
+pytestmark = [pytest.mark.slow, pytest.mark.process, needs_horovod]
 
 
 @pytest.fixture(scope="module")

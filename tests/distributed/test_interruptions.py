@@ -75,6 +75,7 @@ def updates_done(output_dir):
     return len(path.read_text().splitlines()) - 2 if path.is_file() else 0
 
 
+@pytest.mark.slow
 def test_a_validation_is_the_same_whatever_the_ranks(uninterrupted):
     first = [
         read_metrics(directory / "metrics.csv")[0]
@@ -102,7 +103,8 @@ def stop_in_the_middle(corpus, directory, ranks):
 
 
 # tests/workflows/test_squad_probe.py stops a single process by a signal.
-@pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2])
 def test_a_run_told_to_stop_and_then_killed_ends_as_if_it_had_not_been(
     ranks, corpus, uninterrupted, tmp_path
 ):
@@ -119,6 +121,7 @@ def test_a_run_told_to_stop_and_then_killed_ends_as_if_it_had_not_been(
         np.testing.assert_array_equal(mine[name], whole[name], name)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_ranks(
     corpus, uninterrupted, tmp_path
 ):
@@ -162,6 +165,7 @@ def test_another_global_batch_is_refused(
         recipe("pretrain").main(list(map(str, argv)))
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_ends_the_whole_job_soon(corpus, tmp_path):
     """With `horovodrun`, which ends the other ranks."""
     directory = tmp_path / "run"

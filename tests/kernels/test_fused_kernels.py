@@ -329,8 +329,13 @@ def test_predictions_and_evaluation_of_a_wide_model_are_the_plain_ones(
     "changes",
     [
         dict(),
-        dict(activation="gelu", num_groups=2, num_inner_repetitions=2),
-        dict(pre_layer_norm=True, num_layers=3),
+        pytest.param(
+            dict(activation="gelu", num_groups=2, num_inner_repetitions=2),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            dict(pre_layer_norm=True, num_layers=3), marks=pytest.mark.slow
+        ),
     ],
     ids=str,
 )

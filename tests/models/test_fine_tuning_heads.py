@@ -121,7 +121,10 @@ def tasks(backbone, inputs):
     )
 
 
-@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize(
+    "index",
+    [0, 1, *(pytest.param(i, marks=pytest.mark.slow) for i in (2, 3, 4))],
+)
 def test_each_learns_saves_and_loads(index, backbone, rng, tmp_path):
     inputs = make_inputs(rng, (32, LENGTH))
     model, x, y, weights = list(tasks(backbone, inputs))[index]

@@ -142,7 +142,9 @@ class Rows(Examples):
         return {k: v.astype("int32") for k, v in inputs.items()}, labels
 
 
-@pytest.mark.parametrize("multiple", [1, 16])
+@pytest.mark.parametrize(
+    "multiple", [1, pytest.param(16, marks=pytest.mark.slow)]
+)
 def test_lengths_that_differ_from_batch_to_batch_train_the_same(
     tiny_config, multiple
 ):

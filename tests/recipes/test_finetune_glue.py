@@ -39,7 +39,7 @@ TEST_HEADERS = {
 
 
 # Without --slow: a regression, and three classes with two development sets.
-NOT_SLOW = ("STS-B", "MNLI")
+NOT_SLOW = ("MNLI",)
 
 
 def make_rows(task, rng, num_rows=48):
@@ -129,6 +129,7 @@ def test_each_glue_task_is_learnt_and_submitted(
             assert np.abs(errors).mean() < 0.5
 
 
+@pytest.mark.slow
 def test_a_model_is_evaluated_by_itself_and_only_on_its_own_task(
     recipe, pretrained, tmp_path, capsys
 ):
@@ -163,6 +164,7 @@ def test_a_model_is_evaluated_by_itself_and_only_on_its_own_task(
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_seeds_reproduce_a_run_and_a_resumed_one_to_the_bit(
     recipe, pretrained, tmp_path, capsys
 ):

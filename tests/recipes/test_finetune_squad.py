@@ -119,6 +119,7 @@ def test_the_official_metrics_of_the_files_are_those_of_the_run(
     assert metrics["best_f1"] >= metrics["f1"]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_weights_and_scores(
     recipe, pretrained, files, finished, tmp_path
 ):
@@ -148,6 +149,7 @@ def test_a_resumed_run_ends_with_the_same_weights_and_scores(
         )
 
 
+@pytest.mark.slow
 def test_accumulation_and_grouping_are_settings(
     recipe, pretrained, files, tmp_path
 ):

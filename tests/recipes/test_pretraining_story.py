@@ -140,6 +140,7 @@ def test_a_run_goes_on_from_pretrained_weights(
     )
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_a_checkpoint(recipe, corpus, finished, tmp_path):
     run(
         recipe,
@@ -260,6 +261,7 @@ def test_python_carries_text_for_a_demonstration(recipe, tmp_path):
     assert not any(">>>" in document for document in documents)
 
 
+@pytest.mark.slow
 def test_the_saved_settings_start_the_same_run_again(
     recipe, corpus, finished, tmp_path
 ):
@@ -279,9 +281,8 @@ def test_the_saved_settings_start_the_same_run_again(
         np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize(
-    "skipped", [pytest.param("mlm", marks=pytest.mark.slow), "sop"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("skipped", ["mlm", "sop"])
 def test_an_objective_that_is_skipped_leaves_its_head_alone(
     recipe, corpus, tmp_path, skipped, capsys
 ):
@@ -305,6 +306,7 @@ def test_an_objective_that_is_skipped_leaves_its_head_alone(
         assert np.array_equal(one, other) == (name == skipped)
 
 
+@pytest.mark.slow
 def test_checkpoints_may_go_elsewhere_where_resuming_starts_anew_at_first(
     recipe, corpus, tmp_path
 ):
@@ -329,6 +331,7 @@ def test_checkpoints_may_go_elsewhere_where_resuming_starts_anew_at_first(
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.slow
 def test_sequences_may_be_short_at_first_and_resuming_knows(
     recipe, corpus, tmp_path
 ):

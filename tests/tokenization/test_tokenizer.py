@@ -81,7 +81,7 @@ def real_texts(shared_data):
 
 
 @pytest.mark.parametrize("style", ["google", "huggingface"])
-@pytest.mark.parametrize("part", [10, pytest.param(1, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("part", [10, pytest.param(1, marks=pytest.mark.slow)])
 def test_on_real_text_ids_equal_a_slow_reference_and_offsets_slice_back(
     shared_data, style, part
 ):

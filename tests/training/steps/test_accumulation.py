@@ -45,7 +45,10 @@ def test_every_split_of_a_batch_gives_the_same_weights(tiny_config, rng):
             np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("how", ["run_eagerly", "jit_compile"])
+@pytest.mark.parametrize(
+    "how",
+    ["run_eagerly", pytest.param("jit_compile", marks=pytest.mark.slow)],
+)
 def test_the_step_is_the_same_eagerly_in_a_graph_and_under_xla(
     tiny_config, rng, how
 ):

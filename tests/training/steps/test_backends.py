@@ -114,6 +114,7 @@ def assert_same_weights(one, other):
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_twenty_updates_under_jax_are_those_of_tensorflow(runs, start):
     assert_same_course(runs / "whole", runs / "tensorflow")
     assert_same_weights(runs / "whole", runs / "tensorflow")
@@ -126,6 +127,7 @@ def test_twenty_updates_under_jax_are_those_of_tensorflow(runs, start):
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_a_run_that_is_resumed_under_jax_is_bit_identical(runs):
     whole, resumed = (state_of(runs / name) for name in ("whole", "resumed"))
     assert whole.keys() == resumed.keys()

@@ -88,7 +88,7 @@ def test_added_losses_do_not_depend_on_the_split_and_count_in_evaluation():
     )
 
 
-@pytest.mark.parametrize("rows", [1, 9])
+@pytest.mark.parametrize("rows", [9, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_batch_that_cannot_be_cut_evenly_gives_the_same_update(rows):
     whole, padded = make_model(1), make_model(4)
     one, other = update(whole, rows), update(padded, rows)

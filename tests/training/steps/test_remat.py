@@ -25,7 +25,14 @@ def train(config, remat):
 
 
 @pytest.mark.parametrize(
-    "changes", [dict(), dict(num_groups=2, pre_layer_norm=True)], ids=str
+    "changes",
+    [
+        dict(),
+        pytest.param(
+            dict(num_groups=2, pre_layer_norm=True), marks=pytest.mark.slow
+        ),
+    ],
+    ids=str,
 )
 def test_weights_and_metrics_are_those_without_it(tiny_config, changes):
     config = dataclasses.replace(tiny_config, **changes)
