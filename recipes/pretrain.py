@@ -57,7 +57,7 @@ def pretrain(settings):
         model,
         lambda: load_checkpoint(settings, model, store),
         training.describe_data,
-        lambda checkpoint: check_corpus_vocabulary(checkpoint, store),
+        lambda checkpoint: check_corpus_vocabulary(checkpoint, store, True),
     )
 
     announce(settings, store, model, training, start)

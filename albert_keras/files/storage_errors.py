@@ -46,7 +46,7 @@ class StorageError(OSError, ValueError):
     ) -> None:
         usual = _REASONS[code][1] if code in _REASONS else _REFUSED
         super().__init__(f"{problem} {remedy or usual}")
-        self.problem, self.remedy = problem, remedy
+        self.problem, self.code, self.remedy = problem, code, remedy
         self.errno = code
 
 
@@ -84,7 +84,7 @@ def storage_errors_explained(
     except StorageError as error:
         if remedy is None or error.remedy is not None:
             raise
-        raise StorageError(error.problem, error.errno, remedy) from error
+        raise StorageError(error.problem, error.code, remedy) from error
     except Exception as error:
         code = storage_errno(error, target)
         if code is None:

@@ -11,13 +11,13 @@ from albert_keras.evaluation.task_evaluation import (
     TaskEvaluation,
 )
 from albert_keras.models.auto import load_model
+from albert_keras.tokenization.same_vocabulary import check_same_vocabulary
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 from albert_keras.training import distributed
 from albert_keras.training.runs.same_data import describe_files
 from albert_keras.workflows.finetune import check_fits
 from albert_keras.workflows.finetuning_settings import FinetuningSettings
 from albert_keras.workflows.progress_bars import progress_bars
-from albert_keras.workflows.same_vocabulary import check_same_vocabulary
 
 
 def by_mode(**modes: Callable) -> Callable:

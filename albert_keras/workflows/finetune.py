@@ -17,6 +17,10 @@ from albert_keras.evaluation.task_evaluation import TaskEvaluation
 from albert_keras.files.atomic_write import atomic_directory, atomic_file
 from albert_keras.optimizers import layer_wise_factors
 from albert_keras.reporting.curves import Panel, plot_curves
+from albert_keras.tokenization.same_vocabulary import (
+    check_same_vocabulary,
+    check_vocabulary_size,
+)
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import KeepBest, Validation
 from albert_keras.training.callbacks.training_log import (
@@ -28,10 +32,6 @@ from albert_keras.workflows.compile_model import compile_model
 from albert_keras.workflows.finetuning_settings import (
     FinetuningSettings,
     TaskDefaults,
-)
-from albert_keras.workflows.same_vocabulary import (
-    check_same_vocabulary,
-    check_vocabulary_size,
 )
 
 DATA_REPORT = "data_report.json"

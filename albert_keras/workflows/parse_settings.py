@@ -85,11 +85,12 @@ def _warnings_as(to_message):
     """Changes the text of this package's warnings, logged or not."""
     make_record = logging.getLogRecordFactory()
 
-    def make(*args, **kwargs):
-        record = make_record(*args, **kwargs)
-        if record.name.startswith("albert_keras"):
-            record.msg, record.args = to_message(record.getMessage()), ()
-        return record
+    def make(name, level, path, line, message, args, *more, **kwargs):
+        if name.startswith("albert_keras"):
+            message, args = to_message(message % args if args else message), ()
+        return make_record(
+            name, level, path, line, message, args, *more, **kwargs
+        )
 
     format_warning = warnings.formatwarning
 

@@ -8,6 +8,7 @@ from albert_keras.data.corpus.token_store import TokenStore
 from albert_keras.files.run_layout import CHECKPOINTS
 from albert_keras.models.backbone import AlbertBackbone
 from albert_keras.models.pretraining import AlbertForPretraining
+from albert_keras.tokenization.same_vocabulary import check_same_vocabulary
 from albert_keras.training import distributed
 from albert_keras.training.runs.checkpoint import (
     DESCRIPTION_FILE,
@@ -16,7 +17,6 @@ from albert_keras.training.runs.checkpoint import (
 )
 from albert_keras.workflows.compile_model import compile_model
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
-from albert_keras.workflows.same_vocabulary import check_same_vocabulary
 
 
 def make_model(
@@ -88,20 +88,28 @@ def load_checkpoint(
     return step
 
 
-def check_corpus_vocabulary(source: str | Path, store: TokenStore) -> None:
+def check_corpus_vocabulary(
+    source: str | Path, store: TokenStore, is_same_run: bool = False
+) -> None:
     """Raises if a model was trained with another vocabulary than the corpus's.
 
     Args:
         source: A pretrained directory of any format, or a checkpoint.
         store: The corpus.
+        is_same_run: Whether a run resumes from the checkpoint.
     """
-    check_same_vocabulary(
-        source,
-        store.tokenizer,
-        f"the corpus {store.directory}",
+    remedy = (
         "Prepare the corpus with the model's vocabulary (prepare_corpus.py "
         "--vocabulary FILE.model, and the same rules for case and accents), or "
-        "start from random weights with --load_from scratch.",
+        "start from random weights with --load_from scratch."
+    )
+    if is_same_run:
+        remedy = (
+            "Resume with the corpus that the run was started with, or start a "
+            "new run with another --output_dir."
+        )
+    check_same_vocabulary(
+        source, store.tokenizer, f"the corpus {store.directory}", remedy
     )
 
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertTokenizer
-from albert_keras.workflows.same_vocabulary import (
+from albert_keras.tokenization.same_vocabulary import (
     check_same_vocabulary,
     vocabulary_difference,
 )
