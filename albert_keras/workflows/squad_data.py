@@ -1,5 +1,7 @@
 """Windows and evaluation of SQuAD files."""
 
+import sys
+
 from albert_keras.data.tasks.squad import Squad, read_squad
 from albert_keras.data.tasks.squad_windows import SquadWindows
 from albert_keras.evaluation.squad_evaluation import SquadEvaluation
@@ -49,8 +51,11 @@ def make_windows(
 
 
 def say_unanswerable(squad: Squad) -> None:
-    """Prints how many questions of version 2.0 have no answer."""
-    if squad.version == "1.1" or not squad.has_answers:
+    """Says how many questions of version 2.0 have no answer.
+
+    On stderr: the evaluation's stdout is JSON.
+    """
+    if squad.version == "1.1" or not squad.has_answers or distributed.rank():
         return
     text = (
         f"{squad.path}: {squad.num_unanswerable:,} of "
@@ -63,7 +68,7 @@ def say_unanswerable(squad: Squad) -> None:
             f". {len(squad.ignored_answers):,} of these list answers, which "
             f"do not count, since is_impossible is true: {shown}{more}"
         )
-    distributed.say(f"{text}.")
+    print(f"{text}.", file=sys.stderr)
 
 
 def data_report(windows: SquadWindows, training: bool) -> dict[str, list]:
