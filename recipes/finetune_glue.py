@@ -34,6 +34,7 @@ from albert_keras.evaluation.glue_evaluation import (
     write_predictions,
 )
 from albert_keras.training import distributed
+from albert_keras.training.runs.same_data import describe_files
 from albert_keras.workflows.evaluate import (
     by_mode,
     claim,
@@ -59,6 +60,7 @@ def train(settings, tokenizer):
     rows, training, report = make_texts(
         settings, task, tokenizer, "train.tsv", "train"
     )
+    folder = Path(settings.data_dir) / task.name
 
     return finetune(
         settings,
@@ -75,6 +77,10 @@ def train(settings, tokenizer):
             evaluation=make_evaluation(settings, task, tokenizer),
             card=f"{len(rows):,} rows of GLUE's {task.name}, {rows.path}.",
             report=report,
+            describe_data=lambda: {
+                file: describe_files(folder / file)
+                for file in ("train.tsv", *task.dev_files.values())
+            },
         ),
     )
 

@@ -18,6 +18,8 @@ same command with `--resume` continues an interrupted run.
 The last command needs no answers in the files.
 """
 
+from pathlib import Path
+
 from albert_keras import AlbertForMultipleChoice
 from albert_keras.data.tasks.race import read_race
 from albert_keras.data.tasks.race_choices import RaceChoices
@@ -28,6 +30,7 @@ from albert_keras.evaluation.race_evaluation import (
     write_predictions,
 )
 from albert_keras.training import distributed
+from albert_keras.training.runs.same_data import describe_files
 from albert_keras.workflows.evaluate import (
     by_mode,
     claim,
@@ -63,6 +66,11 @@ def train(settings, tokenizer):
             evaluation=RaceEvaluation(dev, settings.eval_batch_size),
             card=f"{len(training):,} questions of {training.race.path}.",
             report=report,
+            describe_data=lambda: {
+                split: describe_files(folder, folder.glob("*/*.txt"))
+                for split in ("train", "dev")
+                for folder in [Path(settings.data_dir) / split]
+            },
         ),
     )
 

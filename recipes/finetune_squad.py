@@ -16,16 +16,17 @@ The same command with `--resume` continues an interrupted run.
 """
 
 import functools
-from pathlib import Path
 
 from albert_keras import AlbertForQuestionAnswering
-from albert_keras.data.tasks.squad import Question, Squad, read_squad
+from albert_keras.data.tasks.squad import Question, Squad
 from albert_keras.evaluation.span_decoding import PREDICTION_FILES
 from albert_keras.evaluation.squad_evaluation import answer
+from albert_keras.files.text_files import read_text
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import (
     by_mode,
     claim,
+    describer,
     evaluate_alone,
     load_fine_tuned,
     predict_alone,
@@ -36,6 +37,7 @@ from albert_keras.workflows.squad_data import (
     data_report,
     make_evaluation,
     make_windows,
+    read_with_answers,
 )
 from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
@@ -47,7 +49,7 @@ def main(argv=None):
 
 def train(settings, tokenizer):
     """Fine-tunes and evaluates a model, and returns the run directory."""
-    squad = read_squad(settings.train_file)
+    squad = read_with_answers(settings.train_file)
     defaults = SQUAD_DEFAULTS[squad.version]
     training = make_windows(settings, squad, tokenizer, training=True)
     evaluation = None
@@ -66,6 +68,7 @@ def train(settings, tokenizer):
             evaluation=evaluation,
             card=f"{len(squad.questions):,} questions of {squad.path}.",
             report=data_report(training, training=True),
+            describe_data=describer(settings, "train_file", "dev_file"),
         ),
     )
 
@@ -82,7 +85,7 @@ def predict(settings, tokenizer):
     """Answers questions about a text file, and returns the answers."""
     if settings.output_dir is not None:
         claim(settings, *PREDICTION_FILES)
-    text = read_text(settings.text_file)
+    text = read_paragraph(settings.text_file)
     questions = {f"question {n}": q for n, q in enumerate(settings.question, 1)}
     squad = Squad(
         paragraphs=(text,),
@@ -120,13 +123,13 @@ def predict(settings, tokenizer):
     return answers
 
 
-def read_text(path):
+def read_paragraph(path):
     """The text of a UTF-8 file, which must not be empty."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except OSError as error:
         raise ValueError(
-            f"--text_file {path} cannot be read as UTF-8 text: {error}."
+            f"--text_file {path} cannot be read: {error}."
         ) from error
     if not text.strip():
         raise ValueError(f"--text_file {path} is empty. Pass a text file.")

@@ -28,6 +28,7 @@ from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import (
     by_mode,
     claim,
+    describer,
     evaluate_alone,
     load_fine_tuned,
     make_examples,
@@ -71,6 +72,7 @@ def train(settings, tokenizer):
                 f"{', '.join(names)}."
             ),
             report=report,
+            describe_data=describer(settings, "train_file", "dev_file"),
         ),
     )
 

@@ -28,6 +28,7 @@ from albert_keras.data.corpus.prepare import (
     check_share,
     default_parts,
     encode_task,
+    lock_parts,
     merge_parts,
     prepare_parts,
 )
@@ -174,11 +175,19 @@ def prepare(settings):
     is_task = settings.task_index is not None
     if not is_task:
         check_free(output_dir, settings.overwrite)
-    with progress_bars("B", unit_scale=True) as progress:
+    with (
+        progress_bars("B", unit_scale=True) as progress,
+        lock_parts(parts_dir)
+        if settings.merge
+        else begin(settings, parts_dir, is_task, progress) as plan,
+    ):
+        if not is_task:
+            # Another process may have been quicker.
+            check_free(output_dir, settings.overwrite)
         if settings.merge:
             plan = plan_to_merge(parts_dir)
         else:
-            plan = encode(settings, parts_dir, is_task, progress)
+            encode(settings, plan, is_task, progress)
         if is_task or settings.vocabulary_only:
             return
         manifest = merge_parts(
@@ -191,11 +200,11 @@ def prepare(settings):
     report(output_dir, manifest)
 
 
-def encode(settings, parts_dir, is_task, progress):
-    """Makes the vocabulary and the shards of this process's task."""
+def begin(settings, parts_dir, is_task, progress):
+    """A context with the plan of the corpus and the vocabulary."""
     if is_task:
         check_vocabulary_is_there(settings, parts_dir)
-    with prepare_parts(
+    return prepare_parts(
         settings.input,
         parts_dir,
         settings.vocabulary,
@@ -207,16 +216,19 @@ def encode(settings, parts_dir, is_task, progress):
         progress,
         is_shared=is_task,
         **settings.text_settings(),
-    ) as plan:
-        if settings.vocabulary_only:
-            print(f"Vocabulary: {plan.vocabulary}.")
-            return plan
-        index = settings.task_index if is_task else 0
-        count = settings.task_count if is_task else 1
-        encode_task(plan, index, count, settings.workers, progress)
-        if is_task:
-            print(f"Task {index} of {count} is complete: {parts_dir}.")
-        return plan
+    )
+
+
+def encode(settings, plan, is_task, progress):
+    """Makes the shards of this process's task."""
+    if settings.vocabulary_only:
+        print(f"Vocabulary: {plan.vocabulary}.")
+        return
+    index = settings.task_index if is_task else 0
+    count = settings.task_count if is_task else 1
+    encode_task(plan, index, count, settings.workers, progress)
+    if is_task:
+        print(f"Task {index} of {count} is complete: {plan.directory}.")
 
 
 def plan_to_merge(parts_dir):

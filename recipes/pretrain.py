@@ -30,6 +30,7 @@ from albert_keras.training.runs.training_run import TrainingRun
 from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_data import make_datasets
 from albert_keras.workflows.pretraining_model import (
+    check_corpus_vocabulary,
     load_checkpoint,
     make_model,
 )
@@ -52,7 +53,12 @@ def pretrain(settings):
     keras.utils.set_random_seed(settings.seed)
     model = make_model(settings, store)
     squad = squad_validation(settings, store.tokenizer, model)
-    start = run.start(model, lambda: load_checkpoint(settings, model))
+    start = run.start(
+        model,
+        lambda: load_checkpoint(settings, model, store),
+        training.describe_data,
+        lambda checkpoint: check_corpus_vocabulary(checkpoint, store, True),
+    )
 
     announce(settings, store, model, training, start)
     plateau = PlateauWarning(store.unigram_entropy, settings.warmup())
@@ -90,10 +96,13 @@ def pretrain(settings):
 
 def finish(run, store):
     """Plots the curves and prints the results."""
-    figure = plot_curves(run.path, pretraining_panels(store.unigram_entropy))
     print()
-    report(run, store)
-    print(f"Curves: {figure}. Model: {newest_checkpoint(run.checkpoints)}.")
+    if (run.path / METRICS_FILE).is_file():  # else only checkpoints are left
+        panels = pretraining_panels(store.unigram_entropy)
+        figure = plot_curves(run.path, panels)
+        report(run, store)
+        print(f"Curves: {figure}. ", end="")
+    print(f"Model: {newest_checkpoint(run.checkpoints)}.")
 
 
 def run_name(settings):

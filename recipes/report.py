@@ -23,6 +23,7 @@ from albert_keras.training.runs.checkpoint import newest_checkpoint
 from albert_keras.training.runs.run_directory import RunDirectory
 from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_data import make_validation
+from albert_keras.workflows.pretraining_model import check_corpus_vocabulary
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
 
 
@@ -81,7 +82,9 @@ def filled_examples(settings, run):
     run_settings = pretraining_settings(run)
     if run_settings.skip_mlm:
         raise ValueError("The run does not train masked-language modeling.")
-    dataset = make_validation(run_settings, corpus_of(settings, run))
+    store = corpus_of(settings, run)
+    check_corpus_vocabulary(model_directory(run), store)
+    dataset = make_validation(run_settings, store)
     model = AlbertForPretraining.from_pretrained(model_directory(run))
     return fill_held_out(model, dataset, settings.examples)
 

@@ -36,12 +36,28 @@ FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
 )
-_OTHER_WEIGHTS = (
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-    "tf_model.h5",
-    "flax_model.msgpack",
+_PICKLE = (
+    "PyTorch's files are pickles, which can run arbitrary code",
+    "pip install transformers torch",
+    "",
 )
+# Why they are not read, what converts them, and with which arguments.
+# Versions 5 of transformers read neither TensorFlow's nor Flax's weights.
+_OTHER_WEIGHTS = {
+    "pytorch_model.bin": _PICKLE,
+    "pytorch_model.bin.index.json": _PICKLE,
+    "tf_model.h5": (
+        "it is the format of transformers' TensorFlow classes, which exist no "
+        "longer",
+        "pip install 'transformers<5' torch tensorflow tf-keras",
+        ", from_tf=True",
+    ),
+    "flax_model.msgpack": (
+        "it is the format of transformers' Flax classes, which exist no longer",
+        "pip install 'transformers<5' torch flax",
+        ", from_flax=True",
+    ),
+}
 
 _FIELDS = {**TF1_FIELDS, "layer_norm_epsilon": ("layer_norm_eps", 1e-12)}
 # The version 1 files on the hub have "gelu", which is the exact one there,
@@ -139,12 +155,13 @@ def find_weights(directory: Path) -> list[Path]:
         return sorted(paths)
     others = [name for name in _OTHER_WEIGHTS if (directory / name).exists()]
     if others:
+        reason, package, argument = _OTHER_WEIGHTS[others[0]]
         raise ValueError(
             f"{directory} has its weights in {others[0]}, which is not read "
-            "here: PyTorch's files are pickles, which can run arbitrary code. "
-            "Load and save it once with Hugging Face's transformers, "
-            "`AutoModelForPreTraining.from_pretrained(...)"
-            ".save_pretrained(...)`, which writes model.safetensors."
+            f"here: {reason}. Expected model.safetensors. Write it once with "
+            f"Hugging Face's transformers ({package}): "
+            f"AutoModelForPreTraining.from_pretrained({str(directory)!r}"
+            f"{argument}).save_pretrained({str(directory)!r})."
         )
     raise ValueError(
         f"{directory / WEIGHTS_FILE} is missing. Copy the model again."

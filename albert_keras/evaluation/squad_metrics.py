@@ -14,11 +14,12 @@ import json
 import re
 import string
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from albert_keras.data.tasks.squad import Squad, read_squad
+from albert_keras.files.atomic_write import atomic_file
 from albert_keras.files.strict_json import parse_json
+from albert_keras.files.text_files import read_text
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -238,7 +239,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.exit(1, f"squad_metrics: {error}\n")
     text = json.dumps(metrics, indent=2)
     if options.out_file:
-        Path(options.out_file).write_text(text + "\n", encoding="utf-8")
+        with atomic_file(options.out_file, encoding="utf-8") as file:
+            file.write(text + "\n")
     else:
         print(text)
 
@@ -246,8 +248,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _read_by_id(path, kind):
     """Reads a JSON object whose values must be of type `kind`."""
     try:
-        with open(path, encoding="utf-8") as file:
-            values = parse_json(file.read())
+        values = parse_json(read_text(path))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as JSON: {error}.") from error
     kinds = (int, float) if kind is float else (str,)

@@ -1,32 +1,36 @@
 """Evaluates a model's word tags on a CoNLL file, by seqeval's scores."""
 
-import re
+import logging
 from pathlib import Path
 
 from seqeval import metrics
 
 from albert_keras.evaluation.prediction import predict_rows
+from albert_keras.evaluation.tag_schemes import find_scheme
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
 from albert_keras.files.atomic_write import atomic_file
+from albert_keras.training import distributed
 
 PREDICTIONS_FILE = "predictions.txt"
-_CHUNK_TAG = re.compile(r"O|[BIES]-.+")
+_logger = logging.getLogger(__name__)
 
 
 class TokenEvaluation(TaskEvaluation):
     """Tags all words; precision, recall and F1 of entities, and accuracy.
 
     The scores are fractions from seqeval, which counts like CoNLL's script:
-    an entity is correct if both its words and its type are. Tags follow IOB1,
-    IOB2 or IOBES; the scheme is not checked. Results include the scores of
-    each type, such as `PER_f1`. Tags that do not mark entities, such as parts
-    of speech, only have an accuracy.
+    an entity is correct if both its words and its type are. The tags show
+    their scheme, such as IOB2, IOBES or BILOU (`find_scheme`). Results include
+    the scores of each type, such as `PER_f1`. Tags that do not mark entities,
+    such as parts of speech, only have an accuracy; a warning says so, and
+    names tags that do not belong to the scheme of the others.
 
     Args:
         windows: `TokenWindows` of a file with tags.
         batch_size: Windows per batch on each device.
 
     Attributes:
+        scheme: The `TagScheme` of the tags of file and model.
         predictions: Tags of each sentence's words, from the last call.
     """
 
@@ -34,16 +38,20 @@ class TokenEvaluation(TaskEvaluation):
         self.windows = windows
         self.batch_size = batch_size
         self.predictions = None
-        tags = {*windows.tag_names, *windows.conll.tag_names}
-        self.has_entities = all(map(_CHUNK_TAG.fullmatch, tags))
+        self.scheme = find_scheme(
+            (*windows.tag_names, *windows.conll.tag_names)
+        )
+        explanation = self.scheme.explanation()
+        if explanation and distributed.rank() == 0:
+            _logger.warning("%s: %s", windows.conll.path, explanation)
 
     @property
     def metric(self) -> str:
-        return "f1" if self.has_entities else "accuracy"
+        return "f1" if self.scheme.name else "accuracy"
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        if self.has_entities:
+        if self.scheme.name:
             return ("f1", "precision", "recall", "accuracy")
         return ("accuracy",)
 
@@ -53,9 +61,14 @@ class TokenEvaluation(TaskEvaluation):
         )
         labels = self.windows.conll.tags
         accuracy = float(metrics.accuracy_score(labels, self.predictions))
-        if not self.has_entities:
+        if not self.scheme.name:
             return {"accuracy": accuracy}
-        scores = entity_scores(labels, self.predictions)
+        scores = entity_scores(
+            *(
+                [self.scheme.to_iobes(tags) for tags in sentences]
+                for sentences in (labels, self.predictions)
+            )
+        )
         return {**scores, "accuracy": accuracy}
 
     def write_predictions(self, directory: Path) -> None:
@@ -78,7 +91,8 @@ def entity_scores(labels, predictions):
     """Computes seqeval's scores over all entities and per type.
 
     Args:
-        labels, predictions: A list of tags for each sentence.
+        labels, predictions: A list of tags for each sentence, in IOB1, IOB2 or
+            IOBES.
 
     Returns:
         `f1`, `precision`, `recall`, and for each type `TYPE_f1` and so on.
@@ -95,7 +109,7 @@ def entity_scores(labels, predictions):
     overall = report.get("micro avg", {})
     scores = {name: float(overall.get(key, 0.0)) for name, key in names.items()}
     for kind, values in report.items():
-        if kind not in averages:
+        if kind not in (*averages, "_"):  # of tags without types
             scores |= {
                 f"{kind}_{name}": float(values[key])
                 for name, key in names.items()

@@ -12,12 +12,13 @@ def parse_json(text: str) -> Any:
     """Parses a JSON text.
 
     Args:
-        text: A string.
+        text: A string. A byte order mark at its start is dropped.
 
     Raises:
         ValueError: If it is not JSON, is nested deeper than Python recurses,
             or contains a string that is not Unicode text.
     """
+    text = text.removeprefix("\ufeff")
     try:
         value = json.loads(text)
     except RecursionError as error:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from albert_keras.files.atomic_write import atomic_file
+
 
 def plot_lengths(
     store: Any, sequences: Any, sequence_length: int, path: str | Path
@@ -51,7 +53,7 @@ def plot_lengths(
         axis.set_title(f"{len(lengths):,}, mean {np.mean(lengths):.0f}")
     figure.tight_layout()
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    with atomic_file(path, "wb") as file:
+        figure.savefig(file, format=path.suffix[1:] or "png", dpi=120)
     pyplot.close(figure)
     return path

@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
+from albert_keras.files.atomic_write import atomic_file
 from albert_keras.training.callbacks.training_log import (
     METRICS_FILE,
     read_metrics,
@@ -82,7 +83,8 @@ def plot_curves(run_directory, panels, path=None):
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     path = Path(path or Path(run_directory) / "curves.png")
-    figure.savefig(path, dpi=110)
+    with atomic_file(path, "wb") as file:
+        figure.savefig(file, format="png", dpi=110)
     return path
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 
@@ -207,6 +207,20 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
+def end_job(message: str) -> NoReturn:
+    """Ends this process with a message, and with it the whole job.
+
+    For an error that only this rank has: the launcher ends the others, which
+    would wait for it.
+    """
+    if size() == 1:
+        raise SystemExit(message)
+    sys.stdout.flush()
+    sys.stderr.write(f"{message.rstrip()}\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
 # === Start and failure ===
 
 
@@ -257,7 +271,4 @@ def _end_job(kind, error, trace):
     The launcher then ends the other ranks; a normal exit could hang.
     """
     lines = traceback.format_exception(kind, error, trace)
-    sys.stdout.flush()
-    sys.stderr.write(f"Rank {rank()} of {size()} failed:\n{''.join(lines)}")
-    sys.stderr.flush()
-    os._exit(1)
+    end_job(f"Rank {rank()} of {size()} failed:\n{''.join(lines)}")

@@ -11,9 +11,11 @@ from albert_keras.evaluation.task_evaluation import (
     TaskEvaluation,
 )
 from albert_keras.models.auto import load_model
+from albert_keras.tokenization.same_vocabulary import check_same_vocabulary
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 from albert_keras.training import distributed
-from albert_keras.workflows.finetune import check_length
+from albert_keras.training.runs.same_data import describe_files
+from albert_keras.workflows.finetune import check_fits
 from albert_keras.workflows.finetuning_settings import FinetuningSettings
 from albert_keras.workflows.progress_bars import progress_bars
 
@@ -31,12 +33,28 @@ def by_mode(**modes: Callable) -> Callable:
     def run(settings):
         distributed.initialize()
         settings.check()
-        tokenizer = AlbertTokenizer.from_pretrained(
-            settings.vocabulary or settings.pretrained
-        )
-        return modes[settings.mode](settings, tokenizer)
+        return modes[settings.mode](settings, load_tokenizer(settings))
 
     return run
+
+
+def load_tokenizer(settings: FinetuningSettings) -> AlbertTokenizer:
+    """The tokenizer of `--vocabulary`, or else of `--pretrained`.
+
+    Raises:
+        ValueError: If `--pretrained` has another vocabulary.
+    """
+    if settings.vocabulary is None:
+        return AlbertTokenizer.from_pretrained(settings.pretrained)
+    tokenizer = AlbertTokenizer.from_pretrained(settings.vocabulary)
+    check_same_vocabulary(
+        settings.pretrained,
+        tokenizer,
+        settings.vocabulary,
+        "Omit --vocabulary to use the model's.",
+        may_lack=True,
+    )
+    return tokenizer
 
 
 def load_fine_tuned(settings: FinetuningSettings, model_class: type) -> Any:
@@ -87,6 +105,21 @@ def say_report(path: str | Path, total: int, report: dict[str, list]) -> None:
             )
 
 
+def describer(
+    settings: FinetuningSettings, *names: str
+) -> Callable[[], dict[str, Any]]:
+    """A function that describes the files of settings, for `Task`.
+
+    Args:
+        settings: The recipe's settings.
+        *names: Names of the settings that hold paths, or None.
+    """
+    paths = {name: getattr(settings, name) for name in names}
+    return lambda: {
+        name: describe_files(path) for name, path in paths.items() if path
+    }
+
+
 def claim(settings: FinetuningSettings, *written: str) -> Path:
     """The output directory, which may hold only an earlier evaluation.
 
@@ -126,7 +159,7 @@ def evaluate_alone(
     """
     all_examples = list(all_examples)
     for examples in all_examples:
-        check_length(examples, model)
+        check_fits(examples, model)
     with progress_bars("rows") as progress:
         share = sum(map(len, all_examples)) // distributed.size()
         metrics = evaluation(model, progress("evaluating", share))
@@ -152,7 +185,7 @@ def predict_alone(
         examples: What to predict.
         description: Text of the progress bar.
     """
-    check_length(examples, model)
+    check_fits(examples, model)
     with progress_bars("rows") as progress:
         share = len(examples) // distributed.size()
         advance = progress(description, share)

@@ -6,6 +6,7 @@ resume, `fit` with evaluations, keep the best model, report the result.
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from albert_keras.evaluation.task_evaluation import TaskEvaluation
 from albert_keras.files.atomic_write import atomic_directory, atomic_file
 from albert_keras.optimizers import layer_wise_factors
 from albert_keras.reporting.curves import Panel, plot_curves
+from albert_keras.tokenization.same_vocabulary import (
+    check_same_vocabulary,
+    check_vocabulary_size,
+)
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import KeepBest, Validation
 from albert_keras.training.callbacks.training_log import (
@@ -47,6 +52,8 @@ class Task:
         evaluation: Evaluation on the dev file; None without one.
         card: Description of the data for the model card.
         report: What was omitted or truncated, for data_report.json.
+        describe_data: Returns descriptions of the files, see
+            `check_same_data`.
     """
 
     name: str
@@ -58,6 +65,7 @@ class Task:
     arguments: dict = dataclasses.field(default_factory=dict)
     card: str = ""
     report: dict = dataclasses.field(default_factory=dict)
+    describe_data: Callable[[], dict[str, Any]] | None = None
 
 
 def finetune(settings: FinetuningSettings, task: Task) -> Path:
@@ -84,9 +92,18 @@ def finetune(settings: FinetuningSettings, task: Task) -> Path:
         **task.arguments,
         **settings.dropouts(task.defaults),
     )
-    check_length(task.training, model)
+    check_fits(task.training, model)
     compile_for(settings, task.defaults, plan, model)
-    run.start(model)
+    run.start(
+        model,
+        describe_data=task.describe_data,
+        check=lambda checkpoint: check_same_vocabulary(
+            checkpoint,
+            task.tokenizer,
+            settings.vocabulary or settings.pretrained,
+            "Resume with the vocabulary of the run.",
+        ),
+    )
     if distributed.rank() == 0:
         write_json(run.directory.path / DATA_REPORT, task.report)
     announce(settings, task, plan, model, run.first_step)
@@ -109,8 +126,9 @@ def finetune(settings: FinetuningSettings, task: Task) -> Path:
     return run.directory.path
 
 
-def check_length(examples, model):
-    """Raises if rows are longer than the model's position embeddings."""
+def check_fits(examples, model):
+    """Raises if the model has too few position or token embeddings for rows."""
+    check_vocabulary_size(examples.tokenizer, model)
     positions = model.config.max_sequence_length
     if examples.sequence_length > positions:
         raise ValueError(
@@ -261,6 +279,9 @@ def make_card(settings, task, plan):
 def finish(task, run):
     """Plots the curves and prints where the results are."""
     path = run.directory.path
+    if not (path / METRICS_FILE).is_file():  # only the checkpoints are left
+        print(f"\nModel: {path} (last).")
+        return
     panels = [Panel("Loss", "loss"), Panel("Learning rate", "learning_rate")]
     if task.evaluation is not None:
         panels += [Panel(name, name) for name in task.evaluation.metrics[:4]]

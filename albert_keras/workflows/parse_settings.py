@@ -4,16 +4,21 @@ Each recipe describes its settings as a frozen dataclass with a sentence under
 each field; flags, help and the keys of the file are the fields.
 """
 
+import contextlib
 import dataclasses
+import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import tyro
 import yaml
 
+from albert_keras.files.storage_errors import StorageError
+from albert_keras.files.text_files import read_text
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
 from albert_keras.workflows.legacy_flags import translate_flags
 
@@ -54,15 +59,53 @@ def run_recipe(
     """
     settings = parse_settings(settings_class, argv)
     container = SageMakerContainer()
+
+    def to_message(text):
+        return f"{name}: {name_flags(str(text), settings_class)}"
+
     try:
-        return function(settings)
+        with _warnings_as(to_message):
+            return function(settings)
     except ValueError as error:
-        message = f"{name}: {name_flags(str(error), settings_class)}"
+        message = to_message(error)
         container.report_failure(message)
+        if isinstance(error, StorageError):
+            # Only one rank writes: the others would wait for it.
+            from albert_keras.training import distributed
+
+            distributed.end_job(message)
         raise SystemExit(message) from error
     except Exception as error:
         container.report_failure(f"{name}: {type(error).__name__}: {error}")
         raise
+
+
+@contextlib.contextmanager
+def _warnings_as(to_message):
+    """Changes the text of this package's warnings, logged or not."""
+    make_record = logging.getLogRecordFactory()
+
+    def make(name, level, path, line, message, args, *more, **kwargs):
+        if name.startswith("albert_keras"):
+            message, args = to_message(message % args if args else message), ()
+        return make_record(
+            name, level, path, line, message, args, *more, **kwargs
+        )
+
+    format_warning = warnings.formatwarning
+
+    def format(message, category, *args, **kwargs):
+        if category is UserWarning:
+            return f"{to_message(message)}\n"
+        return format_warning(message, category, *args, **kwargs)
+
+    logging.setLogRecordFactory(make)
+    warnings.formatwarning = format
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(make_record)
+        warnings.formatwarning = format_warning
 
 
 def name_flags(message: str, settings_class: type) -> str:
@@ -151,8 +194,7 @@ def _read_environment(settings_class):
 def _read_config(path, settings_class):
     """Flags for the fields of a YAML file."""
     try:
-        with open(path, encoding="utf-8") as file:
-            values = yaml.safe_load(file) or {}
+        values = yaml.safe_load(read_text(path)) or {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise SystemExit(f"--config {path} cannot be read: {error}") from error
     known = {field.name for field in dataclasses.fields(settings_class)}

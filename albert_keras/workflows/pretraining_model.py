@@ -8,8 +8,10 @@ from albert_keras.data.corpus.token_store import TokenStore
 from albert_keras.files.run_layout import CHECKPOINTS
 from albert_keras.models.backbone import AlbertBackbone
 from albert_keras.models.pretraining import AlbertForPretraining
+from albert_keras.tokenization.same_vocabulary import check_same_vocabulary
 from albert_keras.training import distributed
 from albert_keras.training.runs.checkpoint import (
+    DESCRIPTION_FILE,
     newest_checkpoint,
     restore_checkpoint,
 )
@@ -56,20 +58,74 @@ def make_model(
 
 
 def load_checkpoint(
-    settings: PretrainingSettings, model: AlbertForPretraining
+    settings: PretrainingSettings,
+    model: AlbertForPretraining,
+    store: TokenStore,
 ) -> int:
     """Restores another run's checkpoint with `--load_from checkpoint`.
 
     Returns:
         The number of updates done.
+
+    Raises:
+        ValueError: If the checkpoint is of another vocabulary, or has as many
+            updates behind it as the run shall have.
     """
     if settings.load_from != "checkpoint":
         return 0
-    path = Path(str(settings.checkpoint_path))
-    if (path / CHECKPOINTS).is_dir():
-        path = newest_checkpoint(path / CHECKPOINTS) or path
+    path = _find_checkpoint(Path(str(settings.checkpoint_path)))
+    check_corpus_vocabulary(path, store)
     step = restore_checkpoint(path, model, settings.load_optimizer_state)
-    return step if settings.load_optimizer_state else 0
+    if not settings.load_optimizer_state:
+        return 0
+    if step >= settings.total_steps:
+        raise ValueError(
+            f"There is nothing left to do: {path} has {step:,} updates behind "
+            f"it, and --total_steps is {settings.total_steps:,}. Pass a larger "
+            "--total_steps, or --no_load_optimizer_state to take only the "
+            "weights and count from 0."
+        )
+    return step
+
+
+def check_corpus_vocabulary(
+    source: str | Path, store: TokenStore, is_same_run: bool = False
+) -> None:
+    """Raises if a model was trained with another vocabulary than the corpus's.
+
+    Args:
+        source: A pretrained directory of any format, or a checkpoint.
+        store: The corpus.
+        is_same_run: Whether a run resumes from the checkpoint.
+    """
+    remedy = (
+        "Prepare the corpus with the model's vocabulary (prepare_corpus.py "
+        "--vocabulary FILE.model, and the same rules for case and accents), or "
+        "start from random weights with --load_from scratch."
+    )
+    if is_same_run:
+        remedy = (
+            "Resume with the corpus that the run was started with, or start a "
+            "new run with another --output_dir."
+        )
+    check_same_vocabulary(
+        source, store.tokenizer, f"the corpus {store.directory}", remedy
+    )
+
+
+def _find_checkpoint(path):
+    """A checkpoint directory, or the newest one of a run."""
+    if (path / DESCRIPTION_FILE).is_file():
+        return path
+    for directory in (path / CHECKPOINTS, path):
+        newest = newest_checkpoint(directory)
+        if newest is not None:
+            return newest
+    raise ValueError(
+        f"--checkpoint_path {path} holds no checkpoint. Pass a directory "
+        f"step-... with {DESCRIPTION_FILE}, or the directory of a run; for a "
+        "model without the state of its training, pass --load_from pretrained."
+    )
 
 
 def _check_model(settings, store, config):
@@ -81,6 +137,8 @@ def _check_model(settings, store, config):
             f"{store.vocabulary_size}. Prepare the corpus with the model's "
             "vocabulary: prepare_corpus.py --vocabulary."
         )
+    if settings.load_from == "pretrained":
+        check_corpus_vocabulary(settings.pretrained, store)
     if settings.max_seq_length > config.max_sequence_length:
         raise ValueError(
             f"--max_seq_length {settings.max_seq_length} is longer than the "

@@ -1,11 +1,25 @@
 """Windows and evaluation of SQuAD files."""
 
+import sys
+
 from albert_keras.data.tasks.squad import Squad, read_squad
 from albert_keras.data.tasks.squad_windows import SquadWindows
 from albert_keras.evaluation.squad_evaluation import SquadEvaluation
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
+from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import make_examples, say_report
 from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
+
+
+def read_with_answers(path: str) -> Squad:
+    """Reads a file, which must have answers, to train or evaluate on."""
+    squad = read_squad(path)
+    if not squad.has_answers:
+        raise ValueError(
+            f"{path} has no answers to learn or to compare with. Pass a file "
+            "with answers."
+        )
+    return squad
 
 
 def make_windows(
@@ -31,8 +45,30 @@ def make_windows(
         )
 
     windows = make_examples(settings, make)
+    say_unanswerable(squad)
     say_report(squad.path, len(squad.questions), data_report(windows, training))
     return windows
+
+
+def say_unanswerable(squad: Squad) -> None:
+    """Says how many questions of version 2.0 have no answer.
+
+    On stderr: the evaluation's stdout is JSON.
+    """
+    if squad.version == "1.1" or not squad.has_answers or distributed.rank():
+        return
+    text = (
+        f"{squad.path}: {squad.num_unanswerable:,} of "
+        f"{len(squad.questions):,} questions have no answer"
+    )
+    if squad.ignored_answers:
+        shown = ", ".join(squad.ignored_answers[:5])
+        more = ", ..." if len(squad.ignored_answers) > 5 else ""
+        text += (
+            f". {len(squad.ignored_answers):,} of these list answers, which "
+            f"do not count, since is_impossible is true: {shown}{more}"
+        )
+    print(f"{text}.", file=sys.stderr)
 
 
 def data_report(windows: SquadWindows, training: bool) -> dict[str, list]:
@@ -54,12 +90,7 @@ def make_evaluation(
     settings: SquadSettings, tokenizer: AlbertTokenizer
 ) -> SquadEvaluation:
     """The evaluation on the dev file."""
-    squad = read_squad(str(settings.dev_file))
-    if not squad.has_answers:
-        raise ValueError(
-            f"{settings.dev_file} has no answers to compare with. Pass a "
-            "file with answers."
-        )
+    squad = read_with_answers(str(settings.dev_file))
     return SquadEvaluation(
         make_windows(settings, squad, tokenizer),
         batch_size=settings.eval_batch_size,

@@ -11,7 +11,6 @@ import logging
 import signal
 from typing import Any
 
-from albert_keras.data.tasks.squad import read_squad
 from albert_keras.models.question_answering import (
     AlbertForQuestionAnswering,
 )
@@ -25,13 +24,17 @@ from albert_keras.training.callbacks import (
 )
 from albert_keras.training.steps.random_state import seeded
 from albert_keras.workflows.finetune import (
-    check_length,
+    check_fits,
     compile_for,
     make_batches,
 )
 from albert_keras.workflows.parse_settings import read_settings
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
-from albert_keras.workflows.squad_data import make_evaluation, make_windows
+from albert_keras.workflows.squad_data import (
+    make_evaluation,
+    make_windows,
+    read_with_answers,
+)
 from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
 _logger = logging.getLogger(__name__)
@@ -50,7 +53,7 @@ class SquadScore:
         self, settings: PretrainingSettings, tokenizer: AlbertTokenizer
     ) -> None:
         self.settings = squad_settings(settings)
-        squad = read_squad(str(self.settings.train_file))
+        squad = read_with_answers(str(self.settings.train_file))
         self.defaults = SQUAD_DEFAULTS[squad.version]
         self.training = make_windows(self.settings, squad, tokenizer, True)
         self.evaluation = make_evaluation(self.settings, tokenizer)
@@ -89,7 +92,7 @@ class SquadScore:
                 answerability_head=self.settings.answerability_head,
                 dropout=self.settings.classifier_dropout_prob,
             )
-        check_length(self.training, model)
+        check_fits(self.training, model)
         return model
 
 
@@ -100,7 +103,7 @@ def squad_validation(
     if not settings.squad_frequency:
         return []
     score = SquadScore(settings, tokenizer)
-    check_length(score.training, model)
+    check_fits(score.training, model)
 
     def report(step, metrics):
         shown = ", ".join(f"{n} {metrics[n]:.2f}" for n in names)

@@ -1,5 +1,7 @@
 """Scores of entities against counts by hand, and CoNLL's format."""
 
+import logging
+
 import pytest
 
 from albert_keras.data.tasks.conll import read_conll
@@ -81,3 +83,14 @@ def test_tags_that_mark_no_entities_have_accuracy_alone(evaluate, tmp_path):
     assert (tmp_path / "out/predictions.txt").read_text() == (
         "a b\tNN\tNN\nc\tVB\tNN\n\n"
     )
+
+
+def test_spacys_tags_have_entities_and_a_stray_tag_is_told(evaluate, caplog):
+    text = "John U-PER\nin O\nNew B-LOC\nYork L-LOC\nx Z\n"
+    with caplog.at_level(logging.WARNING):
+        evaluation, results = evaluate(
+            text, [["U-PER", "O", "B-LOC", "L-LOC", "O"]]
+        )
+    assert evaluation.metric == "f1" and results["f1"] == 1
+    assert results["LOC_f1"] == 1 and results["accuracy"] == 0.8
+    assert "dev.txt: The tags 'Z' are not of the scheme BILOU" in caplog.text

@@ -147,6 +147,11 @@ def test_a_resumed_run_ends_with_the_same_weights_and_scores(
             *(recipe, pretrained, files, finished),
             *("--resume", "--doc_stride", "8"),
         )
+    before = files["--dev_file"].read_text()
+    files["--dev_file"].write_text(f"{before}\n")
+    with pytest.raises(SystemExit, match="other data .*: dev_file .*dev.json"):
+        run(recipe, pretrained, files, finished, "--resume")
+    files["--dev_file"].write_text(before)
 
 
 @pytest.mark.slow
@@ -250,6 +255,7 @@ def test_what_is_left_out_is_counted_listed_and_reported(
     made = make_squad()
     qas = made["data"][0]["paragraphs"][0]["qas"]
     qas[1]["answers"][0]["answer_start"] = 0
+    qas[2]["is_impossible"] = True
     qas[3]["question"] = "ra " * 40
     (tmp_path / "train.json").write_text(json.dumps(made))
     run(
@@ -260,7 +266,11 @@ def test_what_is_left_out_is_counted_listed_and_reported(
         ),
         *(tmp_path / "run", "--total_steps", "1", "--warmup_steps", "0"),
     )
-    shown = capsys.readouterr().out
+    shown, told = capsys.readouterr()
+    assert (
+        "train.json: 8 of 20 questions have no answer. 1 of these list "
+        "answers, which do not count, since is_impossible is true: 0-0-2."
+    ) in told
     assert "1 of 20 questions were omitted, since their answer" in shown
     assert "1 of 20 questions were truncated to 12 tokens: 0-0-3" in shown
     report = json.loads((tmp_path / "run" / "data_report.json").read_text())
@@ -275,6 +285,7 @@ def bad_inputs(tmp_path, pretrained):
     for paragraph in made["data"][0]["paragraphs"]:
         for question in paragraph["qas"]:
             question["answers"] = [{"text": "x", "answer_start": 0}]
+            question["is_impossible"] = False
     blind.write_text(json.dumps(made))
     for paragraph in made["data"][0]["paragraphs"]:
         for question in paragraph["qas"]:
@@ -284,6 +295,7 @@ def bad_inputs(tmp_path, pretrained):
     yield {"--dev_file": empty}, [], "empty.json holds no question"
     yield {"--train_file": blind}, [], "no training row is left"
     yield {"--dev_file": unknown}, [], "unknown.json has no answers"
+    yield {"--train_file": unknown}, [], "unknown.json has no answers"
     yield {}, ["--max_seq_length", "100"], "than the model's 64 positions"
     yield {}, ["--epochs", "2"], "--epochs and --total_steps both"
     yield {}, ["--batch_size", "0"], "--batch_size must be above 0"

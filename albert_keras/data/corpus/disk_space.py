@@ -1,27 +1,22 @@
-"""Explains the error of a full disk."""
+"""Explains the error of a full disk during the preparation of a corpus."""
 
 import contextlib
-import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from albert_keras.files.storage_errors import storage_errors_explained
 
 
 @contextlib.contextmanager
 def full_disk_explained(directory: str | Path) -> Iterator[None]:
-    """Turns a full-disk error into a `ValueError` with the remedy.
+    """Turns errors of writing into a `StorageError` with the remedy.
 
     Args:
         directory: Where the finished work is kept.
     """
-    try:
+    remedy = (
+        f"Finished work is kept in {directory}: make room, about 4.5 bytes "
+        "per token in total, and run the same command again."
+    )
+    with storage_errors_explained(directory, remedy=remedy):
         yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise ValueError(
-            f"The disk is full ({error}). Finished work is kept in "
-            f"{directory}: make room, about 4.5 bytes per token in total, and "
-            "run the same command again."
-        ) from error

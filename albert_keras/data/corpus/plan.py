@@ -100,7 +100,7 @@ class CorpusPlan:
         lock: Descriptor of the file that this run has locked, or None.
     """
 
-    lock = None
+    lock: int | None = None
 
     def __init__(self, directory: str | Path, record: dict[str, Any]) -> None:
         self.directory = Path(directory)

@@ -8,9 +8,7 @@ can share the work, and the store is the same in every case.
 """
 
 import contextlib
-import fcntl
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,11 +25,12 @@ from albert_keras.data.corpus.store_manifest import MANIFEST_FILE
 from albert_keras.data.corpus.workers import run_jobs
 from albert_keras.data.reading.compressed_files import find_files
 from albert_keras.files.atomic_write import atomic_directory, atomic_file
+from albert_keras.files.directory_lock import DirectoryLock
 from albert_keras.tokenization.sentencepiece_encoder import PieceEncoder
 from albert_keras.tokenization.vocabulary_training import train_vocabulary
 
 _SENTENCE_BYTES = 100  # an estimate, to sample as much text as needed
-_LOCK_TIMEOUT = 10.0  # seconds for the processes of a killed run to exit
+_LOCK_FILE = "lock"
 
 
 def prepare_corpus(
@@ -90,6 +89,7 @@ def prepare_corpus(
         progress,
         **text_settings,
     ) as plan:
+        check_free(output_dir, overwrite)  # another may have been quicker
         encode_task(plan, 0, 1, workers, progress)
         return merge_parts(plan, output_dir, validation_share, seed, progress)
 
@@ -109,6 +109,8 @@ def prepare_parts(
     **text_settings: Any,
 ) -> Iterator[CorpusPlan]:
     """Writes the plan and the vocabulary of a corpus; yields the plan.
+
+    The work directory is locked during the block.
 
     Args:
         parts_dir: Work directory.
@@ -131,13 +133,11 @@ def prepare_parts(
         source = {"sha256": _vocabulary_sha256(vocabulary)}
     with (
         full_disk_explained(parts_dir),
-        _exclusive_lock(parts_dir)
-        if not is_shared
-        else contextlib.nullcontext() as lock,
+        lock_parts(parts_dir, is_shared) as lock,
         _remove_if_nothing_finished(parts_dir, vocabulary is None),
     ):
         plan = CorpusPlan.begin(parts_dir, files, settings, source)
-        plan.lock = lock
+        plan.lock = lock.fileno()
         if not is_shared:
             plan.remove_unfinished()
         if not plan.vocabulary.is_file():
@@ -156,15 +156,25 @@ def encode_task(
     workers: int,
     progress: Callable | None = None,
 ) -> None:
-    """Encodes the unfinished chunks of one of several tasks."""
-    numbers = plan.task_chunks(task_index, task_count)
-    jobs = [
-        {"do": "encode", "chunk": number}
-        for number in numbers
-        if not plan.is_finished(number)
-    ]
-    advance = _capped_progress(plan, len(jobs), "tokens", progress)
-    run_jobs(plan, jobs, workers, advance)
+    """Encodes the unfinished chunks of one of several tasks.
+
+    Raises:
+        ValueError: If another process does the same task, a file cannot be
+            read, or the disk is full.
+    """
+    with DirectoryLock(
+        plan.directory,
+        f"Task {task_index} of the preparation of a corpus",
+        remedy="pass another `task_index`",
+        name=f"task-{task_index}.lock",
+    ):
+        jobs = [
+            {"do": "encode", "chunk": number}
+            for number in plan.task_chunks(task_index, task_count)
+            if not plan.is_finished(number)
+        ]
+        advance = _capped_progress(plan, len(jobs), "tokens", progress)
+        run_jobs(plan, jobs, workers, advance)
 
 
 def merge_parts(
@@ -198,6 +208,24 @@ def merge_parts(
         )
     plan.remove()
     return manifest
+
+
+def lock_parts(parts_dir: str | Path, is_shared: bool = False) -> DirectoryLock:
+    """Returns a lock on the work directory, not acquired yet.
+
+    Worker processes inherit it, so that it is free only when those of a
+    killed run have exited, too.
+
+    Args:
+        parts_dir: Work directory.
+        is_shared: Whether other tasks of the corpus may work at the same time.
+    """
+    return DirectoryLock(
+        parts_dir,
+        "The preparation of a corpus",
+        name=_LOCK_FILE,
+        shared=is_shared,
+    )
 
 
 def default_parts(output_dir: str | Path) -> Path:
@@ -311,33 +339,3 @@ def _remove_if_nothing_finished(parts_dir, trains_vocabulary):
         if not has_shards and not (trains_vocabulary and is_trained):
             shutil.rmtree(parts_dir, ignore_errors=True)
         raise
-
-
-@contextlib.contextmanager
-def _exclusive_lock(parts_dir):
-    """Locks the work directory, so that two runs do not use it at once.
-
-    Yields the file descriptor. Worker processes inherit it, so that the lock
-    is free only when those of a killed run have exited, too.
-    """
-    parts_dir.mkdir(parents=True, exist_ok=True)
-    with open(parts_dir / "lock", "w") as file:
-        deadline = time.monotonic() + _LOCK_TIMEOUT
-        while not _try_lock(file):
-            if time.monotonic() > deadline:
-                raise ValueError(
-                    "Another process is preparing this corpus in "
-                    f"{parts_dir}. Wait for it to finish, or stop it."
-                )
-            time.sleep(0.05)
-        yield file.fileno()
-
-
-def _try_lock(file):
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass  # a file system without locks
-    return True

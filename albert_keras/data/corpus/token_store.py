@@ -13,6 +13,7 @@ A store is a directory with these files:
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -118,6 +119,20 @@ class TokenStore:
                     "differs from the one in the manifest. Prepare or copy "
                     "the corpus again."
                 )
+
+    def describe_data(self) -> dict[str, Any]:
+        """Describes the content, from the manifest, for `check_same_data`."""
+        manifest = self.manifest
+        return {
+            "path": str(self.directory),
+            "documents": manifest["num_documents"],
+            "tokens": manifest["num_tokens"],
+            "validation": manifest["validation"],
+            **{
+                name: file["sha256"]
+                for name, file in sorted(manifest["files"].items())
+            },
+        }
 
     def check_vocabulary(self, tokenizer: AlbertTokenizer) -> None:
         """Raises unless the store was prepared with this vocabulary."""

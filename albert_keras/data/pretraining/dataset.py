@@ -142,6 +142,10 @@ class PretrainingDataset(keras.utils.PyDataset):
         """Steps per pass over the sequences, not rounded."""
         return len(self.sequences) / (self.batch_size * self.size)
 
+    def describe_data(self) -> dict[str, dict[str, Any]]:
+        """Describes the corpus, for `check_same_data`."""
+        return {"corpus": self.store.describe_data()}
+
     def __getitem__(self, index):
         return self.batch(self.first_step + index)
 

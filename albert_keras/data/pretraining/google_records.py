@@ -108,6 +108,18 @@ class PretrainingRecords(keras.utils.PyDataset):
         """Steps per pass over the records, not rounded."""
         return len(self) / (self.batch_size * self.size)
 
+    def describe_data(self) -> dict[str, dict[str, Any]]:
+        """Describes the files by name and size, for `check_same_data`."""
+        paths = [Path(file.name) for file in self.files]
+        sizes = {path.name: path.stat().st_size for path in paths}
+        return {
+            "records": {
+                "path": str(paths[0].parent),
+                "records": len(self),
+                "files": sizes,
+            }
+        }
+
     def __getitem__(self, index):
         return self.batch(self.first_step + index)
 

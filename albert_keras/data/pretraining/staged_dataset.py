@@ -64,6 +64,17 @@ class StagedDataset(keras.utils.PyDataset):
         """Steps of one pass over the text, in the last stage."""
         return self.datasets[-1].steps_per_pass
 
+    def describe_data(self) -> dict[str, dict[str, Any]]:
+        """Describes the data of all stages, for `check_same_data`."""
+        first, *others = [data.describe_data() for data in self.datasets]
+        if all(other == first for other in others):
+            return first
+        return {
+            f"{role} of stage {number}": description
+            for number, stage in enumerate([first, *others], 1)
+            for role, description in stage.items()
+        }
+
     def __getitem__(self, index):
         return self.batch(self.first_step + index)
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from albert_keras.data.reading.compressed_files import read_head
-from albert_keras.data.reading.utf8_lines import UTF8_MARK, utf16_message
+from albert_keras.files.text_files import UTF8_MARK, utf16_message
 
 _HEAD = 1 << 16  # bytes of content to look at
 _SUFFIXES = {

@@ -242,7 +242,9 @@ def _label(task, path, number, cell):
         expected = "a number from 0 to 5"
     raise ValueError(
         f"{path}, line {number}: the label ({task.label}) must be "
-        f"{expected}. Received: {cell!r:.60}."
+        f"{expected}. Received: {cell!r:.60}. Write the labels of "
+        f"{task.name}'s official files in this column, or pass the `task` "
+        "that the file belongs to."
     )
 
 

@@ -31,7 +31,8 @@ class LabelledTexts(Examples):
         cut: Indices of the rows that were truncated.
 
     Raises:
-        ValueError: If `sequence_length` only fits the special tokens.
+        ValueError: If `sequence_length` only fits the special tokens, or
+            labels are not numbers.
     """
 
     def __init__(self, texts, labels, tokenizer, sequence_length=512, **kwargs):
@@ -41,7 +42,7 @@ class LabelledTexts(Examples):
                 "`sequence_length` must leave room for text in addition to "
                 f"{num_special} special tokens. Received: {sequence_length}."
             )
-        self.labels = labels
+        self.labels = _checked(labels)
         self.tokenizer = tokenizer
         self.sequence_length = sequence_length
         flat = [text for segment in texts for text in segment]
@@ -60,3 +61,19 @@ class LabelledTexts(Examples):
         ]
         inputs = pack_slices(segments, self.tokenizer, width)
         return inputs, None if self.labels is None else self.labels[indices]
+
+
+def _checked(labels):
+    """The labels as an array, which must be numbers."""
+    if labels is None:
+        return None
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "biuf":
+        names = sorted({str(label) for label in labels.ravel()})
+        raise ValueError(
+            "`labels` must be numbers: class ids from 0, or scores. Received: "
+            f"{', '.join(map(repr, names[:5]))}, ... Number the classes, such "
+            f"as [names.index(label) for label in labels] with names = "
+            f"{names[:5]}, and pass `class_names` to the model."
+        )
+    return labels

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from albert_keras.data.reading.utf8_lines import read_text_lines
 from albert_keras.files.strict_json import parse_json
+from albert_keras.files.text_files import read_text
 
 LEVELS = ("middle", "high")
 LETTERS = "ABCD"
@@ -115,11 +116,10 @@ def _objects(folder):
         )
     for path in files:
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(path)
+        except OSError as error:
             raise ValueError(
-                f"{path} cannot be read as UTF-8 text: {error}. Download it "
-                "again."
+                f"{path} cannot be read: {error}. Download it again."
             ) from error
         yield str(path), _parse(path, text)
 

@@ -8,6 +8,7 @@ import dataclasses
 from pathlib import Path
 
 from albert_keras.files.strict_json import parse_json
+from albert_keras.files.text_files import read_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Question:
         id: Unique id in the file.
         text: The question.
         paragraph: Index of its paragraph in `Squad.paragraphs`.
-        answers: The annotators' answers; empty if it is unanswerable.
+        answers: The annotators' answers; empty if it is unanswerable, that
+            is, marked `is_impossible` or without answers in the file.
         title: Title of the article.
     """
 
@@ -47,6 +49,8 @@ class Squad:
         version: "1.1", where every question has an answer, or "2.0".
         path: The file.
         has_answers: Whether the file contains answers.
+        ignored_answers: Ids of the questions that are marked `is_impossible`
+            and have answers nevertheless, which do not count.
     """
 
     paragraphs: tuple[str, ...]
@@ -54,10 +58,19 @@ class Squad:
     version: str
     path: str = ""
     has_answers: bool = True
+    ignored_answers: tuple[str, ...] = ()
+
+    @property
+    def num_unanswerable(self) -> int:
+        return sum(not question.answers for question in self.questions)
 
 
 def read_squad(path: str | Path) -> Squad:
     """Reads a file in the official format.
+
+    As in Google's and Hugging Face's scripts, a question that is marked
+    `is_impossible` has no answer, even if the file lists some, and
+    `plausible_answers` do not count.
 
     Args:
         path: A `.json` file of SQuAD 1.1 or 2.0. If no question has the key
@@ -89,18 +102,26 @@ class _Reader:
         self.path = path
         self.root = self._load()
         self.paragraphs, self.questions = [], {}
-        self.answered = self.unanswered = 0
+        self.ignored_answers = []
+        # Numbers of questions with the key "answers", and of those with
+        # neither that nor the mark `is_impossible`.
+        self.answered = self.unknown = 0
 
     def _load(self):
         try:
-            with self.path.open(encoding="utf-8") as file:
-                return parse_json(file.read())
+            text = read_text(self.path)
         except FileNotFoundError as error:
             raise ValueError(
                 f"{self.path} does not exist. Pass a SQuAD file, such as "
                 "train-v2.0.json."
             ) from error
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise ValueError(
+                f"{self.path} cannot be read: {error}. Pass a SQuAD file."
+            ) from error
+        try:
+            return parse_json(text)
+        except ValueError as error:
             raise ValueError(
                 f"{self.path} is not a JSON file: {error}. Download it again."
             ) from error
@@ -136,16 +157,30 @@ class _Reader:
             self.questions[question.id] = question
 
     def _answers(self, item, place):
+        is_impossible = self._is_impossible(item, place)
         if "answers" not in item:
-            self.unanswered += 1
+            self.unknown += not is_impossible
             return ()
         self.answered += 1
-        return tuple(
+        answers = tuple(
             Answer(
                 self.get(answer, "text", str, f"{place}.answers[{n}]"),
                 self.get(answer, "answer_start", int, f"{place}.answers[{n}]"),
             )
             for n, answer in enumerate(self.get(item, "answers", list, place))
+        )
+        if answers and is_impossible:
+            self.ignored_answers.append(item["id"])
+            return ()
+        return answers
+
+    def _is_impossible(self, item, place):
+        value = item.get("is_impossible")
+        if value in (None, False, True):  # also 0 and 1
+            return bool(value)
+        raise ValueError(
+            f"{self.path} is not in SQuAD's format: {place}.is_impossible "
+            f"must be true or false. Received: {value!r:.60}."
         )
 
     def finish(self):
@@ -153,22 +188,24 @@ class _Reader:
             raise ValueError(
                 f"{self.path} holds no question. Pass another file."
             )
-        if self.answered and self.unanswered:
+        if self.answered and self.unknown:
             raise ValueError(
-                f"{self.path} is not in SQuAD's format: {self.unanswered} of "
+                f"{self.path} is not in SQuAD's format: {self.unknown} of "
                 f'{len(self.questions)} questions have no key "answers". '
                 "Give each a list, empty if it has no answer."
             )
         questions = tuple(self.questions.values())
+        has_answers = not self.unknown
         version = str(self.root.get("version", "")).removeprefix("v")
-        if self.answered and not all(q.answers for q in questions):
+        if has_answers and not all(q.answers for q in questions):
             version = "2.0"
         return Squad(
             paragraphs=tuple(self.paragraphs),
             questions=questions,
             version="2.0" if version.startswith("2") else "1.1",
             path=str(self.path),
-            has_answers=bool(self.answered),
+            has_answers=has_answers,
+            ignored_answers=tuple(self.ignored_answers),
         )
 
 

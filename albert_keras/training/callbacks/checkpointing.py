@@ -21,7 +21,7 @@ class Checkpointing(keras.callbacks.Callback):
         first_step: Updates done before this `fit`.
         export: See `save_checkpoint`.
         keep: Number of newest checkpoints to keep; None keeps all.
-        settings: See `save_checkpoint`.
+        settings, data: See `save_checkpoint`.
     """
 
     def __init__(
@@ -32,13 +32,14 @@ class Checkpointing(keras.callbacks.Callback):
         export: Callable[[Path], None] | None = None,
         keep: int | None = None,
         settings: dict[str, Any] | None = None,
+        data: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.directory = directory
         self.frequency = frequency
         self.step = self.saved_step = first_step
         self.arguments: dict[str, Any] = dict(
-            export=export, keep=keep, settings=settings
+            export=export, keep=keep, settings=settings, data=data
         )
 
     def needs_update(self):

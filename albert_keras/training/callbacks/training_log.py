@@ -1,6 +1,7 @@
 """Logs metrics to a CSV file and to TensorBoard."""
 
 import csv
+import io
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 import keras
 
-from albert_keras.files.atomic_write import atomic_file
+from albert_keras.files.atomic_write import append_text, atomic_file
+from albert_keras.files.storage_errors import storage_errors_explained
 from albert_keras.training import distributed
 
 METRICS_FILE = "metrics.csv"
@@ -67,14 +69,15 @@ class TrainingLog(keras.callbacks.Callback):
         self._scales_loss = isinstance(
             self.model.optimizer, keras.optimizers.LossScaleOptimizer
         )
-        self._file: Any = None
+        self._columns: list[str] = []
         self._writer: Any = None
         if distributed.rank() == 0:
-            self._open_csv()
+            self._start_csv()
             # TensorFlow's own writer would reserve GPU memory under JAX.
             from tensorboard.summary import Writer
 
-            self._writer = Writer(str(self.tensorboard))
+            with storage_errors_explained(self.tensorboard):
+                self._writer = Writer(str(self.tensorboard))
         if not self.first_step:
             first = [v for v in self.validations if v.first]
             if first:
@@ -116,9 +119,9 @@ class TrainingLog(keras.callbacks.Callback):
             self._log(validations)
         elif validations:
             self._write(self._run_validations(validations))
-        if self._file is not None:
-            self._writer.close()
-            self._file.close()
+        if self._writer is not None:
+            with storage_errors_explained(self.tensorboard):
+                self._writer.close()
 
     def _log(self, validations):
         values = _floats(self.model.get_metrics_result())
@@ -155,19 +158,23 @@ class TrainingLog(keras.callbacks.Callback):
 
     def _write(self, values):
         self.written_step = self.step
-        if self._file is None:
+        if self._writer is None:
             return
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, self.step)
-        self._writer.flush()
-        self._csv.writerow({"step": self.step, **values})
-        self._file.flush()
+        with storage_errors_explained(self.tensorboard):
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, self.step)
+            self._writer.flush()
+        row = io.StringIO(newline="")
+        csv.DictWriter(row, self._columns, restval="").writerow(
+            {"step": self.step, **values}
+        )
+        append_text(self.path, row.getvalue())
         if self.on_row is not None:
             self.on_row(self.step, values)
 
-    def _open_csv(self):
+    def _start_csv(self):
         metrics = self.model.update_metrics
-        columns = [
+        self._columns = [
             "step",
             *metrics.results(),
             *self._throughput(0.0),
@@ -187,11 +194,9 @@ class TrainingLog(keras.callbacks.Callback):
                 if row["step"] <= self.first_step
             ]
         with atomic_file(self.path, newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, restval="")
+            writer = csv.DictWriter(file, self._columns, restval="")
             writer.writeheader()
             writer.writerows(rows)
-        self._file = self.path.open("a", newline="", encoding="utf-8")
-        self._csv = csv.DictWriter(self._file, columns, restval="")
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
@@ -202,7 +207,7 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
     """
     rows = {}
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             for row in csv.DictReader(file, strict=True):
                 step = int(row.pop("step"))
                 values = {name: float(c) for name, c in row.items() if c}

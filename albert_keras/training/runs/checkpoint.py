@@ -21,10 +21,15 @@ import numpy as np
 import safetensors.numpy
 
 from albert_keras.files.atomic_write import atomic_directory
+from albert_keras.files.storage_errors import storage_errors_explained
 from albert_keras.files.strict_json import parse_json
 
 STATE_FILE = "training_state.safetensors"
 DESCRIPTION_FILE = "training_state.json"
+_DISK_FULL = (
+    "The earlier checkpoints are intact. Make room or pass a `checkpoint_dir` "
+    "on another disk, then run the same command with `resume=True`."
+)
 _logger = logging.getLogger(__name__)
 
 
@@ -35,6 +40,7 @@ def save_checkpoint(
     export: Callable[[Path], None] | None = None,
     keep: int | None = None,
     settings: dict[str, Any] | None = None,
+    data: dict[str, Any] | None = None,
 ) -> Path:
     """Writes a checkpoint of a compiled model.
 
@@ -47,9 +53,15 @@ def save_checkpoint(
         keep: Number of newest checkpoints to keep; None keeps all.
         settings: JSON-serializable settings, which a resumed run compares
             with its own.
+        data: JSON-serializable descriptions of the data, see
+            `check_same_data`.
 
     Returns:
         Path of the checkpoint.
+
+    Raises:
+        StorageError: If the disk is full or not writable. The earlier
+            checkpoints are intact.
     """
     directory = Path(directory)
     variables = _variables(model)
@@ -58,11 +70,18 @@ def save_checkpoint(
         for key, variable in variables.items()
     }
     path = directory / f"step-{step:08d}"
-    with atomic_directory(path) as temporary:
+    needed = sum(array.nbytes for array in arrays.values())
+    if export is not None:
+        needed += sum(arrays[key].nbytes for key in arrays if key[0] == "m")
+    with (
+        storage_errors_explained(path, remedy=_DISK_FULL),
+        atomic_directory(path, needed) as temporary,
+    ):
         safetensors.numpy.save_file(arrays, temporary / STATE_FILE)
         description = {
             "step": int(step),
             "settings": settings or {},
+            "data": data or {},
             "optimizer": _optimizer_name(model.optimizer),
             "backend": keras.config.backend(),
             "sha256": _sha256(temporary / STATE_FILE),
@@ -90,6 +109,11 @@ def remove_unfinished(directory: str | Path) -> None:
 def checkpoint_settings(path: str | Path) -> dict[str, Any]:
     """Returns the settings that a checkpoint was saved with."""
     return _read_description(path).get("settings", {})
+
+
+def checkpoint_data(path: str | Path) -> dict[str, Any]:
+    """Returns the `data` that a checkpoint was saved with; may be empty."""
+    return _read_description(path).get("data", {})
 
 
 def newest_checkpoint(directory: str | Path) -> Path | None:

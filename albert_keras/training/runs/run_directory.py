@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from albert_keras.files.atomic_write import atomic_file
+from albert_keras.files.directory_lock import LOCK_FILE, DirectoryLock
 from albert_keras.files.run_layout import CHECKPOINTS, MODEL, SETTINGS_FILE
 from albert_keras.files.strict_json import parse_json
+from albert_keras.files.text_files import read_text
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
 
 
@@ -31,6 +33,35 @@ class RunDirectory:
             checkpoints = preserved
         self.checkpoints = Path(checkpoints or self.path / CHECKPOINTS)
         self.settings_path = self.path / SETTINGS_FILE
+        places = [self.path]
+        if self.path not in self.checkpoints.parents:
+            places.append(self.checkpoints)
+        self._locks = [
+            DirectoryLock(place, "A training run", take_over=True)
+            for place in places
+        ]
+
+    def check_unused(self) -> None:
+        """Raises a `ValueError` if another process writes to the run."""
+        for lock in self._locks:
+            lock.check()
+
+    def lock(self) -> None:
+        """Excludes other processes from the run, until `unlock`.
+
+        Raises:
+            ValueError: If another process writes to it; names the process.
+        """
+        try:
+            for lock in self._locks:
+                lock.acquire()
+        except ValueError:
+            self.unlock()
+            raise
+
+    def unlock(self) -> None:
+        for lock in reversed(self._locks):
+            lock.release()
 
     def model_directories(self) -> list[Path]:
         """Directories that get the finished model, besides its checkpoint.
@@ -65,7 +96,9 @@ class RunDirectory:
         """
         if self.path.is_file():
             raise ValueError(f"{self.path} is a file. Pass a directory.")
-        if not self.path.exists() or not any(self.path.iterdir()):
+        if not self.path.exists() or not any(
+            path.name != LOCK_FILE for path in self.path.iterdir()
+        ):
             return
         if not self.settings_path.is_file():
             raise ValueError(
@@ -98,7 +131,7 @@ class RunDirectory:
             ValueError: If the file is damaged.
         """
         try:
-            text = self.settings_path.read_text(encoding="utf-8")
+            text = read_text(self.settings_path)
             pairs = (line.split(": ", 1) for line in text.splitlines())
             return {name: parse_json(value) for name, value in pairs}
         except ValueError as error:

@@ -56,9 +56,9 @@ class SageMakerContainer:
         """
         if not self.runs_a_job:
             return
-        self.failure.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self.failure.parent.mkdir(parents=True, exist_ok=True)
             with open(self.failure, "x", encoding="utf-8") as file:
                 file.write(reason[:FAILURE_CHARACTERS])
-        except FileExistsError:
-            pass
+        except OSError:
+            pass  # there is a reason, or no room: the log has it as well

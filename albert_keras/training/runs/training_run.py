@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from albert_keras.files.atomic_write import atomic_files
 from albert_keras.training import distributed
 from albert_keras.training.callbacks import (
     EXIT_INTERRUPTED,
@@ -18,6 +19,7 @@ from albert_keras.training.callbacks import (
     TrainingLog,
 )
 from albert_keras.training.runs.checkpoint import (
+    checkpoint_data,
     checkpoint_settings,
     newest_checkpoint,
     remove_unfinished,
@@ -30,6 +32,7 @@ from albert_keras.training.runs.run_directory import (
 )
 from albert_keras.training.runs.run_history import add_start
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
+from albert_keras.training.runs.same_data import check_same_data
 from albert_keras.training.runs.weights_and_biases import start_wandb
 
 
@@ -62,42 +65,65 @@ class TrainingRun:
         self.directory = RunDirectory(
             settings.output_dir, settings.checkpoint_dir
         )
+        self.data: dict[str, Any] = {}
         self._container = SageMakerContainer()
         self.first_step = 0
-        distributed.on_first_rank(
-            lambda: self.directory.check(
-                self.record, settings.resume, settings.MAY_CHANGE
-            )
+        distributed.on_first_rank(self._check_directory)
+
+    def _check_directory(self):
+        self.directory.check_unused()
+        self.directory.check(
+            self.record, self.settings.resume, self.settings.MAY_CHANGE
         )
 
-    def start(self, model: Any, load: Callable[[], int] | None = None) -> int:
+    def start(
+        self,
+        model: Any,
+        load: Callable[[], int] | None = None,
+        describe_data: Callable[[], dict[str, Any]] | None = None,
+        check: Callable[[Path], None] | None = None,
+    ) -> int:
         """Claims the directory and restores its newest checkpoint.
 
-        Only the first rank does so; `BroadcastState` updates the others.
+        Only the first rank does so; `BroadcastState` updates the others. The
+        directory is locked until `fit` ends.
 
         Args:
             model: The compiled model.
             load: Called if there is no checkpoint; may load other weights
                 and returns the number of updates behind them.
+            describe_data: Returns descriptions of the run's data, which its
+                checkpoints record, see `check_same_data`.
+            check: Called with the checkpoint before it is restored; raises if
+                the run cannot continue from it.
 
         Returns:
             The number of updates done.
 
         Raises:
-            ValueError: If the checkpoint is of another run.
+            ValueError: If another process writes to the directory, or the
+                checkpoint is of another run or of other data.
         """
 
         def claim_and_restore():
-            remove_unfinished(self.directory.checkpoints)
-            step = self._restore(model, load or (lambda: 0))
-            self.directory.write_settings(self.record)
-            add_start(self.directory.path, step)
+            self.directory.lock()
+            try:
+                self._check_directory()  # another process may have been quicker
+                remove_unfinished(self.directory.checkpoints)
+                if describe_data is not None:
+                    self.data = describe_data()
+                step = self._restore(model, load or (lambda: 0), check)
+                self.directory.write_settings(self.record)
+                add_start(self.directory.path, step)
+            except BaseException:
+                self.directory.unlock()
+                raise
             return step
 
         self.first_step = distributed.on_first_rank(claim_and_restore)
         return self.first_step
 
-    def _restore(self, model, load):
+    def _restore(self, model, load, check):
         newest = newest_checkpoint(self.directory.checkpoints)
         if newest is None:
             return load()
@@ -113,6 +139,9 @@ class TrainingRun:
             self._checkpoint_record(),
             self.settings.MAY_CHANGE,
         )
+        if check is not None:
+            check(newest)
+        check_same_data(newest, checkpoint_data(newest), self.data)
         return restore_checkpoint(newest, model)
 
     def _checkpoint_record(self):
@@ -135,6 +164,8 @@ class TrainingRun:
     ) -> None:
         """Trains until `total_steps`, or until a signal stops the run.
 
+        Then the directory is unlocked.
+
         Args:
             model: The compiled model.
             training: Dataset for `model.fit` with an attribute `first_step`.
@@ -150,6 +181,31 @@ class TrainingRun:
             SystemExit: With `EXIT_INTERRUPTED` after a signal, once all is
                 saved.
         """
+        try:
+            self._fit(
+                model,
+                training,
+                total_steps,
+                self._make_on_row(name),
+                tokens_per_row,
+                validations,
+                export,
+                callbacks,
+            )
+        finally:
+            self.directory.unlock()
+
+    def _fit(
+        self,
+        model,
+        training,
+        total_steps,
+        on_row,
+        tokens_per_row,
+        validations,
+        export,
+        callbacks,
+    ):
         start = training.first_step = self.first_step
         stop = StopOnSignal(first_step=start)
         log = TrainingLog(
@@ -159,7 +215,7 @@ class TrainingRun:
             self.global_batch_size,
             validations,
             first_step=start,
-            on_row=self._make_on_row(name),
+            on_row=on_row,
             tensorboard=self._container.tensorboard
             if self._container.runs_a_job
             else None,
@@ -171,6 +227,7 @@ class TrainingRun:
             export=export,
             keep=self.settings.keep_checkpoints,
             settings=self._checkpoint_record(),
+            data=self.data,
         )
         if start < total_steps:
             model.fit(
@@ -195,6 +252,11 @@ class TrainingRun:
                     verbose=1,
                 ),
             )
+        else:
+            distributed.say(
+                f"Nothing left to do: the run has all of its {total_steps:,} "
+                "updates."
+            )
         distributed.barrier()  # the first rank may still be saving
         self._finish(stop, export)
 
@@ -210,8 +272,8 @@ class TrainingRun:
             raise SystemExit(EXIT_INTERRUPTED)
         if export is not None and distributed.rank() == 0:
             for directory in self.directory.model_directories():
-                directory.mkdir(parents=True, exist_ok=True)
-                export(directory)
+                with atomic_files(directory) as temporary:
+                    export(temporary)
 
     def _shows_bar(self):
         """Whether to show a progress bar; logs get lines instead.

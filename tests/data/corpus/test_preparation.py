@@ -2,17 +2,18 @@
 
 import gzip
 import json
+import os
 import random
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import numpy as np
 import pytest
 
 from albert_keras.data import TokenStore
-from albert_keras.data.corpus import prepare
 from albert_keras.data.corpus import workers as workers_module
 from albert_keras.data.corpus.prepare import (
     encode_task,
@@ -21,6 +22,8 @@ from albert_keras.data.corpus.prepare import (
     prepare_parts,
 )
 from albert_keras.data.corpus.workers import light_command
+from albert_keras.files import directory_lock
+from albert_keras.files.directory_lock import DirectoryLock
 from tests.conftest import make_text
 
 SMALL = {"shard_megabytes": 0.01}
@@ -289,7 +292,38 @@ def test_sentences_of_any_length_are_stored(vocabulary, tmp_path, rng):
 def test_a_run_beside_another_is_refused(
     texts, vocabulary, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(prepare, "_LOCK_TIMEOUT", 0.1)
-    with prepare_parts([texts], tmp_path / "c.parts", vocabulary, **SMALL):
-        with pytest.raises(ValueError, match="Another process is preparing"):
+    monkeypatch.setattr(directory_lock, "_TIMEOUT", 0.1)
+    parts = tmp_path / "c.parts"
+    message = f"c.parts is in use. The prep.*process {os.getpid()} on .* since"
+    with prepare_parts([texts], parts, vocabulary, **SMALL):
+        with pytest.raises(ValueError, match=message):
             prepare_corpus([texts], tmp_path / "c", vocabulary, **SMALL)
+    shared = {"is_shared": True, **SMALL}
+    with prepare_parts([texts], parts, vocabulary, **shared) as plan:
+        with prepare_parts([texts], parts, vocabulary, **shared):
+            encode_task(plan, 3, 9, workers=1)
+        with pytest.raises(ValueError, match=message):
+            prepare_corpus([texts], tmp_path / "c", vocabulary, **SMALL)
+        with DirectoryLock(parts, "Task 3", name="task-3.lock"):
+            with pytest.raises(ValueError, match="another `task_index`"):
+                encode_task(plan, 3, 9, workers=1)
+
+
+def test_a_run_that_waited_for_another_replaces_nothing(
+    texts, vocabulary, tmp_path
+):
+    refused = []
+
+    def prepare_too():
+        with pytest.raises(ValueError, match="already holds a prepared"):
+            prepare_corpus([texts], tmp_path / "c", vocabulary, **SMALL)
+        refused.append(True)
+
+    with prepare_parts([texts], tmp_path / "c.parts", vocabulary) as plan:
+        second = threading.Thread(target=prepare_too)
+        second.start()
+        encode_task(plan, 0, 1, workers=1)
+        merge_parts(plan, tmp_path / "c", 0.05, 0)
+    second.join()
+    assert refused
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]

@@ -174,3 +174,9 @@ def test_single_texts_are_cut_at_the_end(store):
     assert inputs["token_ids"][0, 1:9].tolist() == expected
     with pytest.raises(ValueError, match="must leave room.*Received: 2"):
         LabelledTexts([[text]], None, tokenizer, 2)
+
+
+def test_labels_that_are_names_are_refused_with_what_to_do(store):
+    message = "must be numbers.*Received: 'neg', 'pos'.*class_names"
+    with pytest.raises(ValueError, match=message):
+        LabelledTexts([["a", "b"]], ["pos", "neg"], store.tokenizer, 10)

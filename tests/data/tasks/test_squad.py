@@ -10,6 +10,7 @@ import pytest
 from albert_keras import AlbertTokenizer
 from albert_keras.data.tasks.squad import read_squad
 from albert_keras.data.tasks.squad_windows import SquadWindows
+from albert_keras.evaluation.squad_metrics import squad_metrics
 from tests.squad_files import make_squad, write_squad
 
 
@@ -55,6 +56,50 @@ def test_a_file_without_any_answers_is_one_to_predict_for(tmp_path):
     (tmp_path / "test.json").write_text(json.dumps(made))
     squad = read_squad(tmp_path / "test.json")
     assert not squad.has_answers and squad.version == "2.0"
+
+
+def test_a_question_marked_as_impossible_has_no_answer(tmp_path, tokenizer):
+    made = make_squad(num_paragraphs=1)
+    first, second, third = made["data"][0]["paragraphs"][0]["qas"][1:4]
+    assert first["answers"] and second["answers"]
+    first["is_impossible"] = True
+    first["plausible_answers"] = second["plausible_answers"] = first["answers"]
+    second["is_impossible"] = True
+    del second["answers"]
+    third["is_impossible"] = None
+    (tmp_path / "strange.json").write_text(json.dumps(made))
+    squad = read_squad(tmp_path / "strange.json")
+    answers = {question.id: question.answers for question in squad.questions}
+    assert not answers[first["id"]] and not answers[second["id"]]
+    assert bool(answers[third["id"]]) == bool(third["answers"])
+    assert squad.version == "2.0" and squad.has_answers
+    assert squad.ignored_answers == (first["id"],)
+    assert squad.num_unanswerable == sum(not a for a in answers.values())
+    windows = windows_of(squad, tokenizer, training=True)
+    marked = np.isin(
+        [squad.questions[q].id for q in windows.question],
+        [first["id"], second["id"]],
+    )
+    _, labels = windows.batch(np.flatnonzero(marked), 24)
+    assert not labels["start"].any() and not labels["answerable"].any()
+    scores = squad_metrics(squad, dict.fromkeys(answers, ""))
+    assert scores["NoAns_exact"] == 100
+    assert scores["NoAns_total"] == squad.num_unanswerable
+
+
+def test_a_file_of_impossible_questions_alone_has_answers(tmp_path):
+    made = make_squad(num_paragraphs=1)
+    for question in made["data"][0]["paragraphs"][0]["qas"]:
+        question["is_impossible"] = True
+        question["plausible_answers"] = question.pop("answers")
+    (tmp_path / "all.json").write_text(json.dumps(made))
+    squad = read_squad(tmp_path / "all.json")
+    assert squad.has_answers and squad.num_unanswerable == 5
+    made["data"][0]["paragraphs"][0]["qas"][0]["is_impossible"] = "no"
+    (tmp_path / "all.json").write_text(json.dumps(made))
+    message = r"qas\[0\].is_impossible must be true or false. Received: 'no'"
+    with pytest.raises(ValueError, match=message):
+        read_squad(tmp_path / "all.json")
 
 
 def without(*path):
