@@ -16,6 +16,14 @@ from albert_keras.conversion.formats import write_files
 from albert_keras.conversion.weight_places import weights_by_place
 from albert_keras.kernels import fused_kernels
 from albert_keras.kernels.cpu_memory_pool import use_memory_pool
+from albert_keras.models.low_rank_adaptation import (
+    merge_low_rank_updates,
+    train_low_rank_updates,
+)
+from albert_keras.models.quantization import (
+    check_pretrained_format,
+    quantize_layers,
+)
 from albert_keras.models.weight_loading import BACKBONE, assign_weights
 
 
@@ -35,6 +43,12 @@ class PretrainedModel(keras.Model):
     def __init__(self, *args, **kwargs):
         use_memory_pool()  # before the first tensor of the weights
         super().__init__(*args, **kwargs)
+        if self.dtype_policy.quantization_mode is not None:
+            raise ValueError(
+                "`dtype` must be a type of floats, such as 'mixed_bfloat16'. "
+                f"Received: {self.dtype_policy.name!r}. Call "
+                '`model.quantize("int8")` once the model has its weights.'
+            )
 
     @property
     def card(self):
@@ -47,6 +61,65 @@ class PretrainedModel(keras.Model):
     def kernel_context(self):
         """The context in which `fit`, `evaluate` and `predict` are traced."""
         return fused_kernels()
+
+    def default_lora_layer_names(self):
+        """Names of the backbone's linear layers, which `enable_lora` adapts."""
+        return [
+            "query",
+            "key",
+            "value",
+            "output",
+            "intermediate",
+            "feed_forward_output",
+            "projection",
+            "pooler",
+        ]
+
+    def enable_lora(self, rank, target_layer_names=None, lora_alpha=None):
+        """Freezes the backbone and trains updates of low rank instead: LoRA.
+
+        As for KerasHub's backbones (Hu et al. 2021, arXiv:2106.09685). Heads
+        stay trainable. Call it before `compile`. Checkpoints of a run keep the
+        updates; `save` and `save_pretrained` add them to the weights, so that
+        the saved model is one without LoRA.
+
+        Args:
+            rank: Rank of the updates.
+            target_layer_names: Names of the layers to adapt; None is
+                `default_lora_layer_names()`, all linear layers. The paper
+                adapts "query" and "value".
+            lora_alpha: The updates are multiplied by `lora_alpha / rank`.
+                None is `rank`.
+
+        Raises:
+            ValueError: If `rank` is not a positive integer, a name is unknown
+                or LoRA is enabled already.
+        """
+        if target_layer_names is None:
+            target_layer_names = self.default_lora_layer_names()
+        train_low_rank_updates(
+            getattr(self, "backbone", self),
+            rank,
+            target_layer_names,
+            lora_alpha,
+        )
+
+    def quantize(self, mode=None, config=None, **kwargs):
+        """Quantizes linear layers to int8, as `keras.Model.quantize`.
+
+        Attention and feed-forward layers store int8 and compute in floats; the
+        other layers are Keras's, which quantize their inputs as well. Tables,
+        biases, layer normalization and classifiers stay floats.
+
+        Raises:
+            ValueError: If the mode is not "int8".
+        """
+        if mode != "int8":
+            raise ValueError(
+                "ALBERT's layers are quantized to 'int8' only. Received: "
+                f'mode={mode!r}. Pass `mode="int8"`.'
+            )
+        super().quantize(mode, config=config, **kwargs)
 
     def save_pretrained(self, directory, format="keras", tokenizer=None):
         """Writes the model to a directory atomically.
@@ -74,9 +147,12 @@ class PretrainedModel(keras.Model):
     def to_parts(self, tokenizer=None):
         """Returns the model's configuration and weights as `PretrainedParts`.
 
+        The updates of LoRA are added to the weights.
+
         Args:
             tokenizer: An `AlbertTokenizer` to include, or None.
         """
+        check_pretrained_format(self)
         arrays = {
             name: np.asarray(keras.ops.convert_to_numpy(variable))
             for name, variable in weights_by_place(self, BACKBONE).items()
@@ -84,7 +160,7 @@ class PretrainedModel(keras.Model):
         parts = PretrainedParts(
             model_class=type(self).__name__,
             config=self.config,
-            weights=arrays,
+            weights=merge_low_rank_updates(self, arrays),
             arguments={name: getattr(self, name) for name in self.arguments},
             card=dict(self.card),
         )
@@ -141,5 +217,8 @@ class PretrainedModel(keras.Model):
             config, dtype=dtype, **{**arguments, **kwargs}
         )
         model.card.update(parts.card)
+        quantize_layers(
+            model, {name: {"mode": "int8"} for name in parts.quantized_layers}
+        )
         assign_weights(model, parts, {*kwargs, *replaced}, strict)
         return model
