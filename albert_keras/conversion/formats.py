@@ -18,6 +18,8 @@ from albert_keras.conversion.pretrained_parts import (
     PretrainedParts,
     check_arguments,
 )
+from albert_keras.conversion.weight_names import weights_of
+from albert_keras.conversion.weight_translation import fits, listed
 from albert_keras.files.atomic_write import atomic_directory
 
 # Each module has `recognizes(directory)`, `read(directory)`,
@@ -114,6 +116,7 @@ def write_files(
     directory: str | Path, parts: PretrainedParts, format: str
 ) -> list[str]:
     """Writes a model's files to a directory; returns what was not stored."""
+    check_complete(parts)
     dropped = FORMATS[format].write(Path(directory), parts)
     if format in _WITHOUT_CLASS_NAMES and parts.arguments.get("class_names"):
         dropped = [*dropped, "class_names"]
@@ -148,7 +151,15 @@ def check_writable(
         raise ValueError(
             f"`format` must be one of {sorted(FORMATS)}. Received: {format!r}."
         )
+    check_complete(parts)
     if format != "keras":
+        if parts.quantized_layers:
+            raise ValueError(
+                "Only the format 'keras' stores quantized models. Received: "
+                f"format={format!r} and int8 kernels of "
+                f"{listed(parts.quantized_layers)}. Save the model as it was "
+                'before `quantize`, or with `format="keras"`.'
+            )
         if parts.config.pre_layer_norm:
             raise ValueError(
                 "Only the format 'keras' stores models with "
@@ -158,6 +169,34 @@ def check_writable(
     if parts.vocabulary is not None:
         check_vocabulary(parts.vocabulary, parts.config, "the tokenizer")
     check_replaceable(directory)
+
+
+def check_complete(parts: PretrainedParts) -> None:
+    """Raises if files of these parts could not be read back.
+
+    They must have every weight of the backbone, and the weights of the table
+    `weights_of` must have its shapes.
+    """
+    missing = []
+    for weight in weights_of(parts.config):
+        name, array = weight.name, parts.weights.get(weight.name)
+        if array is None:
+            optional = name.startswith(parts.absent)
+            if name.startswith("backbone/") and not optional:
+                missing.append(name)
+        elif not fits(array.shape, weight.shape):
+            raise ValueError(
+                f"The weight {name} of the {parts.model_class} has the shape "
+                f"{array.shape}, but the layer of this name has "
+                f"{weight.shape}: a file with it could not be read. Give a "
+                "custom layer another name."
+            )
+    if missing:
+        raise ValueError(
+            f"The {parts.model_class} lacks {len(missing)} weights of its "
+            f"configuration: {listed(missing)}. A file without them could not "
+            "be read. Save a model whose backbone is whole."
+        )
 
 
 def check_vocabulary(

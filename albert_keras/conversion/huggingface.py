@@ -74,6 +74,7 @@ _ARCHITECTURES = {
     "AlbertBackbone": "AlbertModel",
     "AlbertForPretraining": "AlbertForPreTraining",
 }
+_POOLER = "backbone/pooler/"
 _WITHOUT_POOLER = (
     "AlbertForMaskedLM",
     "AlbertForQuestionAnswering",
@@ -108,6 +109,8 @@ def read(directory: Path) -> PretrainedParts:
             directory / WEIGHTS_FILE,
             _IGNORED,
         )
+    # The models of some tasks are saved without the pooler.
+    lacks_pooler = not any(n.startswith(_POOLER) for n in weights)
     return PretrainedParts(
         model_class=_model_class(values, weights),
         config=config,
@@ -115,6 +118,7 @@ def read(directory: Path) -> PretrainedParts:
         arguments=_arguments(values, weights),
         source=str(directory / WEIGHTS_FILE),
         left_over=left_over,
+        absent=(_POOLER,) if lacks_pooler else (),
         **read_tokenizer(directory),
     )
 
@@ -175,7 +179,7 @@ def check(parts: PretrainedParts) -> None:
 def write(directory: Path, parts: PretrainedParts) -> list[str]:
     """Writes the files; returns the names of weights not stored."""
     weights = dict(parts.weights)
-    pooler = [name for name in weights if name.startswith("backbone/pooler/")]
+    pooler = [name for name in weights if name.startswith(_POOLER)]
     if parts.model_class in _WITHOUT_POOLER:
         for name in pooler:
             del weights[name]

@@ -1,7 +1,8 @@
 """Reads and writes this package's own format.
 
 - `albert_keras.json`: class, arguments and configuration of the model.
-- `weights.safetensors`: each variable by its path in the model.
+- `weights.safetensors`: each variable by its place in the model. The kernel of
+  a quantized layer is int8, next to its `kernel_scale`.
 - `vocabulary.model`: the SentencePiece model.
 - `albert_keras_tokenizer.json`: the tokenizer's settings.
 """
@@ -48,11 +49,14 @@ def read(directory: Path) -> PretrainedParts:
     config = config_from(path, fields)
     weights_path = directory / WEIGHTS_FILE
     with read_safetensors([weights_path]) as (shapes, read_array):
+        scales = [f"{name}_scale" for name in shapes]
+        scales = [name for name in scales if name in shapes]
         weights, others = from_stored(
-            "keras", config, shapes, read_array, weights_path
+            "keras", config, shapes, read_array, weights_path, scales
         )
-        # The heads of custom classes.
-        weights |= {name: read_array(name) for name in others}
+        # The scales of quantized layers, and the heads of custom classes.
+        weights |= {name: read_array(name) for name in (*scales, *others)}
+    _check_scales(weights_path, weights)
     return PretrainedParts(
         model_class=str(description.get("class", "AlbertBackbone")),
         config=config,
@@ -62,6 +66,16 @@ def read(directory: Path) -> PretrainedParts:
         source=str(weights_path),
         **read_tokenizer(directory),
     )
+
+
+def _check_scales(path, weights):
+    """Raises unless every int8 array has its scale."""
+    for name, array in weights.items():
+        if array.dtype == "int8" and f"{name}_scale" not in weights:
+            raise ValueError(
+                f"{path} is damaged: {name} is int8, but {name}_scale is "
+                "missing. Save or copy the model again."
+            )
 
 
 def read_tokenizer(directory: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ preset also `task.json` and the heads' `task.weights.h5`.
 """
 
 import collections
+import concurrent.futures
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ from albert_keras.conversion.pretrained_parts import (
     write_json,
 )
 from albert_keras.conversion.weight_names import stored_shape, weights_of
-from albert_keras.conversion.weight_translation import from_stored, to_stored
+from albert_keras.conversion.weight_places import weights_by_place
+from albert_keras.conversion.weight_translation import (
+    from_stored,
+    listed,
+    to_stored,
+)
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.weights.h5"
@@ -70,8 +76,15 @@ def recognizes(directory: Path) -> bool:
 def read(directory: Path) -> PretrainedParts:
     path = directory / CONFIG_FILE
     config = read_config(path)
-    task = _task_name(directory)
     check_shapes(directory / WEIGHTS_FILE, config)
+    # Keras's scopes, such as that of a layer that is being built, belong to
+    # one thread. The preset is loaded outside of them, in another.
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as executor:
+        return executor.submit(_load, directory, config).result()
+
+
+def _load(directory, config):
+    task = _task_name(directory)
     try:
         if task:
             model = getattr(_keras_hub().models, task).from_preset(
@@ -90,14 +103,13 @@ def read(directory: Path) -> PretrainedParts:
 
 def _parts(model, config, directory):
     """Returns the `PretrainedParts` of a loaded KerasHub model."""
-    arrays = _variables(model)
+    arrays = weights_by_place(model)
     weights, left_over = from_stored(
         "keras_hub",
         config,
         {name: variable.shape for name, variable in arrays.items()},
         lambda name: arrays[name].numpy(),
         directory,
-        {"seed_generator/seed_generator_state"},
     )
     model_class = model_class_of(weights)
     arguments = {}
@@ -203,7 +215,9 @@ def write(directory: Path, parts: PretrainedParts) -> list[str]:
     values = {
         theirs: getattr(parts.config, ours) for ours, theirs in _FIELDS.items()
     }
-    model = backbone = keras_hub.models.AlbertBackbone(**values)
+    model = backbone = keras_hub.models.AlbertBackbone(
+        **values, dtype="float32"
+    )
     task = _TASKS.get(parts.model_class)
     if task == "AlbertMaskedLM":
         model = keras_hub.models.AlbertMaskedLM(backbone, preprocessor=None)
@@ -214,10 +228,16 @@ def write(directory: Path, parts: PretrainedParts) -> list[str]:
             preprocessor=None,
             dropout=parts.arguments.get("dropout", 0.1),
         )
-    variables = _variables(model)
+    variables = weights_by_place(model)
+    if variables.keys() - arrays.keys():
+        raise ValueError(
+            f"KerasHub {keras_hub.__version__} has weights in its ALBERT that "
+            "this package does not know: "
+            f"{listed(sorted(variables.keys() - arrays.keys()))}. Save the "
+            "model in another format, such as 'keras'."
+        )
     for name, variable in variables.items():
-        if name in arrays:
-            variable.assign(arrays[name])
+        variable.assign(arrays[name])
     # Weights of heads that the preset's task does not have.
     dropped += [name for name in arrays if name not in variables]
     model.save_to_preset(str(directory))
@@ -242,15 +262,6 @@ def _write_tokenizer(directory, vocabulary):
     path = directory / VOCABULARY_FILE
     path.parent.mkdir(parents=True)
     path.write_bytes(vocabulary)
-
-
-def _variables(model):
-    """Returns a model's variables by the paths in `weight_names`."""
-    return {
-        variable.path: variable
-        for variable in model.variables
-        if "seed_generator" not in variable.path
-    }
 
 
 def _task_name(directory):

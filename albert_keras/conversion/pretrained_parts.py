@@ -47,7 +47,8 @@ class PretrainedParts:
     Attributes:
         model_class: Name of the model's class.
         config: Its `AlbertConfig`.
-        weights: float32 arrays by this package's names, in its layout.
+        weights: float32 arrays by this package's names, in its layout. The
+            kernel of a quantized layer is int8, next to its `kernel_scale`.
         arguments: Arguments of the class other than the backbone, such as
             `num_classes`.
         vocabulary: The SentencePiece model as bytes, or None.
@@ -55,6 +56,8 @@ class PretrainedParts:
         card: Fields of the model card, see `model_card`.
         source: Where the weights were read from, for messages.
         left_over: Names in the source that match no weight of this package.
+        absent: Beginnings of the names of weights that the source lacks
+            because its system does not save them.
     """
 
     model_class: str
@@ -66,10 +69,20 @@ class PretrainedParts:
     card: dict = dataclasses.field(default_factory=dict)
     source: str = ""
     left_over: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def num_parameters(self) -> int:
         return sum(array.size for array in self.weights.values())
+
+    @property
+    def quantized_layers(self) -> tuple[str, ...]:
+        """Places of the layers whose kernels are int8."""
+        return tuple(
+            name.rpartition("/")[0]
+            for name, array in self.weights.items()
+            if array.dtype == "int8"
+        )
 
 
 def model_class_of(weights: Iterable[str]) -> str:

@@ -25,11 +25,12 @@ def from_stored(format, config, shapes, read, path, ignored=()):
 
     Returns:
         float32 arrays by this package's names, and the names that match no
-        weight of this package.
+        weight of this package. int8 arrays of the format "keras" stay int8.
 
     Raises:
-        ValueError: If the configuration contradicts the arrays, or a weight
-            of the encoder is missing.
+        ValueError: If the configuration contradicts the arrays, a weight of
+            the encoder is missing, or an array is quantized in a way that
+            this package does not read.
     """
     found, missing, classes = [], [], {}
     for weight in weights_of(config):
@@ -55,12 +56,13 @@ def from_stored(format, config, shapes, read, path, ignored=()):
     weights = {}
     for weight, stored in found:
         array = np.asarray(read(stored.name))
+        dtype = _dtype_here(format, path, stored.name, array)
         if stored.layout == "transposed":
             array = array.T
         else:
             shape = [-1 if size is None else size for size in weight.shape]
             array = array.reshape(shape)
-        weights[weight.name] = np.ascontiguousarray(array, "float32")
+        weights[weight.name] = np.ascontiguousarray(array, dtype)
     return weights, tuple(sorted(left_over))
 
 
@@ -89,12 +91,21 @@ def to_stored(
     return arrays, sorted(set(weights) - placed)
 
 
+def _dtype_here(format, path, name, array):
+    """Returns the type in which an array is kept."""
+    if format == "keras" and array.dtype == "int8":
+        return "int8"
+    if array.dtype.kind in "iub":
+        raise ValueError(
+            f"{path}: {name} has the type {array.dtype}. Expected floats. "
+            "Quantized weights of other systems are not read; save the model "
+            "in float there."
+        )
+    return "float32"
+
+
 def _check_shape(path, name, received, expected):
-    same = len(received) == len(expected) and all(
-        wanted in (None, size)
-        for wanted, size in zip(expected, received, strict=True)
-    )
-    if not same:
+    if not fits(received, expected):
         raise ValueError(
             f"{path} does not fit the configuration: {name} has shape "
             f"{received} in the file and {expected} by the configuration. "
@@ -109,7 +120,7 @@ def _check_encoder(format, path, missing, left_over):
     if absent:
         raise ValueError(
             f"{path} does not fit the configuration: it has no "
-            f"{_listed(absent)}. Check the groups and inner repetitions of "
+            f"{listed(absent)}. Check the groups and inner repetitions of "
             "the configuration, and that the file is complete."
         )
     prefix = BLOCK[0].stored(format).name.split("{")[0]
@@ -117,11 +128,20 @@ def _check_encoder(format, path, missing, left_over):
     if extra:
         raise ValueError(
             f"{path} does not fit the configuration: it has blocks that the "
-            f"configuration does not have: {_listed(extra)}. Check the "
+            f"configuration does not have: {listed(extra)}. Check the "
             "groups and inner repetitions of the configuration."
         )
 
 
-def _listed(names, limit=4):
+def fits(shape, expected):
+    """Whether a shape is the expected one, in which None fits any size."""
+    return len(shape) == len(expected) and all(
+        wanted in (None, size)
+        for wanted, size in zip(expected, shape, strict=True)
+    )
+
+
+def listed(names, limit=4):
+    """Returns the first names and the number of others, for a message."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

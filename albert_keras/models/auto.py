@@ -27,11 +27,11 @@ _CLASSES = {
 }
 
 
-def load_model(source, dtype=None, **kwargs):
+def load_model(source, dtype=None, strict=True, **kwargs):
     """Loads a pretrained model of the class that its source names.
 
     Args:
-        source, dtype, **kwargs: As for `from_pretrained` of every class.
+        source, dtype, strict, **kwargs: As for `from_pretrained` of each class.
 
     Returns:
         The model, with the heads that the source has.
@@ -42,7 +42,9 @@ def load_model(source, dtype=None, **kwargs):
     """
     with local_directory(source) as directory:
         parts = read_pretrained(directory)
-    return model_class(parts).from_parts(parts, dtype=dtype, **kwargs)
+    return model_class(parts).from_parts(
+        parts, dtype=dtype, strict=strict, **kwargs
+    )
 
 
 def model_class(parts):

@@ -9,6 +9,12 @@ from albert_keras.layers.cross_layer_sharing import CrossLayerSharingEncoder
 from albert_keras.layers.factorized_embedding import FactorizedEmbedding
 from albert_keras.layers.initializers import albert_initializer
 from albert_keras.models.pretrained import PretrainedModel
+from albert_keras.models.quantization import (
+    QUANTIZED_LAYERS,
+    quantization_config,
+    quantize_layers,
+)
+from albert_keras.models.weight_loading import assign_weights
 
 
 @keras.saving.register_keras_serializable("albert_keras")
@@ -147,7 +153,11 @@ class AlbertBackbone(PretrainedModel):
         """Creates a model from an `AlbertConfig` or from `get_config()`."""
         if isinstance(config, AlbertConfig):
             return cls.from_albert_config(config)
-        return cls(**config)
+        config = dict(config)
+        quantized = config.pop(QUANTIZED_LAYERS, {})
+        model = cls(**config)
+        quantize_layers(model, quantized)
+        return model
 
     @classmethod
     def from_albert_config(cls, config, **kwargs):
@@ -157,13 +167,16 @@ class AlbertBackbone(PretrainedModel):
     def clone(self, **fields):
         """Returns a copy of the model, with its own variables.
 
+        The updates of LoRA are part of the copy's weights.
+
         Args:
             **fields: Arguments of the class to replace, such as
                 `hidden_dropout`.
         """
         config = {**self.get_config(), **fields}
-        copy = type(self)(**{k: v for k, v in config.items() if k != "name"})
-        copy.set_weights(self.get_weights())
+        config.pop("name", None)
+        copy = type(self).from_config(config)
+        assign_weights(copy, self.to_parts())
         return copy
 
     def build(self, input_shape):
@@ -272,6 +285,7 @@ class AlbertBackbone(PretrainedModel):
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             **self.config.to_dict(),
+            **quantization_config(self),
         }
 
 

@@ -1,7 +1,6 @@
 """Saves models to pretrained directories, and loads them."""
 
 import dataclasses
-import logging
 
 import keras
 import numpy as np
@@ -14,10 +13,18 @@ from albert_keras.conversion import (
     write_pretrained,
 )
 from albert_keras.conversion.formats import write_files
+from albert_keras.conversion.weight_places import weights_by_place
 from albert_keras.kernels import fused_kernels
 from albert_keras.kernels.cpu_memory_pool import use_memory_pool
-
-_logger = logging.getLogger(__name__)
+from albert_keras.models.low_rank_adaptation import (
+    merge_low_rank_updates,
+    train_low_rank_updates,
+)
+from albert_keras.models.quantization import (
+    check_pretrained_format,
+    quantize_layers,
+)
+from albert_keras.models.weight_loading import BACKBONE, assign_weights
 
 
 class PretrainedModel(keras.Model):
@@ -36,6 +43,12 @@ class PretrainedModel(keras.Model):
     def __init__(self, *args, **kwargs):
         use_memory_pool()  # before the first tensor of the weights
         super().__init__(*args, **kwargs)
+        if self.dtype_policy.quantization_mode is not None:
+            raise ValueError(
+                "`dtype` must be a type of floats, such as 'mixed_bfloat16'. "
+                f"Received: {self.dtype_policy.name!r}. Call "
+                '`model.quantize("int8")` once the model has its weights.'
+            )
 
     @property
     def card(self):
@@ -48,6 +61,65 @@ class PretrainedModel(keras.Model):
     def kernel_context(self):
         """The context in which `fit`, `evaluate` and `predict` are traced."""
         return fused_kernels()
+
+    def default_lora_layer_names(self):
+        """Names of the backbone's linear layers, which `enable_lora` adapts."""
+        return [
+            "query",
+            "key",
+            "value",
+            "output",
+            "intermediate",
+            "feed_forward_output",
+            "projection",
+            "pooler",
+        ]
+
+    def enable_lora(self, rank, target_layer_names=None, lora_alpha=None):
+        """Freezes the backbone and trains updates of low rank instead: LoRA.
+
+        As for KerasHub's backbones (Hu et al. 2021, arXiv:2106.09685). Heads
+        stay trainable. Call it before `compile`. Checkpoints of a run keep the
+        updates; `save` and `save_pretrained` add them to the weights, so that
+        the saved model is one without LoRA.
+
+        Args:
+            rank: Rank of the updates.
+            target_layer_names: Names of the layers to adapt; None is
+                `default_lora_layer_names()`, all linear layers. The paper
+                adapts "query" and "value".
+            lora_alpha: The updates are multiplied by `lora_alpha / rank`.
+                None is `rank`.
+
+        Raises:
+            ValueError: If `rank` is not a positive integer, a name is unknown
+                or LoRA is enabled already.
+        """
+        if target_layer_names is None:
+            target_layer_names = self.default_lora_layer_names()
+        train_low_rank_updates(
+            getattr(self, "backbone", self),
+            rank,
+            target_layer_names,
+            lora_alpha,
+        )
+
+    def quantize(self, mode=None, config=None, **kwargs):
+        """Quantizes linear layers to int8, as `keras.Model.quantize`.
+
+        Attention and feed-forward layers store int8 and compute in floats; the
+        other layers are Keras's, which quantize their inputs as well. Tables,
+        biases, layer normalization and classifiers stay floats.
+
+        Raises:
+            ValueError: If the mode is not "int8".
+        """
+        if mode != "int8":
+            raise ValueError(
+                "ALBERT's layers are quantized to 'int8' only. Received: "
+                f'mode={mode!r}. Pass `mode="int8"`.'
+            )
+        super().quantize(mode, config=config, **kwargs)
 
     def save_pretrained(self, directory, format="keras", tokenizer=None):
         """Writes the model to a directory atomically.
@@ -62,8 +134,9 @@ class PretrainedModel(keras.Model):
 
         Raises:
             ValueError: If the format is unknown or cannot hold the model, the
-                tokenizer's vocabulary has another size, or the directory holds
-                anything but a pretrained model.
+                tokenizer's vocabulary has another size, two weights have the
+                same name, or the directory holds anything but a pretrained
+                model.
         """
         write_pretrained(directory, self.to_parts(tokenizer), format)
 
@@ -74,16 +147,20 @@ class PretrainedModel(keras.Model):
     def to_parts(self, tokenizer=None):
         """Returns the model's configuration and weights as `PretrainedParts`.
 
+        The updates of LoRA are added to the weights.
+
         Args:
             tokenizer: An `AlbertTokenizer` to include, or None.
         """
+        check_pretrained_format(self)
+        arrays = {
+            name: np.asarray(keras.ops.convert_to_numpy(variable))
+            for name, variable in weights_by_place(self, BACKBONE).items()
+        }
         parts = PretrainedParts(
             model_class=type(self).__name__,
             config=self.config,
-            weights={
-                name: np.asarray(keras.ops.convert_to_numpy(variable))
-                for name, variable in named_weights(self).items()
-            },
+            weights=merge_low_rank_updates(self, arrays),
             arguments={name: getattr(self, name) for name in self.arguments},
             card=dict(self.card),
         )
@@ -93,13 +170,13 @@ class PretrainedModel(keras.Model):
         return parts
 
     @classmethod
-    def from_pretrained(cls, source, dtype=None, **kwargs):
+    def from_pretrained(cls, source, dtype=None, strict=True, **kwargs):
         """Loads a model with the weights of a pretrained one.
 
         Every model of this package loads from the directory of every other:
-        it takes the weights that both have. Weights that the source lacks stay
-        randomly initialized. One warning lists these, and the weights of the
-        source that are not used.
+        it takes the backbone and the heads that both have. A head that the
+        source lacks stays randomly initialized. One warning lists its weights,
+        and those of the source that are not used.
 
         Args:
             source: A directory in one of four formats (this package's own,
@@ -107,20 +184,24 @@ class PretrainedModel(keras.Model):
                 the output directory of a pretraining run, whose newest model
                 is loaded; `hf://OWNER/NAME`; or the name of a KerasHub preset.
             dtype: Type policy of the model, such as "mixed_bfloat16".
+            strict: Whether to raise if the source lacks weights of the
+                backbone or some of a head's, or has other ones of the
+                backbone. False lets the model keep random weights.
             **kwargs: Fields of `AlbertConfig` to replace, such as
                 `hidden_dropout`, and arguments of the class.
 
         Raises:
             ValueError: If the source is of an unknown kind or another
                 architecture, cannot be reached, contains a damaged file, or
-                its configuration, weights and vocabulary do not match.
+                its configuration, weights and vocabulary do not match, or see
+                `strict`.
         """
         with local_directory(source) as directory:
             parts = read_pretrained(directory)
-        return cls.from_parts(parts, dtype=dtype, **kwargs)
+        return cls.from_parts(parts, dtype=dtype, strict=strict, **kwargs)
 
     @classmethod
-    def from_parts(cls, parts, dtype=None, **kwargs):
+    def from_parts(cls, parts, dtype=None, strict=True, **kwargs):
         """Creates a model from `PretrainedParts`, see `from_pretrained`."""
         fields = {field.name for field in dataclasses.fields(AlbertConfig)}
         replaced = {k: kwargs.pop(k) for k in list(kwargs) if k in fields}
@@ -136,69 +217,8 @@ class PretrainedModel(keras.Model):
             config, dtype=dtype, **{**arguments, **kwargs}
         )
         model.card.update(parts.card)
-        assign_weights(model, parts, replaceable=set(kwargs) | set(replaced))
+        quantize_layers(
+            model, {name: {"mode": "int8"} for name in parts.quantized_layers}
+        )
+        assign_weights(model, parts, {*kwargs, *replaced}, strict)
         return model
-
-
-def named_weights(model):
-    """Returns the weights of a model by names that all instances share.
-
-    A name is the variable's path without its first part, the name of the model
-    that built it, which Keras numbers (`albert_backbone_1`). Names of the
-    backbone's weights start with `backbone/`.
-    """
-    names = {}
-    backbone = getattr(model, "backbone", model)
-    backbone_ids = {id(variable) for variable in backbone.weights}
-    for variable in model.weights:
-        name = variable.path.split("/", 1)[1]
-        if id(variable) in backbone_ids:
-            name = f"backbone/{name}"
-        names[name] = variable
-    return names
-
-
-def assign_weights(model, parts, replaceable=()):
-    """Assigns weights to a model by name, and warns of those without a match.
-
-    Args:
-        model: A `PretrainedModel`.
-        parts: `PretrainedParts`.
-        replaceable: Names of arguments that the caller replaced. If
-            `num_classes` is among them, a classifier of another size stays
-            randomly initialized.
-
-    Raises:
-        ValueError: If a shape differs. Nothing has been assigned then.
-    """
-    variables = named_weights(model)
-    values, missing = {}, []
-    for name, variable in variables.items():
-        value = parts.weights.get(name)
-        if value is None:
-            missing.append(name)
-        elif value.shape == tuple(variable.shape):
-            values[name] = value
-        elif name.startswith("classifier/") and "num_classes" in replaceable:
-            missing.append(f"{name} {value.shape} as {tuple(variable.shape)}")
-        else:
-            raise ValueError(
-                f"{parts.source} does not fit the model: {name} has shape "
-                f"{value.shape} in the file and {tuple(variable.shape)} in "
-                "the model."
-            )
-    for name, value in values.items():
-        variables[name].assign(value)
-    unused = [name for name in parts.weights if name not in variables]
-    _warn(parts.source, missing, [*unused, *parts.left_over])
-
-
-def _warn(source, missing, unused):
-    clauses = []
-    if missing:
-        names = ", ".join(missing)
-        clauses.append(f"no weights for {names}: randomly initialized")
-    if unused:
-        clauses.append(f"not used: {', '.join(unused)}")
-    if clauses:
-        _logger.warning("%s: %s.", source, "; ".join(clauses))

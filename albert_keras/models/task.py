@@ -6,6 +6,11 @@ from albert_keras.kernels import plain_kernels
 from albert_keras.layers.classification_head import ClassificationHead
 from albert_keras.models.backbone import AlbertBackbone
 from albert_keras.models.pretrained import PretrainedModel
+from albert_keras.models.quantization import (
+    QUANTIZED_LAYERS,
+    quantization_config,
+    quantize_layers,
+)
 from albert_keras.training.steps.accumulating_model import AccumulatingModel
 
 
@@ -93,12 +98,16 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
             "trainable": self.trainable,
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             **{name: getattr(self, name) for name in self.arguments},
+            **quantization_config(self),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
+        quantized = config.pop(QUANTIZED_LAYERS, {})
         backbone = keras.saving.deserialize_keras_object(
             config.pop("backbone"), custom_objects=custom_objects
         )
-        return cls(backbone, **config)
+        model = cls(backbone, **config)
+        quantize_layers(model, quantized)
+        return model

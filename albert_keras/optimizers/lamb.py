@@ -9,8 +9,14 @@ from albert_keras.kernels import lamb_kernel
 from albert_keras.optimizers.layer_wise_decay import learning_rate_factor
 
 # Layer normalization and biases, as in Google's release. They are searched in
-# paths, since a Keras variable's name is just "gamma" or "bias".
-DEFAULT_EXCLUSIONS = ("layer_norm", r"gamma$", r"beta$", r"bias$")
+# paths, since a Keras variable's name is just "gamma" or "bias", and match only
+# their ends: the names of outer layers and name scopes do not matter.
+DEFAULT_EXCLUSIONS = (
+    r"layer_norm[^/]*/[^/]*$",
+    r"gamma$",
+    r"beta$",
+    r"bias$",
+)
 
 
 @keras.saving.register_keras_serializable("albert_keras")

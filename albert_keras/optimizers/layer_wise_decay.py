@@ -21,7 +21,9 @@ def layer_wise_factors(num_groups, decay):
 
     Returns:
         Pairs of a regular expression, searched in `variable.path`, and a
-        factor. The first match counts; variables without a match have 1.
+        factor. The first match counts; variables without a match have 1. They
+        match only the ends of paths: the names of outer layers and name
+        scopes do not matter.
 
     Raises:
         ValueError: If `decay` is out of range.
@@ -32,11 +34,16 @@ def layer_wise_factors(num_groups, decay):
         )
     if decay == 1:
         return ()
+    layer = r"(self_attention/)?[^/]+/[^/]+$"
     groups = (
-        (f"encoder/group_{group}_", decay ** (num_groups - group))
+        (
+            rf"encoder/group_{group}_block_\d+/{layer}",
+            decay ** (num_groups - group),
+        )
         for group in range(num_groups)
     )
-    return (*groups, ("embeddings/", decay ** (num_groups + 1)))
+    embeddings = r"embeddings/([^/]+_embedding|(layer_norm|projection)/[^/]+)$"
+    return (*groups, (embeddings, decay ** (num_groups + 1)))
 
 
 def learning_rate_factor(factors, variable):

@@ -14,7 +14,7 @@ SEED_STEP = 0x9E3779B1
 
 def is_random_state(variable):
     """Whether a Keras variable is the state of a seed generator."""
-    return "seed_generator_state" in variable.path
+    return variable.name == "seed_generator_state"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,46 @@
+"""Names around a model change neither weight decay nor learning rates."""
+
+import keras
+import pytest
+
+import albert_keras as ak
+from albert_keras.optimizers import Lamb, adamw, layer_wise_factors
+from albert_keras.optimizers.layer_wise_decay import learning_rate_factor
+from albert_keras.training.steps.random_state import is_random_state
+
+OUTER = ["bias", "layer_norm", "embeddings", "encoder", "seed_generator_state"]
+
+
+def make(config, **kwargs):
+    backbone = ak.AlbertBackbone.from_albert_config(config, **kwargs)
+    return ak.AlbertForPretraining(backbone)
+
+
+def settings(model):
+    """What the optimizers do with each variable, in order."""
+    variables = model.trainable_variables
+    lamb = Lamb(0.01)
+    lamb.build(variables)
+    adam = adamw(variables)
+    factors = layer_wise_factors(1, 0.5)
+    return [
+        (
+            lamb.decays(variable),
+            lamb.adapts(variable),
+            adam._use_weight_decay(variable),
+            learning_rate_factor(factors, variable),
+        )
+        for variable in variables
+    ]
+
+
+@pytest.mark.parametrize("outer", OUTER)
+def test_a_name_scope_or_a_models_name_changes_nothing(outer, tiny_config):
+    expected = settings(make(tiny_config))
+    assert len(set(expected)) > 4
+    with keras.name_scope(outer):
+        scoped = make(tiny_config)
+    assert settings(scoped) == expected
+    named = make(tiny_config, name=outer)
+    assert settings(named) == expected
+    assert not any(is_random_state(v) for v in scoped.weights)
