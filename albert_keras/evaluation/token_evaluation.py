@@ -8,6 +8,7 @@ from seqeval import metrics
 from albert_keras.evaluation.prediction import predict_rows
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
 from albert_keras.files.atomic_write import atomic_file
+from albert_keras.tokenization.text_list import text_list
 
 PREDICTIONS_FILE = "predictions.txt"
 _CHUNK_TAG = re.compile(r"O|[BIES]-.+")
@@ -82,7 +83,18 @@ def entity_scores(labels, predictions):
 
     Returns:
         `f1`, `precision`, `recall`, and for each type `TYPE_f1` and so on.
+
+    Raises:
+        ValueError: If a sentence is a string in place of a list of tags, or
+            an item of it is no string.
     """
+    labels, predictions = (
+        [text_list(tags, f"{name}[{i}]") for i, tags in enumerate(sentences)]
+        for name, sentences in (
+            ("labels", labels),
+            ("predictions", predictions),
+        )
+    )
     names = {"f1": "f1-score", "precision": "precision", "recall": "recall"}
     averages = ("micro avg", "macro avg", "weighted avg")
     report = {}
