@@ -3,6 +3,7 @@
 import keras
 
 from albert_keras.losses import classification, regression
+from albert_keras.models.inputs import select_inputs
 from albert_keras.models.task import AlbertTask
 from albert_keras.tokenization.text_list import text_list
 
@@ -57,6 +58,7 @@ class AlbertForSequenceClassification(AlbertTask):
         self.classifier = self.make_head("classifier", self.num_classes)
 
     def call(self, inputs, training=False):
+        inputs = select_inputs(self, inputs)
         encoded = self.backbone(inputs, training=training)
         pooled = encoded["pooled_output"]  # (B, H)
         return {"logits": self.classifier(pooled, training=training)}
