@@ -36,8 +36,14 @@ def fill_masks(
         its word-start marker.
 
     Raises:
-        ValueError: If there is no mask, or the text is too long.
+        ValueError: If there is no mask, or the text is too long or no string.
     """
+    if not isinstance(text, str):
+        raise ValueError(
+            "`text` must be one string. Received: "
+            f"{type(text).__name__} {text!r:.60}. Call the function once for "
+            "each text."
+        )
     token_ids = _encode_with_masks(tokenizer, text)
     positions = np.flatnonzero(token_ids == tokenizer.mask_id)
     if not positions.size:

@@ -82,14 +82,21 @@ def squad_metrics(
         A dictionary of percentages and counts, in the scripts' order.
 
     Raises:
-        ValueError: If the data has no answers, or a question has no
-            prediction (in version 1.1 it scores 0).
+        ValueError: If the data has no answers, a prediction is no string, or
+            a question has no prediction (in version 1.1 it scores 0).
     """
     if not squad.has_answers:
         raise ValueError(
             f"{squad.path} has no answers to compare with. Pass a file with "
             "answers."
         )
+    for key, text in predictions.items():
+        if not isinstance(text, str):
+            raise ValueError(
+                "`predictions` must hold one string for each question. "
+                f"Received: {text!r:.60} ({type(text).__name__}) for {key!r}. "
+                "Pass the empty string for no answer."
+            )
     if squad.version == "1.1":
         return metrics_version_1(squad, predictions)
     _check_complete(squad, predictions, "predictions")

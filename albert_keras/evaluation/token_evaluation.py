@@ -9,6 +9,7 @@ from albert_keras.evaluation.prediction import predict_rows
 from albert_keras.evaluation.tag_schemes import find_scheme
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
 from albert_keras.files.atomic_write import atomic_file
+from albert_keras.tokenization.text_list import text_list
 from albert_keras.training import distributed
 
 PREDICTIONS_FILE = "predictions.txt"
@@ -96,7 +97,18 @@ def entity_scores(labels, predictions):
 
     Returns:
         `f1`, `precision`, `recall`, and for each type `TYPE_f1` and so on.
+
+    Raises:
+        ValueError: If a sentence is a string in place of a list of tags, or
+            an item of it is no string.
     """
+    labels, predictions = (
+        [text_list(tags, f"{name}[{i}]") for i, tags in enumerate(sentences)]
+        for name, sentences in (
+            ("labels", labels),
+            ("predictions", predictions),
+        )
+    )
     names = {"f1": "f1-score", "precision": "precision", "recall": "recall"}
     averages = ("micro avg", "macro avg", "weighted avg")
     report = {}

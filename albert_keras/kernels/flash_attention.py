@@ -31,13 +31,11 @@ def has_flash_attention(dtype):
 def flash_attention(q, k, v, attention_bias=None):
     """softmax(q k' + bias) v, with the softmax in float32.
 
-    Rows whose keys are all masked may differ from the reference; nothing
-    reads them.
-
     Args:
         q, k, v: `(B, N, T, d)`; q may have another T, and is already scaled.
         attention_bias: `(B, 1, 1, T)`, 0 for keys to attend to and a large
-            negative number for padding; None attends to all.
+            negative number for padding; None attends to all. Every row has
+            a key to attend to.
 
     Returns:
         `(B, T, N d)`, with the T of q.

@@ -45,10 +45,32 @@ def attention_bias_from_mask(padding_mask):
     Returns:
         float32 `(B, 1, 1, T)`: 0, or -30000 for padding. float16 can hold
         -30000, and its exponential is 0. Only keys are masked, as in every
-        ALBERT; a row whose keys are all masked attends to all evenly.
+        ALBERT. A row without tokens attends to its first position, so that
+        every layout computes the same.
     """
-    mask = ops.cast(padding_mask, "float32")
-    return (1.0 - mask[:, None, None, :]) * -30000.0
+    is_token = ops.cast(padding_mask, "bool")
+    is_empty = ops.logical_not(ops.any(is_token, axis=1, keepdims=True))
+    positions = ops.arange(ops.shape(is_token)[1], dtype="int32")
+    is_first = ops.equal(positions, 0)
+    is_key = ops.logical_or(is_token, ops.logical_and(is_empty, is_first))
+    return (1.0 - ops.cast(is_key, "float32")[:, None, None, :]) * -30000.0
+
+
+def zero_padding(x, padding_mask, positions=None):
+    """Makes x 0 at padding, whatever it holds there, NaN included.
+
+    Args:
+        x: `(B, T, H)`, or `(B, P, H)` with `positions`.
+        padding_mask: `(B, T)`, 1 = token, 0 = padding; None is all tokens.
+        positions: Integers `(B, P)` below T: which rows x holds.
+    """
+    if padding_mask is None:
+        return x
+    is_token = ops.cast(padding_mask, "bool")
+    if positions is not None:
+        rows = rows_at(positions, ops.shape(is_token)[1])
+        is_token = ops.take(ops.reshape(is_token, (-1,)), rows, axis=0)
+    return ops.where(is_token[..., None], x, ops.zeros((), dtype=x.dtype))
 
 
 def gather_positions(x, positions):

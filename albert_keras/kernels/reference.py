@@ -24,8 +24,8 @@ def sequence_layout(x, padding_mask=None):
     """The layout in which sequences pass through the encoder's layers.
 
     The reference keeps padding. A fused form may leave out the positions where
-    `padding_mask` is 0; the encoder's output is then 0 there and equal
-    elsewhere.
+    `padding_mask` is 0, except the first of a row; the encoder's output is
+    then 0 there and equal elsewhere.
 
     Args:
         x: `(B, T, H)`.

@@ -34,7 +34,9 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             computes; None computes all.
 
     Returns:
-        `(B, T, H)`, or `(B, P, H)` with `positions`.
+        `(B, T, H)`, or `(B, P, H)` with `positions`. At padding it depends on
+        the kernels, except at the first position of a row, which poolers
+        read; `AlbertBackbone` makes its outputs 0 there.
 
     Raises:
         ValueError: If `num_groups` does not divide `num_layers`, or see

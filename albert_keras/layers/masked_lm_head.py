@@ -1,10 +1,12 @@
 """The masked-language-model head with the tied, factorized decoder."""
 
 import keras
+from keras import ops
 
 from albert_keras.kernels import kernels_for_classes
 from albert_keras.kernels.activations import get_activation
 from albert_keras.kernels.padded_sequences import gather_positions
+from albert_keras.kernels.value_ranges import nan_unless, position_range
 from albert_keras.layers.initializers import albert_initializer
 
 
@@ -29,8 +31,9 @@ class MaskedLMHead(keras.layers.Layer):
     Call arguments:
         sequence_output: `(B, T, H)`, or `(B, P, H)` without
             `mask_positions`.
-        mask_positions: Integers `(B, P)`; empty slots may hold any position.
-            None if the sequence output holds only these positions.
+        mask_positions: Integers `(B, P)` from 0 to T - 1; empty slots may
+            hold any of them. None if the sequence output holds only these
+            positions.
         token_table: `(V, E)`.
         training: Whether the call is part of a training step; it selects the
             kernels.
@@ -39,7 +42,8 @@ class MaskedLMHead(keras.layers.Layer):
         `(B, P, V)`.
 
     Raises:
-        ValueError: If the activation is unknown.
+        ValueError: If the activation is unknown, or a position is out of
+            range; in compiled functions see `kernels.value_ranges`.
     """
 
     def __init__(
@@ -89,7 +93,10 @@ class MaskedLMHead(keras.layers.Layer):
     ):
         x = sequence_output
         if mask_positions is not None:
-            x = gather_positions(x, mask_positions)  # (B, P, H)
+            allowed = position_range("mask_positions", ops.shape(x)[1])
+            positions, in_range = allowed.check(mask_positions)
+            x = gather_positions(x, positions)  # (B, P, H)
+            x = nan_unless(in_range, x)
         x = self.activation_function(self.transform(x))  # (B, P, E)
         x = self.layer_norm(x)
         kernels = kernels_for_classes(self.vocabulary_size, training)

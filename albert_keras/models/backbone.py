@@ -1,13 +1,21 @@
 """The ALBERT encoder as a Keras model."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from albert_keras.config import AlbertConfig
+from albert_keras.kernels.padded_sequences import zero_padding
+from albert_keras.kernels.value_ranges import nan_unless
 from albert_keras.layers.cross_layer_sharing import CrossLayerSharingEncoder
 from albert_keras.layers.factorized_embedding import FactorizedEmbedding
 from albert_keras.layers.initializers import albert_initializer
+from albert_keras.models.inputs import (
+    SEQUENCES,
+    by_own_names,
+    check_shapes,
+    check_values,
+    select_inputs,
+)
 from albert_keras.models.pretrained import PretrainedModel
 from albert_keras.models.quantization import (
     QUANTIZED_LAYERS,
@@ -38,17 +46,22 @@ class AlbertBackbone(PretrainedModel):
             and `padding_mask` (1 = token, 0 = padding). The last two are
             optional; the defaults are segment 0 and no padding. With
             `read_positions`, `(B, P)`, the last layer computes only these
-            positions and the first.
+            positions and the first. Hugging Face's names (`input_ids`,
+            `token_type_ids`, `attention_mask`) are accepted as well.
 
     Returns:
         `{"sequence_output": (B, T, H), "pooled_output": (B, H)}`; the
-        sequence output is `(B, P, H)` with `read_positions`. Its values at
-        padding are undefined (fused kernels return zeros there).
+        sequence output is `(B, P, H)` with `read_positions`, and 0 at
+        padding. The pooled output is that of the first position even if it
+        is padding. The values of one row never depend on another row.
 
     Raises:
-        ValueError: If a field is out of range, a sequence is longer than
-            `max_sequence_length`, or, outside compiled functions, an id is
-            not in the vocabulary.
+        ValueError: If a field is out of range, an input is unknown, missing
+            or of another shape, a sequence is longer than
+            `max_sequence_length`, or, outside compiled functions, an id, a
+            segment, a position or a value of the mask is out of range. In a
+            compiled function TensorFlow on a CPU then raises an
+            `InvalidArgumentError`; elsewhere the outputs of the row are NaN.
 
     Example:
 
@@ -58,6 +71,9 @@ class AlbertBackbone(PretrainedModel):
     outputs["sequence_output"].shape  # (1, 4, 768)
     ```
     """
+
+    # Names and axes of the inputs.
+    input_axes = {**SEQUENCES, "read_positions": "BP"}
 
     def __init__(
         self,
@@ -218,39 +234,29 @@ class AlbertBackbone(PretrainedModel):
         return self.embeddings.token_table
 
     def call(self, inputs, training=False):
-        token_ids = inputs["token_ids"]
-        segment_ids = inputs.get("segment_ids")
-        self.check_token_ids(token_ids)
+        inputs = select_inputs(self, inputs)
+        self._check_length(inputs["token_ids"].shape)
+        inputs, in_range = check_values(inputs, self.config)
+        token_ids, segment_ids = inputs["token_ids"], inputs.get("segment_ids")
         if segment_ids is None:
             segment_ids = ops.zeros_like(token_ids)
-        positions = inputs.get("read_positions")
-        if positions is not None:
-            positions = ops.pad(positions, ((0, 0), (1, 0)))  # add [CLS]
+        padding_mask = inputs.get("padding_mask")
+        positions = read = inputs.get("read_positions")
+        if read is not None:
+            positions = ops.pad(read, ((0, 0), (1, 0)))  # add [CLS]
         x = self.embeddings(token_ids, segment_ids, training=training)
-        x = self.encoder(
-            x, inputs.get("padding_mask"), positions, training=training
-        )
+        x = nan_unless(in_range, x)
+        x = self.encoder(x, padding_mask, positions, training=training)
+        sequence = x if read is None else x[:, 1:]  # (B, T, H), or (B, P, H)
         return {
-            # (B, T, H), or (B, P, H)
-            "sequence_output": x if positions is None else x[:, 1:],
+            "sequence_output": zero_padding(sequence, padding_mask, read),
             "pooled_output": self.pooler(x[:, 0]),  # (B, H)
         }
 
-    def check_token_ids(self, token_ids):
-        """Checks that the sequences and ids fit the model.
-
-        Ids are only checked outside compiled functions, where their values are
-        known. In a compiled function the lookup of an id that is not in the
-        vocabulary raises on a CPU and returns zeros on a GPU.
-
-        Args:
-            token_ids: Integers `(B, T)`.
-
-        Raises:
-            ValueError: If they do not fit.
-        """
-        length = token_ids.shape[1]
-        if length is not None and length > self.config.max_sequence_length:
+    def _check_length(self, shape):
+        length = shape[1]
+        # In an export under JAX the length is an expression.
+        if isinstance(length, int) and length > self.config.max_sequence_length:
             raise ValueError(
                 "Sequences must not be longer than `max_sequence_length`. "
                 f"Received: length {length}, max_sequence_length="
@@ -258,19 +264,11 @@ class AlbertBackbone(PretrainedModel):
                 "(`sequence_length` of the tokenizer) or create the model "
                 "with a larger `max_sequence_length`."
             )
-        ids = _concrete(token_ids)
-        if ids is None or not ids.size:
-            return
-        if ids.min() < 0 or ids.max() >= self.config.vocabulary_size:
-            raise ValueError(
-                "`token_ids` must be between 0 and `vocabulary_size` - 1. "
-                f"Received: ids from {ids.min()} to {ids.max()}, "
-                f"vocabulary_size={self.config.vocabulary_size}. The text "
-                "was probably encoded with another vocabulary; use the "
-                "tokenizer that belongs to the model."
-            )
 
     def compute_output_shape(self, input_shape):
+        input_shape = by_own_names(self, input_shape)
+        check_shapes(self, input_shape)
+        self._check_length(input_shape["token_ids"])
         batch, length = input_shape.get(
             "read_positions", input_shape["token_ids"]
         )
@@ -287,11 +285,3 @@ class AlbertBackbone(PretrainedModel):
             **self.config.to_dict(),
             **quantization_config(self),
         }
-
-
-def _concrete(tensor):
-    """Returns a tensor as a NumPy array, or None if it is symbolic."""
-    try:
-        return np.asarray(tensor)
-    except Exception:  # each backend raises its own error
-        return None

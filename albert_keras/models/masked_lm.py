@@ -5,6 +5,7 @@ from keras import ops
 
 from albert_keras.layers.masked_lm_head import MaskedLMHead
 from albert_keras.losses import masked_language_modeling
+from albert_keras.models.inputs import SEQUENCES, select_inputs
 from albert_keras.models.task import AlbertTask
 
 
@@ -18,8 +19,8 @@ class AlbertForMaskedLM(AlbertTask):
             that of the backbone. KerasHub's models use 1e-5.
 
     Call arguments:
-        inputs: The backbone's inputs, and `mask_positions`: integers
-            `(B, P)`.
+        inputs: `token_ids`, `segment_ids` and `padding_mask` as for the
+            backbone, and `mask_positions`: integers `(B, P)`.
 
     Returns:
         `{"mlm_logits": (B, P, V)}`.
@@ -30,6 +31,7 @@ class AlbertForMaskedLM(AlbertTask):
 
     objectives = (masked_language_modeling(),)
     arguments = ("head_epsilon",)
+    input_axes = {**SEQUENCES, "mask_positions": "BP"}
 
     def __init__(self, backbone, head_epsilon=None, **kwargs):
         super().__init__(backbone, head_epsilon=head_epsilon, **kwargs)
@@ -52,7 +54,8 @@ class AlbertForMaskedLM(AlbertTask):
 
     def encode(self, inputs, training):
         """Returns the backbone's outputs at the masked positions."""
-        inputs = {**inputs, "read_positions": inputs["mask_positions"]}
+        inputs = select_inputs(self, inputs)
+        inputs["read_positions"] = inputs.pop("mask_positions")
         return self.backbone(inputs, training=training)
 
     def mlm_logits(self, encoded, training):

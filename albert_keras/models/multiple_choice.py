@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from albert_keras.losses import classification
+from albert_keras.models.inputs import SEQUENCES, select_inputs
 from albert_keras.models.task import AlbertTask
 
 
@@ -16,7 +17,8 @@ class AlbertForMultipleChoice(AlbertTask):
         dropout: Dropout rate of the pooled output (paper, table 14: 0.1).
 
     Call arguments:
-        inputs: The backbone's inputs with C choices, `(B, C, T)`.
+        inputs: `token_ids`, `segment_ids` and `padding_mask` as for the
+            backbone, with C choices: `(B, C, T)`.
 
     Returns:
         `{"logits": (B, C)}`.
@@ -26,6 +28,7 @@ class AlbertForMultipleChoice(AlbertTask):
 
     objectives = (classification(),)
     arguments = ("dropout",)
+    input_axes = dict.fromkeys(SEQUENCES, "BCT")
 
     def __init__(self, backbone, dropout=0.1, **kwargs):
         super().__init__(backbone, dropout=dropout, **kwargs)
@@ -34,6 +37,7 @@ class AlbertForMultipleChoice(AlbertTask):
         self.classifier = self.make_head("classifier", 1)
 
     def call(self, inputs, training=False):
+        inputs = select_inputs(self, inputs)
         num_choices = inputs["token_ids"].shape[1]
         length = ops.shape(inputs["token_ids"])[2]
         flat = {

@@ -43,7 +43,15 @@ class AlbertForPretraining(AlbertForMaskedLM):
 
         Args:
             *names: `"mlm"`, `"sop"` or both.
+
+        Raises:
+            ValueError: If a name is another one, or there is none.
         """
+        known = [objective.name for objective in type(self).objectives]
+        if not names or any(name not in known for name in names):
+            raise ValueError(
+                f"Each name must be one of {known}. Received: {names}."
+            )
         self.objectives = tuple(
             objective
             for objective in type(self).objectives

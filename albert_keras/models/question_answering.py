@@ -5,6 +5,11 @@ from keras import ops
 
 from albert_keras.layers.answerability_head import AnswerabilityHead
 from albert_keras.losses import answerability, span_prediction
+from albert_keras.models.inputs import (
+    SEQUENCES,
+    mask_range,
+    select_inputs,
+)
 from albert_keras.models.task import AlbertTask
 
 # Lower than every logit, and within the range of float16.
@@ -25,10 +30,10 @@ class AlbertForQuestionAnswering(AlbertTask):
         dropout: Dropout rate in that head (Google: 0.1).
 
     Call arguments:
-        inputs: The backbone's inputs, with question and text as two segments,
-            and optionally `answer_mask` `(B, T)`: 1 where an answer may start
-            or end, at the text and [CLS]. Elsewhere the logits are -30000.
-            The default is the padding mask.
+        inputs: `token_ids`, `segment_ids` and `padding_mask` as for the
+            backbone, with question and text as two segments, and optionally
+            `answer_mask` `(B, T)`: 1 where an answer may start or end, at the
+            text and [CLS]. Elsewhere and at padding the logits are -30000.
 
     Returns:
         `{"start_logits": (B, T), "end_logits": (B, T)}`, with the head also
@@ -41,6 +46,7 @@ class AlbertForQuestionAnswering(AlbertTask):
     """
 
     arguments = ("answerability_head", "dropout")
+    input_axes = {**SEQUENCES, "answer_mask": "BT"}
 
     def __init__(
         self, backbone, answerability_head=False, dropout=0.1, **kwargs
@@ -71,15 +77,15 @@ class AlbertForQuestionAnswering(AlbertTask):
         self.answerable.build((None, None, config.hidden_dim))
 
     def call(self, inputs, training=False):
+        inputs = select_inputs(self, inputs)
         x = self.backbone(inputs, training=training)["sequence_output"]
         logits = self.span_head(x, training=training)  # (B, T, 2)
-        allowed = inputs.get("answer_mask")
-        if allowed is None:
-            allowed = inputs.get("padding_mask")
-        if allowed is not None:
-            allowed = ops.cast(allowed, "bool")[..., None]
-            never = ops.cast(_NEVER, logits.dtype)
-            logits = ops.where(allowed, logits, never)
+        never = ops.cast(_NEVER, logits.dtype)
+        for name in ("padding_mask", "answer_mask"):
+            if name in inputs:
+                mask, _ = mask_range(name).check(inputs[name])
+                allowed = ops.cast(mask, "bool")[..., None]
+                logits = ops.where(allowed, logits, never)
         start, end = ops.unstack(logits, num=2, axis=-1)
         outputs = {"start_logits": start, "end_logits": end}
         if self.answerability_head:

@@ -3,7 +3,9 @@
 import keras
 
 from albert_keras.losses import classification, regression
+from albert_keras.models.inputs import select_inputs
 from albert_keras.models.task import AlbertTask
+from albert_keras.tokenization.text_list import text_list
 
 
 @keras.saving.register_keras_serializable("albert_keras")
@@ -56,6 +58,7 @@ class AlbertForSequenceClassification(AlbertTask):
         self.classifier = self.make_head("classifier", self.num_classes)
 
     def call(self, inputs, training=False):
+        inputs = select_inputs(self, inputs)
         encoded = self.backbone(inputs, training=training)
         pooled = encoded["pooled_output"]  # (B, H)
         return {"logits": self.classifier(pooled, training=training)}
@@ -80,7 +83,7 @@ def checked_class_names(class_names, num_classes):
     """
     if class_names is None:
         return None
-    names = tuple(class_names)
+    names = tuple(text_list(class_names, "class_names"))
     if len(set(names)) != num_classes or len(names) != num_classes:
         raise ValueError(
             f"`class_names` must be {num_classes} different names, one for "

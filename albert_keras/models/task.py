@@ -20,13 +20,16 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
     A subclass lists its `objectives`, creates and builds its heads in
     `add_heads(config)`, and connects them in `call`. It lists the names of its
     own arguments in `arguments` and passes them to this class by keyword,
-    which sets attributes of the same names.
+    which sets attributes of the same names. `input_axes` lists its inputs, as
+    for the backbone; `call` begins with `select_inputs(self, inputs)`.
 
     Args:
         backbone: An `AlbertBackbone`; the heads compute in its type.
         name, trainable: As for every Keras model.
         **kwargs: The subclass's arguments, and further ones of `keras.Model`.
     """
+
+    input_axes = AlbertBackbone.input_axes
 
     def __init__(self, backbone, name=None, trainable=True, **kwargs):
         own = {key: kwargs.pop(key) for key in self.arguments}

@@ -3,6 +3,7 @@
 import keras
 
 from albert_keras.losses import classification
+from albert_keras.models.inputs import select_inputs
 from albert_keras.models.sequence_classification import (
     check_num_classes,
     checked_class_names,
@@ -54,5 +55,6 @@ class AlbertForTokenClassification(AlbertTask):
         self.classifier = self.make_head("classifier", self.num_classes)
 
     def call(self, inputs, training=False):
+        inputs = select_inputs(self, inputs)
         x = self.backbone(inputs, training=training)["sequence_output"]
         return {"logits": self.classifier(x, training=training)}

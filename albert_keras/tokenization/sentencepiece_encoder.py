@@ -14,6 +14,7 @@ import numpy as np
 import sentencepiece
 
 from albert_keras.tokenization.special_tokens import SPECIAL_TOKENS
+from albert_keras.tokenization.text_list import text_list
 from albert_keras.tokenization.text_normalization import normalize_text
 
 # "▁", which SentencePiece writes for a space; most words begin with it.
@@ -74,7 +75,10 @@ class PieceEncoder:
 
     def normalize(self, texts: Sequence[str]) -> list[str]:
         """Applies `normalize_text` to each text."""
-        return [normalize_text(text, **self.normalization) for text in texts]
+        return [
+            normalize_text(text, **self.normalization)
+            for text in text_list(texts)
+        ]
 
     def encode(
         self, texts: Sequence[str], num_threads: int = 1

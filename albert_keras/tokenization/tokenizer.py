@@ -16,6 +16,7 @@ from albert_keras.tokenization.sentencepiece_encoder import (
     PieceEncoder,
 )
 from albert_keras.tokenization.special_tokens import split_at_special_tokens
+from albert_keras.tokenization.text_list import text_list
 from albert_keras.tokenization.text_normalization import normalize_with_spans
 
 STYLES = ("google", "huggingface")
@@ -166,7 +167,11 @@ class AlbertTokenizer:
 
         Returns:
             The ids of each text, a list of lists of integers.
+
+        Raises:
+            ValueError: If `texts` is a string, or an item is not.
         """
+        texts = text_list(texts)
         if self.style == "huggingface":
             return self._encode_around_special_tokens(texts, num_threads)
         return self.encoder.encode(texts, num_threads)
@@ -185,11 +190,21 @@ class AlbertTokenizer:
             without surrounding white space. If one character becomes several
             tokens, as ½ does, each has that character's offsets. A token that
             is only SentencePiece's space symbol has start = end.
+
+        Raises:
+            ValueError: If `texts` is a string, or an item is not.
         """
-        return [self._encode_one_with_offsets(text) for text in texts]
+        return [
+            self._encode_one_with_offsets(text) for text in text_list(texts)
+        ]
 
     def decode(self, token_ids: Iterable[int]) -> str:
-        """Converts ids to text, without special tokens."""
+        """Converts the ids of one text to text, without special tokens."""
+        if isinstance(token_ids, str):
+            raise ValueError(
+                "`token_ids` must be a list of integers. Received: "
+                f"{token_ids!r:.60}. Pass the ids of `encode`."
+            )
         special = set(self.special_ids) - {self.unknown_id}
         ids = [int(i) for i in token_ids if int(i) not in special]
         return self._processor.decode(ids)
@@ -205,7 +220,7 @@ class AlbertTokenizer:
         """Builds a batch: `[CLS] text [SEP]`, or with `pair [SEP]` at the end.
 
         Args:
-            texts: A list of strings.
+            texts: A list of strings; a NumPy array or a pandas Series, too.
             pairs: Second segments, one per text, or None.
             sequence_length: Length T to truncate and pad to; the longer
                 segment is truncated first. None uses the longest row.
@@ -220,20 +235,18 @@ class AlbertTokenizer:
             padding.
 
         Raises:
-            ValueError: If `texts` or `pairs` is a string, they differ in
-                length, or `sequence_length` only fits the special tokens.
+            ValueError: If `texts` or `pairs` is a string, an item is not,
+                they differ in length, or `sequence_length` only fits the
+                special tokens.
         """
-        if isinstance(texts, str) or isinstance(pairs, str):
-            raise ValueError(
-                "`texts` and `pairs` must be lists of strings. "
-                f"Received: a string, {(texts, pairs)!r}."
-            )
-        if pairs is not None and len(pairs) != len(texts):
-            raise ValueError(
-                "`texts` and `pairs` must have the same length. Received: "
-                f"{len(texts)} texts, {len(pairs)} pairs."
-            )
-        segments = [texts] if pairs is None else [texts, pairs]
+        segments = [text_list(texts)]
+        if pairs is not None:
+            segments.append(text_list(pairs, "pairs"))
+            if len(segments[1]) != len(segments[0]):
+                raise ValueError(
+                    "`texts` and `pairs` must have the same length. Received: "
+                    f"{len(segments[0])} texts, {len(segments[1])} pairs."
+                )
         if not return_offsets:
             return pack_segments(
                 [self.encode(part, num_threads) for part in segments],

@@ -9,6 +9,7 @@ from pathlib import Path
 import sentencepiece
 
 from albert_keras.files.atomic_write import atomic_file
+from albert_keras.tokenization.text_list import check_is_list, check_is_text
 
 # Google's settings for the released vocabularies: a unigram model, special
 # tokens at ids 0 to 4, and symbols that are always a piece of their own.
@@ -40,8 +41,10 @@ def train_vocabulary(
         num_threads: Number of threads of the trainer.
 
     Raises:
-        ValueError: If there is too little text for `vocabulary_size` pieces.
+        ValueError: If there is too little text for `vocabulary_size` pieces,
+            `sentences` is a string, or an item is not.
     """
+    check_is_list(sentences, "sentences")
     sample = _sample(sentences, input_sentence_size, seed)
     model = io.BytesIO()
     try:
@@ -78,6 +81,7 @@ def _sample(sentences, size, seed):
     sample = []
     draw = random.Random(seed).random
     for number, sentence in enumerate(sentences):
+        check_is_text(sentence, "sentences", number)
         if number < size:
             sample.append(sentence)
         else:

@@ -208,6 +208,11 @@ def _read_config(path, settings_class):
         if isinstance(value, bool):
             flags.append(f"--{name}" if value else f"--no_{name}")
         elif isinstance(value, list):
+            if None in value:
+                raise SystemExit(
+                    f"--config {path}: {name!r} must be a list without empty "
+                    f"items. Received: {value!r}."
+                )
             flags += [f"--{name}", *map(str, value)]
         elif value is not None:
             flags += [f"--{name}", str(value)]

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from albert_keras.data.tasks.race import LEVELS
+from albert_keras.tokenization.text_list import text_list
 from albert_keras.workflows.finetuning_settings import (
     FinetuningSettings,
     TaskDefaults,
@@ -118,6 +119,7 @@ class SquadSettings(FinetuningSettings):
 
     def check(self) -> None:
         super().check()
+        text_list(self.question, "question")
         needed = {
             "train": ("train_file", "output_dir"),
             "evaluate": ("dev_file", "output_dir"),

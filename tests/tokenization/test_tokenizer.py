@@ -274,7 +274,7 @@ def test_case_and_accents_stay_where_the_settings_say_so():
 
 def test_a_string_in_place_of_a_list_is_refused(corpus):
     tokenizer = AlbertTokenizer.from_pretrained(corpus)
-    with pytest.raises(ValueError, match="must be lists of strings"):
+    with pytest.raises(ValueError, match="`texts` must be a list of strings"):
         tokenizer("Hello")
     with pytest.raises(ValueError, match="2 texts, 1 pairs"):
         tokenizer(["a", "b"], pairs=["c"])

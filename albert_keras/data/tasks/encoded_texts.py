@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from albert_keras.files.atomic_write import atomic_file
+from albert_keras.tokenization.text_list import text_list
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 _FORMAT_VERSION = 1
@@ -81,7 +82,11 @@ def encode_texts(
 
     Returns:
         `EncodedTexts`.
+
+    Raises:
+        ValueError: If `texts` is a string, or an item is not.
     """
+    texts = text_list(texts)
     cache = None
     if source is not None:
         cache = _cache_path(Path(source), tokenizer, texts, offsets)

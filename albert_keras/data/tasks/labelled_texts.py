@@ -8,6 +8,7 @@ from albert_keras.tokenization.packing import (
     pack_slices,
     truncate_longest_first,
 )
+from albert_keras.tokenization.text_list import text_list
 
 
 class LabelledTexts(Examples):
@@ -31,11 +32,19 @@ class LabelledTexts(Examples):
         cut: Indices of the rows that were truncated.
 
     Raises:
-        ValueError: If `sequence_length` only fits the special tokens, or
-            labels are not numbers.
+        ValueError: If `sequence_length` only fits the special tokens, `texts`
+            is not one or two lists of strings, lists and labels differ in
+            length, or labels are not numbers.
     """
 
     def __init__(self, texts, labels, tokenizer, sequence_length=512, **kwargs):
+        texts = _segments(texts)
+        num_rows = len(texts[0])
+        if labels is not None and len(labels) != num_rows:
+            raise ValueError(
+                "`labels` must have one label for each row. Received: "
+                f"{len(labels)} labels, {num_rows} rows of texts."
+            )
         num_special = len(texts) + 1
         if sequence_length <= num_special:
             raise ValueError(
@@ -77,3 +86,23 @@ def _checked(labels):
             f"{names[:5]}, and pass `class_names` to the model."
         )
     return labels
+
+
+def _segments(texts):
+    """Checks texts and returns them as one or two lists of strings."""
+    if isinstance(texts, str) or len(texts) not in (1, 2):
+        raise ValueError(
+            "`texts` must be `(texts,)`, or `(first_texts, second_texts)` for "
+            f"pairs. Received: {type(texts).__name__} of {len(texts)} items. "
+            "Put a list of texts into a tuple: `(texts,)`."
+        )
+    segments = [
+        text_list(segment, f"texts[{number}]")
+        for number, segment in enumerate(texts)
+    ]
+    if len(segments[0]) != len(segments[-1]):
+        raise ValueError(
+            "Both lists of `texts` must have the same length. Received: "
+            f"{len(segments[0])} and {len(segments[1])} texts."
+        )
+    return segments

@@ -10,6 +10,7 @@ from pathlib import Path
 from albert_keras.data.reading.utf8_lines import read_text_lines
 from albert_keras.files.strict_json import parse_json
 from albert_keras.files.text_files import read_text
+from albert_keras.tokenization.text_list import text_list
 
 LEVELS = ("middle", "high")
 LETTERS = "ABCD"
@@ -73,13 +74,14 @@ def read_race(
         A `Race`.
 
     Raises:
-        ValueError: If a folder is missing or holds no question, or a file is
-            not JSON or not in RACE's format; names file, line and place.
+        ValueError: If a folder is missing or holds no question, a file is not
+            JSON or not in RACE's format (names file, line and place), or
+            `levels` is a string.
     """
     folder = Path(data_dir) / split
     passages, questions = [], []
     levels_of_ids = {}
-    for level in levels:
+    for level in text_list(levels, "levels"):
         before = len(questions)
         for where, value in _objects(folder / level):
             found = _Passage(where, value, labelled)

@@ -8,6 +8,7 @@ from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
 from albert_keras.data.tasks.race import LETTERS, Race
 from albert_keras.tokenization.packing import pack_slices
+from albert_keras.tokenization.text_list import text_list
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 
@@ -34,7 +35,8 @@ class RaceChoices(Examples):
         cut: Indices of the questions whose passage or choices were truncated.
 
     Raises:
-        ValueError: If `sequence_length` has no room for the passage.
+        ValueError: If `sequence_length` has no room for the passage, or the
+            passages or the options of a question are no list of strings.
     """
 
     def __init__(
@@ -59,13 +61,14 @@ class RaceChoices(Examples):
         is_labeled = None not in answers
         self.labels = np.array(answers, "int32") if is_labeled else None
         self._passage = np.array([q.passage for q in race.questions])
-        self._passages = encode_texts(tokenizer, list(race.passages), **kwargs)
+        passages = text_list(race.passages, "passages")
+        self._passages = encode_texts(tokenizer, passages, **kwargs)
         self._choices = encode_texts(
             tokenizer,
             [
                 choice_text(question.text, option)
                 for question in race.questions
-                for option in question.options
+                for option in text_list(question.options, "options")
             ],
             **kwargs,
         )

@@ -8,6 +8,7 @@ from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
 from albert_keras.data.tasks.squad import Squad
 from albert_keras.tokenization.packing import pack_slices
+from albert_keras.tokenization.text_list import text_list
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 
@@ -45,8 +46,9 @@ class SquadWindows(Examples):
             its first token in the paragraph, and its number of tokens.
 
     Raises:
-        ValueError: If `sequence_length` has no room for the paragraph, or
-            `doc_stride` is not positive.
+        ValueError: If `sequence_length` has no room for the paragraph,
+            `doc_stride` is not positive, or paragraphs or questions are no
+            strings.
     """
 
     def __init__(
@@ -76,12 +78,12 @@ class SquadWindows(Examples):
         self.max_query_length = max_query_length
         self.training = training
         self._paragraph = np.array([q.paragraph for q in squad.questions])
+        paragraphs = text_list(squad.paragraphs, "paragraphs")
+        questions = text_list([q.text for q in squad.questions], "questions")
         self.paragraphs = encode_texts(
-            tokenizer, list(squad.paragraphs), offsets=True, **kwargs
+            tokenizer, paragraphs, offsets=True, **kwargs
         )
-        self.questions = encode_texts(
-            tokenizer, [q.text for q in squad.questions], **kwargs
-        )
+        self.questions = encode_texts(tokenizer, questions, **kwargs)
         self._question_length = np.minimum(
             self.questions.lengths, max_query_length
         )

@@ -9,6 +9,7 @@ from albert_keras.data.tasks.conll import Conll
 from albert_keras.data.tasks.encoded_texts import encode_texts
 from albert_keras.data.tasks.example_batches import Examples
 from albert_keras.tokenization.packing import pack_slices
+from albert_keras.tokenization.text_list import text_list
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 
 
@@ -40,7 +41,8 @@ class TokenWindows(Examples):
         unknown_tags: (line number, tag) of the words without a label.
 
     Raises:
-        ValueError: If `max_seq_length` only fits the special tokens.
+        ValueError: If `max_seq_length` only fits the special tokens, or
+            `tag_names` is a string.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class TokenWindows(Examples):
                 f"two special tokens. Received: {max_seq_length}."
             )
         self.conll = conll
-        self.tag_names = tuple(tag_names)
+        self.tag_names = tuple(text_list(tag_names, "tag_names"))
         self.tokenizer = tokenizer
         self.sequence_length = max_seq_length
         room = max_seq_length - 2

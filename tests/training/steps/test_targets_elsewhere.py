@@ -1,4 +1,4 @@
-"""Labels and weights on JAX, and on the replicas of a strategy."""
+"""Inputs, labels and weights on JAX, and on the replicas of a strategy."""
 
 import os
 import subprocess
@@ -7,7 +7,9 @@ import sys
 import pytest
 
 FILES = (
+    "tests/models/test_inputs.py",
     "tests/models/test_labels_and_weights.py",
+    "tests/models/test_padding.py",
     "tests/models/test_refused_labels_and_weights.py",
     "tests/training/steps/test_layer_losses.py",
 )
@@ -15,7 +17,7 @@ FILES = (
 
 @pytest.mark.slow
 @pytest.mark.process
-def test_labels_weights_and_layer_losses_are_the_same_on_jax():
+def test_inputs_labels_and_layer_losses_are_the_same_on_jax():
     subprocess.run(
         [
             sys.executable,
