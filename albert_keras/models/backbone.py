@@ -8,6 +8,7 @@ from albert_keras.config import AlbertConfig
 from albert_keras.layers.cross_layer_sharing import CrossLayerSharingEncoder
 from albert_keras.layers.factorized_embedding import FactorizedEmbedding
 from albert_keras.layers.initializers import albert_initializer
+from albert_keras.layers.integer_ids import as_integers
 from albert_keras.models.pretrained import PretrainedModel
 
 
@@ -28,11 +29,11 @@ class AlbertBackbone(PretrainedModel):
         **kwargs: Further arguments of `keras.Model`, such as `dtype`.
 
     Call arguments:
-        inputs: A dictionary of integers `(B, T)`: `token_ids`, `segment_ids`
-            and `padding_mask` (1 = token, 0 = padding). The last two are
-            optional; the defaults are segment 0 and no padding. With
-            `read_positions`, `(B, P)`, the last layer computes only these
-            positions and the first.
+        inputs: A dictionary of whole numbers `(B, T)` of any integer or float
+            type: `token_ids`, `segment_ids` and `padding_mask` (1 = token,
+            0 = padding). The last two are optional; the defaults are segment 0
+            and no padding. With `read_positions`, `(B, P)`, the last layer
+            computes only these positions and the first.
 
     Returns:
         `{"sequence_output": (B, T, H), "pooled_output": (B, H)}`; the
@@ -41,8 +42,9 @@ class AlbertBackbone(PretrainedModel):
 
     Raises:
         ValueError: If a field is out of range, a sequence is longer than
-            `max_sequence_length`, or, outside compiled functions, an id is
-            not in the vocabulary.
+            `max_sequence_length`, ids have a float type that rounds some of
+            them, or, outside compiled functions, an id is not in the
+            vocabulary.
 
     Example:
 
@@ -52,6 +54,8 @@ class AlbertBackbone(PretrainedModel):
     outputs["sequence_output"].shape  # (1, 4, 768)
     ```
     """
+
+    input_axes = {**PretrainedModel.input_axes, "read_positions": "BP"}
 
     def __init__(
         self,
@@ -126,7 +130,7 @@ class AlbertBackbone(PretrainedModel):
             dtype=self.dtype_policy,
             name="pooler",
         )
-        self.build({"token_ids": (None, None)})
+        self.build(self.input_shapes())
 
     @classmethod
     def from_size(cls, size, version=2, **kwargs):
@@ -212,6 +216,9 @@ class AlbertBackbone(PretrainedModel):
             segment_ids = ops.zeros_like(token_ids)
         positions = inputs.get("read_positions")
         if positions is not None:
+            positions = as_integers(
+                "read_positions", positions, self.config.max_sequence_length
+            )
             positions = ops.pad(positions, ((0, 0), (1, 0)))  # add [CLS]
         x = self.embeddings(token_ids, segment_ids, training=training)
         x = self.encoder(
@@ -237,7 +244,8 @@ class AlbertBackbone(PretrainedModel):
             ValueError: If they do not fit.
         """
         length = token_ids.shape[1]
-        if length is not None and length > self.config.max_sequence_length:
+        # In an export under JAX the length is an expression.
+        if isinstance(length, int) and length > self.config.max_sequence_length:
             raise ValueError(
                 "Sequences must not be longer than `max_sequence_length`. "
                 f"Received: length {length}, max_sequence_length="

@@ -30,6 +30,7 @@ class AlbertForMaskedLM(AlbertTask):
 
     objectives = (masked_language_modeling(),)
     arguments = ("head_epsilon",)
+    input_axes = {**AlbertTask.input_axes, "mask_positions": "BP"}
 
     def __init__(self, backbone, head_epsilon=None, **kwargs):
         super().__init__(backbone, head_epsilon=head_epsilon, **kwargs)
@@ -48,18 +49,17 @@ class AlbertForMaskedLM(AlbertTask):
 
     def call(self, inputs, training=False):
         encoded = self.encode(inputs, training)
-        return {"mlm_logits": self.mlm_logits(encoded, training)}
+        return {"mlm_logits": self.mlm_logits(encoded)}
 
     def encode(self, inputs, training):
         """Returns the backbone's outputs at the masked positions."""
         inputs = {**inputs, "read_positions": inputs["mask_positions"]}
         return self.backbone(inputs, training=training)
 
-    def mlm_logits(self, encoded, training):
+    def mlm_logits(self, encoded):
         """Returns logits `(B, P, V)` for the outputs of `encode`."""
         return self.mlm_head(
             encoded["sequence_output"],
             None,
             ops.cast(self.backbone.token_table, self.compute_dtype),
-            training=training,
         )

@@ -26,6 +26,7 @@ class AlbertForMultipleChoice(AlbertTask):
 
     objectives = (classification(),)
     arguments = ("dropout",)
+    input_axes = dict.fromkeys(AlbertTask.input_axes, "BCT")
 
     def __init__(self, backbone, dropout=0.1, **kwargs):
         super().__init__(backbone, dropout=dropout, **kwargs)
@@ -34,12 +35,11 @@ class AlbertForMultipleChoice(AlbertTask):
         self.classifier = self.make_head("classifier", 1)
 
     def call(self, inputs, training=False):
-        num_choices = inputs["token_ids"].shape[1]
-        length = ops.shape(inputs["token_ids"])[2]
+        rows, num_choices, length = ops.shape(inputs["token_ids"])
         flat = {
-            name: ops.reshape(array, (-1, length))
+            name: ops.reshape(array, (rows * num_choices, length))
             for name, array in inputs.items()
         }
         pooled = self.backbone(flat, training=training)["pooled_output"]
         scores = self.classifier(pooled, training=training)  # (B C, 1)
-        return {"logits": ops.reshape(scores, (-1, num_choices))}
+        return {"logits": ops.reshape(scores, (rows, num_choices))}

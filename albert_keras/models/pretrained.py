@@ -16,11 +16,12 @@ from albert_keras.conversion import (
 from albert_keras.conversion.formats import write_files
 from albert_keras.kernels import fused_kernels
 from albert_keras.kernels.cpu_memory_pool import use_memory_pool
+from albert_keras.models.exporting import ExportableModel
 
 _logger = logging.getLogger(__name__)
 
 
-class PretrainedModel(keras.Model):
+class PretrainedModel(ExportableModel):
     """A Keras model with `save_pretrained` and `from_pretrained`.
 
     A subclass lists in `arguments` the names of its arguments other than the
@@ -42,12 +43,8 @@ class PretrainedModel(keras.Model):
         return self.__dict__.setdefault("_card", {})
 
     def predict_step(self, *args):
-        with self.kernel_context():
+        with fused_kernels():
             return super().predict_step(*args)
-
-    def kernel_context(self):
-        """The context in which `fit`, `evaluate` and `predict` are traced."""
-        return fused_kernels()
 
     def save_pretrained(self, directory, format="keras", tokenizer=None):
         """Writes the model to a directory atomically.

@@ -41,6 +41,7 @@ class AlbertForQuestionAnswering(AlbertTask):
     """
 
     arguments = ("answerability_head", "dropout")
+    input_axes = {**AlbertTask.input_axes, "answer_mask": "BT"}
 
     def __init__(
         self, backbone, answerability_head=False, dropout=0.1, **kwargs
