@@ -79,7 +79,7 @@ def sparse_cross_entropy(labels, logits):
         the loss is NaN, which `StopOnNonFinite` reports: code compiled for a
         device cannot raise errors.
     """
-    kernels = kernels_for_classes(logits.shape[-1])
+    kernels = kernels_for_classes(logits.shape[-1], logits.dtype)
     losses = kernels.sparse_cross_entropy(labels, logits)
     return _nan_out_of_range(losses, labels, ops.shape(logits)[-1])
 

@@ -16,7 +16,7 @@ def sparse_accuracy(labels, logits):
     Returns:
         float32 `(...)`.
     """
-    kernels = kernels_for_classes(logits.shape[-1])
+    kernels = kernels_for_classes(logits.shape[-1], logits.dtype)
     return kernels.sparse_accuracy(labels, logits)
 
 
@@ -78,6 +78,7 @@ class LastValue(keras.metrics.Metric):
         self.value = self.add_variable(
             (),
             initializer="zeros",
+            dtype=self.dtype,
             aggregation="only_first_replica",
             name="value",
         )

@@ -21,6 +21,8 @@ from albert_keras.kernels import reference
 # classes, 331 ms and 103 ms with 30,000 (float32, AMD EPYC, November 2026).
 MIN_FUSED_CLASSES = 1024
 
+_FUSED_TYPES = ("float32", "bfloat16", "float16")
+
 # "reference" or "fused" inside the contexts below, otherwise None. Every thread
 # has its own value: tracing `predict` in one does not affect another.
 _choice: contextvars.ContextVar[str | None] = contextvars.ContextVar(
@@ -28,53 +30,61 @@ _choice: contextvars.ContextVar[str | None] = contextvars.ContextVar(
 )
 
 
-def kernels_for(training):
+def choose_kernels(dtype):
     """Returns the kernels for one call of a layer.
 
-    By default training uses fused kernels and inference the reference, so that
-    an exported function runs wherever TensorFlow does. `predict` and `evaluate`
-    are traced inside `fused_kernels`. What XLA compiles is traced inside
-    `plain_kernels`, since XLA does not know custom operations.
+    Fused kernels have gradients of the first order only, and neither XLA nor
+    a server knows their operations. So they are used where nothing else is
+    done with them: inside `fused_kernels`, which `fit`, `evaluate` and
+    `predict` of this package's models enter. All other calls, such as those of
+    a custom training loop, use the reference.
 
     Args:
-        training: Whether the call is part of a training step.
+        dtype: The compute type.
 
     Returns:
         The module `reference`, or a package with the same functions.
     """
-    choice = _choice.get()
-    wants_fused = training if choice is None else choice == "fused"
-    if wants_fused and can_fuse():
+    dtype = keras.backend.standardize_dtype(dtype)
+    if dtype in _FUSED_TYPES and uses_fused_kernels():
         from albert_keras.kernels import tensorflow_cpu
 
         return tensorflow_cpu
     return reference
 
 
-def kernels_for_classes(num_classes, training=True):
+def kernels_for_classes(num_classes, dtype):
     """Returns the kernels for logits, cross entropy and accuracy.
 
     Args:
         num_classes: Size of the last axis of the logits; None if unknown.
-        training: As for `kernels_for`. Losses and metrics use the default,
-            since they are never part of an exported function.
+        dtype: Type of the logits.
     """
     if (num_classes or 0) < MIN_FUSED_CLASSES:
         return reference
-    return kernels_for(training)
+    return choose_kernels(dtype)
 
 
 def lamb_kernel():
-    """Returns the fused update of LAMB, or None.
-
-    None outside `fused_kernels`, which the training step enters: other callers
-    may let XLA compile the update, and XLA does not know custom operations.
-    """
-    if _choice.get() == "fused" and can_fuse():
+    """Returns the fused update of LAMB, or None where it is not used."""
+    if uses_fused_kernels():
         from albert_keras.kernels.tensorflow_cpu.lamb import apply_lamb
 
         return apply_lamb
     return None
+
+
+def uses_fused_kernels():
+    """Whether calls in this context use fused kernels."""
+    return _choice.get() == "fused" and can_fuse() and not _compiles_with_xla()
+
+
+def _compiles_with_xla():
+    """Whether the function that TensorFlow is tracing, or one around it, is
+    compiled by XLA."""
+    import tensorflow as tf
+
+    return tf.__internal__.get_enclosing_xla_context() is not None
 
 
 @contextlib.contextmanager
@@ -89,10 +99,18 @@ def plain_kernels():
 
 @contextlib.contextmanager
 def fused_kernels():
-    """Uses fused kernels inside the context for inference as well.
+    """Uses fused kernels inside the context, where the machine has them.
+
+    For a custom model around a backbone, or a custom training loop:
+
+    ```python
+    with albert_keras.kernels.fused_kernels():
+        model.fit(...)
+    ```
 
     Applies to functions traced inside; compiled functions keep their kernels.
-    Has no effect inside `plain_kernels`.
+    Has no effect inside `plain_kernels`, in functions that XLA compiles, and
+    in `export`.
     """
     with _choose(_choice.get() or "fused"):
         yield

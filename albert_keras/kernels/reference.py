@@ -4,9 +4,9 @@ It runs on all backends, and every fused form must equal it, gradients included
 (tests/kernels). A fused form has the same functions with the same arguments;
 their docstrings are here.
 
-Statistics, sums and activations are computed in float32; tensors between
-kernels have the compute type. Shapes: B sequences of T tokens of width H, and N
-heads of width d = H / N.
+Statistics, sums and activations are computed in float32, or in float64 for
+models of that type; tensors between kernels have the compute type. Shapes: B
+sequences of T tokens of width H, and N heads of width d = H / N.
 """
 
 import keras
@@ -18,6 +18,11 @@ from albert_keras.kernels.flash_attention import (
     has_flash_attention,
 )
 from albert_keras.kernels.padded_sequences import PaddedSequences
+
+
+def statistics_type(dtype):
+    """The type of statistics and sums: float32, or float64 for float64."""
+    return keras.backend.result_type(dtype, "float32")
 
 
 def sequence_layout(x, padding_mask=None):
@@ -85,7 +90,7 @@ def feed_forward(x, intermediate, bias, output, activation):
     Returns:
         `(B, T, H)`.
     """
-    y = ops.cast(project(x, intermediate), "float32") + bias
+    y = _widen(project(x, intermediate)) + bias
     y = ops.cast(get_activation(activation)(y), x.dtype)
     return project(y, output)
 
@@ -101,7 +106,7 @@ def add_layer_norm(x, bias, residual, gamma, beta, epsilon):
     Returns:
         `(B, T, H)`, in the type of x.
     """
-    total = ops.cast(x, "float32") + bias + ops.cast(residual, "float32")
+    total = _widen(x) + bias + _widen(residual)
     return ops.cast(layer_norm(total, gamma, beta, epsilon), x.dtype)
 
 
@@ -112,7 +117,7 @@ def layer_norm(x, gamma, beta, epsilon):
     (`pre_layer_norm`).
     """
     dtype = x.dtype
-    x = ops.cast(x, "float32")
+    x = _widen(x)
     x = x - ops.mean(x, axis=-1, keepdims=True)
     variance = ops.mean(ops.square(x), axis=-1, keepdims=True)
     return ops.cast(x * ops.rsqrt(variance + epsilon) * gamma + beta, dtype)
@@ -150,9 +155,9 @@ def self_attention(
     ):
         return flash_attention(q, k, v, attention_bias)
     scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))  # (B, N, T, T)
-    scores = ops.cast(scores, "float32")
+    scores = _widen(scores)
     if attention_bias is not None:
-        scores = scores + attention_bias
+        scores = scores + ops.cast(attention_bias, scores.dtype)
     probabilities = ops.cast(ops.softmax(scores), v.dtype)
     if drop is not None:
         probabilities = drop(probabilities)
@@ -165,13 +170,17 @@ def split_heads(x, bias, num_heads, parts):
     Returns:
         A tuple of `parts` tensors `(B, N, T, d)`.
     """
-    x = ops.cast(ops.cast(x, "float32") + bias, x.dtype)
+    x = ops.cast(_widen(x) + bias, x.dtype)
     batch, length = ops.shape(x)[:2]
     head_dim = x.shape[-1] // (parts * num_heads)
     x = ops.reshape(x, (batch, length, parts, num_heads, head_dim))
     return tuple(
         ops.transpose(x[:, :, part], (0, 2, 1, 3)) for part in range(parts)
     )
+
+
+def _widen(x):
+    return ops.cast(x, statistics_type(x.dtype))
 
 
 def merge_heads(x):

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from albert_keras.kernels.reference import statistics_type
 from albert_keras.layers.initializers import albert_initializer
 
 
@@ -57,7 +58,8 @@ class AnswerabilityHead(keras.layers.Layer):
         return layer
 
     def call(self, sequence_output, start_logits, training=False):
-        p = ops.softmax(ops.cast(start_logits, "float32"))  # (B, T)
+        dtype = statistics_type(self.compute_dtype)
+        p = ops.softmax(ops.cast(start_logits, dtype))  # (B, T)
         p = ops.cast(p, self.compute_dtype)[:, None, :]
         start = ops.matmul(p, sequence_output)[:, 0]  # (B, H)
         x = ops.concatenate([start, sequence_output[:, 0]], axis=-1)

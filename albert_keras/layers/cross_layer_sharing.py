@@ -2,7 +2,7 @@
 
 import keras
 
-from albert_keras.kernels import kernels_for, reference
+from albert_keras.kernels import choose_kernels, reference
 from albert_keras.layers.transformer_block import TransformerBlock
 
 
@@ -111,7 +111,7 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             self.final_layer_norm.build(input_shape)
 
     def call(self, x, padding_mask=None, positions=None, training=False):
-        kernels = kernels_for(training)
+        kernels = choose_kernels(self.compute_dtype)
         layout = self._sequence_layout(x, padding_mask, kernels, training)
         rows = None if positions is None else layout.rows_at(positions)
 

@@ -3,7 +3,9 @@
 import keras
 from keras import ops
 
+from albert_keras.kernels.reference import statistics_type
 from albert_keras.layers.initializers import albert_initializer
+from albert_keras.layers.integer_ids import as_integers
 
 
 class FactorizedEmbedding(keras.layers.Layer):
@@ -25,12 +27,15 @@ class FactorizedEmbedding(keras.layers.Layer):
             initializer.
 
     Call arguments:
-        token_ids: Integers `(B, T)` below `vocabulary_size`; T is at most
-            `max_sequence_length`.
-        segment_ids: Integers `(B, T)` below `num_segments`.
+        token_ids: `(B, T)`, below `vocabulary_size`; T is at most
+            `max_sequence_length`. Any integer or float type.
+        segment_ids: The same, below `num_segments`.
 
     Returns:
         `(B, T, H)`.
+
+    Raises:
+        ValueError: If ids have a float type that rounds some of them.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class FactorizedEmbedding(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.autocast = False  # bfloat16 would round ids
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.hidden_dim = hidden_dim
@@ -92,18 +98,28 @@ class FactorizedEmbedding(keras.layers.Layer):
         )
 
     def call(self, token_ids, segment_ids, training=False):
-        length = token_ids.shape[1]
-        if length is None:
-            length = ops.shape(token_ids)[1]
+        token_ids = as_integers("token_ids", token_ids, self.vocabulary_size)
+        segment_ids = as_integers("segment_ids", segment_ids, self.num_segments)
+        dtype = statistics_type(self.compute_dtype)
         x = ops.take(self.token_table, token_ids, axis=0)  # (B, T, E)
+        x = ops.cast(x, dtype)
         # A product with one-hot rows has a product as its gradient; a lookup
         # would scatter all B x T rows onto two.
-        segments = ops.one_hot(segment_ids, self.num_segments, dtype="float32")
-        x = x + ops.matmul(segments, self.segment_table)
-        x = x + self.position_table[:length]
+        segments = ops.one_hot(segment_ids, self.num_segments, dtype=dtype)
+        x = x + ops.matmul(segments, ops.cast(self.segment_table, dtype))
+        x = x + ops.cast(self._first_positions(token_ids), dtype)
         x = ops.cast(x, self.compute_dtype)
         x = self.dropout_layer(self.layer_norm(x), training=training)
         return self.projection(x)  # (B, T, H)
+
+    def _first_positions(self, token_ids):
+        """The embeddings of the positions of `token_ids`, `(T, E)`."""
+        length = ops.shape(token_ids)[1]
+        if isinstance(length, int):
+            return self.position_table[:length]
+        # JAX cannot slice up to an unknown length.
+        positions = ops.arange(length, dtype="int32")
+        return ops.take(self.position_table, positions, axis=0)
 
     def compute_output_shape(self, token_ids_shape, segment_ids_shape=None):
         return (*token_ids_shape, self.hidden_dim)

@@ -35,8 +35,6 @@ class MaskedLMHead(keras.layers.Layer):
             hold any of them. None if the sequence output holds only these
             positions.
         token_table: `(V, E)`.
-        training: Whether the call is part of a training step; it selects the
-            kernels.
 
     Returns:
         `(B, P, V)`.
@@ -88,9 +86,7 @@ class MaskedLMHead(keras.layers.Layer):
             name="output_bias",
         )
 
-    def call(
-        self, sequence_output, mask_positions, token_table, training=False
-    ):
+    def call(self, sequence_output, mask_positions, token_table):
         x = sequence_output
         if mask_positions is not None:
             allowed = position_range("mask_positions", ops.shape(x)[1])
@@ -99,7 +95,7 @@ class MaskedLMHead(keras.layers.Layer):
             x = nan_unless(in_range, x)
         x = self.activation_function(self.transform(x))  # (B, P, E)
         x = self.layer_norm(x)
-        kernels = kernels_for_classes(self.vocabulary_size, training)
+        kernels = kernels_for_classes(self.vocabulary_size, self.compute_dtype)
         return kernels.vocabulary_logits(x, token_table, self.output_bias)
 
     def compute_output_shape(

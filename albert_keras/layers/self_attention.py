@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from albert_keras.kernels import kernels_for
+from albert_keras.kernels import choose_kernels, reference
 from albert_keras.layers.projection import Projection
 
 
 class AttentionWeights(NamedTuple):
     """The weights that one application of self-attention reads.
 
-    Matrices have the compute type; biases are float32. `qkv_kernel` is
-    `(H, 3 H)`: one product computes queries, keys and values.
+    Matrices have the compute type; biases have its `statistics_type`.
+    `qkv_kernel` is `(H, 3 H)`: one product computes queries, keys and values.
     """
 
     qkv_kernel: Any
@@ -110,7 +110,8 @@ class SelfAttention(keras.layers.Layer):
             return kernels.matrix_views(weight, uses, self.compute_dtype)
 
         def vector(weight):
-            return kernels.weight_views(weight, uses, "float32")
+            dtype = reference.statistics_type(self.compute_dtype)
+            return kernels.weight_views(weight, uses, dtype)
 
         views = (
             matrix(qkv_kernel),
@@ -121,7 +122,7 @@ class SelfAttention(keras.layers.Layer):
         return [AttentionWeights(*w) for w in zip(*views, strict=True)]
 
     def call(self, x, attention_bias=None, training=False):
-        kernels = kernels_for(training)
+        kernels = choose_kernels(self.compute_dtype)
         (weights,) = self.weights_for(1, kernels)
         context = self.attend(x, attention_bias, weights, kernels, training)
         output = kernels.project(context, weights.output_kernel)

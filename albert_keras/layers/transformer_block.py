@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from albert_keras.kernels import kernels_for, on_tensorflow_cpu, reference
+from albert_keras.kernels import choose_kernels, on_tensorflow_cpu, reference
 from albert_keras.kernels.activations import get_activation
 from albert_keras.kernels.padded_sequences import take_rows
 from albert_keras.layers.projection import Projection
@@ -15,7 +15,8 @@ from albert_keras.layers.self_attention import AttentionWeights, SelfAttention
 class BlockWeights(NamedTuple):
     """The weights that one application of a block reads.
 
-    Matrices have the compute type; biases, gammas and betas are float32.
+    Matrices have the compute type; biases, gammas and betas have its
+    `statistics_type`.
     """
 
     attention: AttentionWeights
@@ -148,7 +149,8 @@ class TransformerBlock(keras.layers.Layer):
             return kernels.matrix_views(weight, uses, self.compute_dtype)
 
         def vector(weight):
-            return kernels.weight_views(weight, uses, "float32")
+            dtype = reference.statistics_type(self.compute_dtype)
+            return kernels.weight_views(weight, uses, dtype)
 
         shared = (
             vector(self.attention_layer_norm.gamma),
@@ -163,7 +165,7 @@ class TransformerBlock(keras.layers.Layer):
         return [BlockWeights(*w) for w in zip(attention, *shared, strict=True)]
 
     def call(self, x, attention_bias=None, training=False):
-        kernels = kernels_for(training)
+        kernels = choose_kernels(self.compute_dtype)
         (weights,) = self.weights_for(1, kernels)
         return self.apply(x, attention_bias, weights, kernels, training)
 

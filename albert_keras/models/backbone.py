@@ -9,6 +9,7 @@ from albert_keras.kernels.value_ranges import nan_unless
 from albert_keras.layers.cross_layer_sharing import CrossLayerSharingEncoder
 from albert_keras.layers.factorized_embedding import FactorizedEmbedding
 from albert_keras.layers.initializers import albert_initializer
+from albert_keras.layers.integer_ids import as_integers
 from albert_keras.models.inputs import (
     SEQUENCES,
     by_own_names,
@@ -42,12 +43,13 @@ class AlbertBackbone(PretrainedModel):
         **kwargs: Further arguments of `keras.Model`, such as `dtype`.
 
     Call arguments:
-        inputs: A dictionary of integers `(B, T)`: `token_ids`, `segment_ids`
-            and `padding_mask` (1 = token, 0 = padding). The last two are
-            optional; the defaults are segment 0 and no padding. With
-            `read_positions`, `(B, P)`, the last layer computes only these
-            positions and the first. Hugging Face's names (`input_ids`,
-            `token_type_ids`, `attention_mask`) are accepted as well.
+        inputs: A dictionary of whole numbers `(B, T)` of any integer or float
+            type: `token_ids`, `segment_ids` and `padding_mask` (1 = token,
+            0 = padding). The last two are optional; the defaults are segment 0
+            and no padding. With `read_positions`, `(B, P)`, the last layer
+            computes only these positions and the first. Hugging Face's names
+            (`input_ids`, `token_type_ids`, `attention_mask`) are accepted as
+            well.
 
     Returns:
         `{"sequence_output": (B, T, H), "pooled_output": (B, H)}`; the
@@ -57,11 +59,12 @@ class AlbertBackbone(PretrainedModel):
 
     Raises:
         ValueError: If a field is out of range, an input is unknown, missing
-            or of another shape, a sequence is longer than
-            `max_sequence_length`, or, outside compiled functions, an id, a
-            segment, a position or a value of the mask is out of range. In a
-            compiled function TensorFlow on a CPU then raises an
-            `InvalidArgumentError`; elsewhere the outputs of the row are NaN.
+            or of another shape, ids have a float type that rounds some of
+            them, a sequence is longer than `max_sequence_length`, or, outside
+            compiled functions, an id, a segment, a position or a value of the
+            mask is out of range. In a compiled function TensorFlow on a CPU
+            then raises an `InvalidArgumentError`; elsewhere the outputs of
+            the row are NaN.
 
     Example:
 
@@ -148,7 +151,7 @@ class AlbertBackbone(PretrainedModel):
             dtype=self.dtype_policy,
             name="pooler",
         )
-        self.build({"token_ids": (None, None)})
+        self.build(self.input_shapes())
 
     @classmethod
     def from_size(cls, size, version=2, **kwargs):
@@ -243,6 +246,9 @@ class AlbertBackbone(PretrainedModel):
         padding_mask = inputs.get("padding_mask")
         positions = read = inputs.get("read_positions")
         if read is not None:
+            read = as_integers(
+                "read_positions", read, self.config.max_sequence_length
+            )
             positions = ops.pad(read, ((0, 0), (1, 0)))  # add [CLS]
         x = self.embeddings(token_ids, segment_ids, training=training)
         x = nan_unless(in_range, x)

@@ -50,7 +50,7 @@ class AlbertForMaskedLM(AlbertTask):
 
     def call(self, inputs, training=False):
         encoded = self.encode(inputs, training)
-        return {"mlm_logits": self.mlm_logits(encoded, training)}
+        return {"mlm_logits": self.mlm_logits(encoded)}
 
     def encode(self, inputs, training):
         """Returns the backbone's outputs at the masked positions."""
@@ -58,11 +58,10 @@ class AlbertForMaskedLM(AlbertTask):
         inputs["read_positions"] = inputs.pop("mask_positions")
         return self.backbone(inputs, training=training)
 
-    def mlm_logits(self, encoded, training):
+    def mlm_logits(self, encoded):
         """Returns logits `(B, P, V)` for the outputs of `encode`."""
         return self.mlm_head(
             encoded["sequence_output"],
             None,
             ops.cast(self.backbone.token_table, self.compute_dtype),
-            training=training,
         )

@@ -38,12 +38,11 @@ class AlbertForMultipleChoice(AlbertTask):
 
     def call(self, inputs, training=False):
         inputs = select_inputs(self, inputs)
-        num_choices = inputs["token_ids"].shape[1]
-        length = ops.shape(inputs["token_ids"])[2]
+        rows, num_choices, length = ops.shape(inputs["token_ids"])
         flat = {
-            name: ops.reshape(array, (-1, length))
+            name: ops.reshape(array, (rows * num_choices, length))
             for name, array in inputs.items()
         }
         pooled = self.backbone(flat, training=training)["pooled_output"]
         scores = self.classifier(pooled, training=training)  # (B C, 1)
-        return {"logits": ops.reshape(scores, (-1, num_choices))}
+        return {"logits": ops.reshape(scores, (rows, num_choices))}

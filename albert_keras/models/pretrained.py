@@ -16,6 +16,7 @@ from albert_keras.conversion.formats import write_files
 from albert_keras.conversion.weight_places import weights_by_place
 from albert_keras.kernels import fused_kernels
 from albert_keras.kernels.cpu_memory_pool import use_memory_pool
+from albert_keras.models.exporting import ExportableModel
 from albert_keras.models.low_rank_adaptation import (
     merge_low_rank_updates,
     train_low_rank_updates,
@@ -27,7 +28,7 @@ from albert_keras.models.quantization import (
 from albert_keras.models.weight_loading import BACKBONE, assign_weights
 
 
-class PretrainedModel(keras.Model):
+class PretrainedModel(ExportableModel):
     """A Keras model with `save_pretrained` and `from_pretrained`.
 
     A subclass lists in `arguments` the names of its arguments other than the
@@ -55,12 +56,8 @@ class PretrainedModel(keras.Model):
         return self.__dict__.setdefault("_card", {})
 
     def predict_step(self, *args):
-        with self.kernel_context():
+        with fused_kernels():
             return super().predict_step(*args)
-
-    def kernel_context(self):
-        """The context in which `fit`, `evaluate` and `predict` are traced."""
-        return fused_kernels()
 
     def default_lora_layer_names(self):
         """Names of the backbone's linear layers, which `enable_lora` adapts."""

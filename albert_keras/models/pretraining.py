@@ -63,6 +63,6 @@ class AlbertForPretraining(AlbertForMaskedLM):
     def call(self, inputs, training=False):
         encoded = self.encode(inputs, training)
         return {
-            "mlm_logits": self.mlm_logits(encoded, training),
+            "mlm_logits": self.mlm_logits(encoded),
             "sop_logits": self.sop_head(encoded["pooled_output"]),
         }

@@ -2,7 +2,6 @@
 
 import keras
 
-from albert_keras.kernels import plain_kernels
 from albert_keras.layers.classification_head import ClassificationHead
 from albert_keras.models.backbone import AlbertBackbone
 from albert_keras.models.pretrained import PretrainedModel
@@ -38,20 +37,7 @@ class AlbertTask(AccumulatingModel, PretrainedModel):
         for key, value in own.items():
             setattr(self, key, value)
         self.backbone = backbone
-        self.build()
-
-    def train_step(self, *args):
-        with self.kernel_context():
-            return super().train_step(*args)
-
-    def test_step(self, *args):
-        with self.kernel_context():
-            return super().test_step(*args)
-
-    def kernel_context(self):
-        if self.compile_passes:  # XLA does not know custom operations
-            return plain_kernels()
-        return super().kernel_context()
+        self.build(self.input_shapes())
 
     def build(self, input_shape=None):
         self.add_heads(self.backbone.config)

@@ -4,6 +4,7 @@ import re
 
 import keras
 
+from albert_keras.optimizers.float32_moments import is_low_precision
 from albert_keras.optimizers.lamb import DEFAULT_EXCLUSIONS
 from albert_keras.optimizers.layer_wise_decay import LayerWiseAdamW
 
@@ -35,10 +36,11 @@ def adamw(
 
     Returns:
         A `keras.optimizers.AdamW`, or a `LayerWiseAdamW` with
-        `learning_rate_factors`.
+        `learning_rate_factors` or for variables in bfloat16 or float16.
     """
+    variables = list(variables)
     optimizer_class = keras.optimizers.AdamW
-    if learning_rate_factors:
+    if learning_rate_factors or any(map(is_low_precision, variables)):
         optimizer_class = LayerWiseAdamW
         kwargs["learning_rate_factors"] = learning_rate_factors
     optimizer = optimizer_class(

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from albert_keras.kernels import lamb_kernel
+from albert_keras.optimizers.float32_moments import Float32Moments
 from albert_keras.optimizers.layer_wise_decay import learning_rate_factor
 
 # Layer normalization and biases, as in Google's release. They are searched in
@@ -20,7 +21,7 @@ DEFAULT_EXCLUSIONS = (
 
 
 @keras.saving.register_keras_serializable("albert_keras")
-class Lamb(keras.optimizers.Optimizer):
+class Lamb(Float32Moments, keras.optimizers.Optimizer):
     r"""LAMB as in the paper (You et al. 2020, arXiv:1904.00962, algorithm 2).
 
     For each variable w with gradient g, at update t = 1, 2, ...:
@@ -99,7 +100,7 @@ class Lamb(keras.optimizers.Optimizer):
         )
 
     def update_step(self, gradient, variable, learning_rate):
-        dtype = variable.dtype
+        dtype = keras.backend.result_type(variable.dtype, "float32")
         lr = ops.cast(learning_rate, dtype)
         gradient = ops.cast(ops.convert_to_tensor(gradient), dtype)
         index = self._get_variable_index(variable)
@@ -109,12 +110,13 @@ class Lamb(keras.optimizers.Optimizer):
         self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta_2))
         m_factor, v_factor = self._corrections(dtype)
         update = m * m_factor / (ops.sqrt(v * v_factor) + self.epsilon)
+        weight = ops.cast(variable, dtype)
         # Some backends pass a variable of theirs, which has no path.
         keras_variable = self._trainable_variables[index]
         if self.decays(keras_variable):
-            update = update + self.weight_decay * variable
+            update = update + self.weight_decay * weight
         if self.adapts(keras_variable):
-            update = update * _trust_ratio(variable, update)
+            update = update * _trust_ratio(weight, update)
         lr = lr * learning_rate_factor(
             self.learning_rate_factors, keras_variable
         )

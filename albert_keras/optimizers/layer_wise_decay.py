@@ -5,6 +5,11 @@ import re
 import keras
 from keras import ops
 
+from albert_keras.optimizers.float32_moments import (
+    Float32Moments,
+    is_low_precision,
+)
+
 
 def layer_wise_factors(num_groups, decay):
     """Returns the factors of the learning rate for the parts of ALBERT.
@@ -55,8 +60,10 @@ def learning_rate_factor(factors, variable):
 
 
 @keras.saving.register_keras_serializable("albert_keras")
-class LayerWiseAdamW(keras.optimizers.AdamW):
+class LayerWiseAdamW(Float32Moments, keras.optimizers.AdamW):
     """Keras's AdamW with a learning rate for each part of the model.
+
+    Weights in bfloat16 or float16 are updated in float32.
 
     Args:
         learning_rate_factors: See `layer_wise_factors`. They also apply to
@@ -77,7 +84,28 @@ class LayerWiseAdamW(keras.optimizers.AdamW):
         factor = learning_rate_factor(
             self.learning_rate_factors, self._trainable_variables[index]
         )
-        super().update_step(gradient, variable, learning_rate * factor)
+        if is_low_precision(variable):
+            self._float32_step(gradient, variable, learning_rate * factor)
+        else:
+            super().update_step(gradient, variable, learning_rate * factor)
+
+    def _float32_step(self, gradient, variable, learning_rate):
+        """Adam's step. Keras computes 1 - beta_2 in bfloat16, which is 0."""
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index], self._velocities[index]
+        gradient = ops.cast(ops.convert_to_tensor(gradient), "float32")
+        step = ops.cast(self.iterations + 1, "float32")
+        self.assign_add(m, (gradient - m) * (1 - self.beta_1))
+        self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta_2))
+        if self.amsgrad:
+            highest = self._velocity_hats[index]
+            self.assign(highest, ops.maximum(highest, v))
+            v = highest
+        rate = ops.cast(learning_rate, "float32") * ops.sqrt(
+            1 - ops.power(self.beta_2, step)
+        )
+        rate = rate / (1 - ops.power(self.beta_1, step))
+        self.assign_sub(variable, rate * m / (ops.sqrt(v) + self.epsilon))
 
     def _apply_weight_decay(self, variables):
         for variable in variables:

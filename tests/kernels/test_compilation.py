@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from albert_keras import AlbertBackbone, AlbertForPretraining
-from albert_keras.kernels import kernels_for, reference
+from albert_keras.kernels import choose_kernels, fused_kernels, reference
 from albert_keras.kernels.tensorflow_cpu import compilation
 from tests.batches import Batches, make_batch
 
@@ -77,7 +77,8 @@ def test_without_a_compiler_a_warning_says_so_and_training_is_plain(
     operations.cache_clear()
     try:
         with caplog.at_level(logging.WARNING):
-            assert kernels_for(training=True) is reference
+            with fused_kernels():
+                assert choose_kernels("float32") is reference
             backbone = AlbertBackbone.from_config(tiny_config)
             model = AlbertForPretraining(backbone)
             model.compile("sgd")

@@ -10,8 +10,8 @@ import tensorflow as tf
 from albert_keras import AlbertBackbone, AlbertForPretraining
 from albert_keras.kernels import (
     can_fuse,
+    choose_kernels,
     fused_kernels,
-    kernels_for,
     kernels_for_classes,
     plain_kernels,
     reference,
@@ -279,16 +279,15 @@ def test_accuracy_takes_the_first_of_equal_scores_as_argmax_does():
         np.testing.assert_array_equal(accuracy, [[1.0, 0.0, 1.0]])
 
 
-def test_training_is_fused_and_inference_where_it_is_asked_for():
-    assert kernels_for(training=True) is tensorflow_cpu
-    assert kernels_for(training=False) is reference
+def test_kernels_are_fused_where_that_is_asked_for():
+    assert choose_kernels("float32") is reference
     with fused_kernels():
-        assert kernels_for(training=False) is tensorflow_cpu
-        assert kernels_for_classes(2) is reference
+        assert choose_kernels("float32") is tensorflow_cpu
+        assert choose_kernels("float64") is reference
+        assert kernels_for_classes(5000, "bfloat16") is tensorflow_cpu
+        assert kernels_for_classes(2, "float32") is reference
     with plain_kernels(), fused_kernels():
-        assert kernels_for(training=True) is reference
-        assert kernels_for(training=False) is reference
-    assert kernels_for(training=True) is tensorflow_cpu
+        assert choose_kernels("float32") is reference
 
 
 @pytest.mark.parametrize("padding", [False, True])
@@ -372,7 +371,7 @@ def test_the_last_layer_where_it_is_read_is_the_last_layer(
     outputs, gradients = [], []
     for read in (positions, None):
         chosen = {} if read is None else {"read_positions": read}
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, fused_kernels():
             encoded = backbone({**inputs, **chosen}, training=True)
             x = encoded["sequence_output"]
             if read is None:

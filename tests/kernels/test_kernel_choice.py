@@ -6,7 +6,6 @@ import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
 
-import keras
 import numpy as np
 import pytest
 
@@ -14,8 +13,8 @@ import albert_keras as ak
 from albert_keras import kernels
 from albert_keras.kernels import (
     can_fuse,
+    choose_kernels,
     fused_kernels,
-    kernels_for,
     kernels_for_classes,
     lamb_kernel,
     plain_kernels,
@@ -66,15 +65,11 @@ def start_together(*functions):
         return list(pool.map(run, functions))
 
 
-def exported_operations(model, inputs, directory):
+def exported_operations(model, directory):
     """Exports the model and returns the types of all its operations."""
     from tensorflow.core.protobuf import saved_model_pb2
 
-    signature = {
-        name: keras.InputSpec(dtype="int32", shape=(None, None), name=name)
-        for name in inputs
-    }
-    model.export(directory, verbose=False, input_signature=[signature])
+    model.export(directory, verbose=False)
     saved = saved_model_pb2.SavedModel.FromString(
         (directory / "saved_model.pb").read_bytes()
     )
@@ -107,7 +102,7 @@ def test_first_predictions_in_two_threads_are_those_of_plain_kernels(
             np.testing.assert_allclose(
                 output["logits"], expected["logits"], rtol=0, atol=1e-5
             )
-        assert kernels_for(training=False) is reference
+        assert choose_kernels("float32") is reference
 
 
 def test_an_export_after_predictions_in_threads_holds_tensorflows_operations(
@@ -115,24 +110,22 @@ def test_an_export_after_predictions_in_threads_holds_tensorflows_operations(
 ):
     models = [make_classifier(tiny_config, num_layers=n) for n in (1, 6)]
     start_together(*(lambda m=m: m.predict(inputs, verbose=0) for m in models))
-    for name, model in (
-        ("predicted", models[0]),
-        ("new", make_classifier(tiny_config)),
-    ):
-        operations = exported_operations(model, inputs, tmp_path / name)
-        assert "MatMul" in operations
-        assert not fused(operations)
     with fused_kernels():
-        operations = exported_operations(model, inputs, tmp_path / "fused")
-    assert "AlbertAttention" in fused(operations)
+        for name, model in (
+            ("predicted", models[0]),
+            ("new", make_classifier(tiny_config)),
+        ):
+            operations = exported_operations(model, tmp_path / name)
+            assert "MatMul" in operations
+            assert not fused(operations)
 
 
 def test_the_encoder_asks_once_and_hands_the_kernels_down(
     tiny_config, inputs, monkeypatch, calls_of
 ):
-    calls = calls_of(cross_layer_sharing, "kernels_for")
+    calls = calls_of(cross_layer_sharing, "choose_kernels")
     for module in (transformer_block, self_attention):
-        monkeypatch.setattr(module, "kernels_for", None)
+        monkeypatch.setattr(module, "choose_kernels", None)
     backbone = ak.AlbertBackbone.from_config(tiny_config)
     for training in (True, False):
         backbone(inputs, training=training)
@@ -154,22 +147,24 @@ def test_a_choice_holds_in_its_own_thread_alone():
         with fused_kernels():
             is_inside.set()
             assert is_asked.wait(timeout=60)
-            return kernels_for(training=False)
+            return choose_kernels("float32")
 
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(choose)
         assert is_inside.wait(timeout=60)
-        here = kernels_for(training=False)
+        here = choose_kernels("float32")
         is_asked.set()
         assert other.result() is kernels.tensorflow_cpu
     assert here is reference
-    assert kernels_for(training=False) is reference
+    assert choose_kernels("float32") is reference
 
 
 @pytest.mark.parametrize("context", [plain_kernels, fused_kernels])
 def test_an_exception_restores_the_choice(context):
     def choice():
-        return kernels_for(True), kernels_for(False), kernels_for_classes(5000)
+        with fused_kernels():
+            inside = choose_kernels("float32")
+        return inside, kernels_for_classes(5000, "float32"), lamb_kernel()
 
     before = choice()
     with pytest.raises(ZeroDivisionError), context():
@@ -181,7 +176,8 @@ def test_an_exception_restores_the_choice(context):
 
 
 def test_the_module_holds_no_choice_but_the_context_variable():
-    kernels_for(training=True)  # imports the fused kernels
+    with fused_kernels():
+        choose_kernels("float32")  # imports the fused kernels
     values = {
         name: value
         for name, value in vars(kernels).items()

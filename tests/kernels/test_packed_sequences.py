@@ -7,7 +7,12 @@ import pytest
 import tensorflow as tf
 
 from albert_keras import AlbertBackbone
-from albert_keras.kernels import can_fuse, plain_kernels, tensorflow_cpu
+from albert_keras.kernels import (
+    can_fuse,
+    fused_kernels,
+    plain_kernels,
+    tensorflow_cpu,
+)
 from albert_keras.kernels.tensorflow_cpu.compilation import operations
 
 MASKS = {
@@ -53,7 +58,8 @@ def outputs_and_gradients(backbone, inputs, reads):
 
 def assert_as_with_padding(backbone, inputs, reads):
     """Compares with the reference; returns the fused sequence output."""
-    whole, fused = outputs_and_gradients(backbone, inputs, reads)
+    with fused_kernels():
+        whole, fused = outputs_and_gradients(backbone, inputs, reads)
     with plain_kernels():
         _, expected = outputs_and_gradients(backbone, inputs, reads)
     assert len(fused) == 2 + len(backbone.trainable_variables)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from albert_keras import AlbertBackbone
-from albert_keras.kernels import can_fuse, tensorflow_cpu
+from albert_keras.kernels import can_fuse, fused_kernels, tensorflow_cpu
 from albert_keras.kernels.tensorflow_cpu import matmul
 
 pytestmark = pytest.mark.skipif(
@@ -51,7 +51,7 @@ def test_no_sums_of_weights_are_tensorflows(tiny_config, monkeypatch, remat):
 
     @tf.function
     def gradients():
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, fused_kernels():
             ids = tf.ones((1, 4), tf.int32)
             outputs = backbone({"token_ids": ids}, training=True)
             total = tf.reduce_sum(outputs["sequence_output"])

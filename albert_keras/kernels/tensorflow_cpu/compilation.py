@@ -1,5 +1,6 @@
 """Compiles the operations of `csrc/` once per machine and caches them."""
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -40,7 +41,7 @@ def operations():
     each processor, compiler and version of TensorFlow.
     """
     try:
-        return tf.load_op_library(str(_library()))
+        library = tf.load_op_library(str(_library()))
     except (OSError, subprocess.CalledProcessError, tf.errors.OpError) as e:
         reason = getattr(e, "stderr", None) or str(e)
         _logger.warning(
@@ -51,6 +52,29 @@ def operations():
             reason.strip()[-2000:],
         )
         return None
+    _explain_missing_gradients(library)
+    return library
+
+
+def _explain_missing_gradients(library):
+    """Makes the gradient of an operation an error that says what to do.
+
+    The kernels have gradients of their own, of the first order; TensorFlow
+    asks for those of their operations to differentiate a second time.
+    """
+
+    def raise_error(operation, *_):
+        raise NotImplementedError(
+            "Fused kernels are differentiated once, and not in forward mode. "
+            f"Received: another derivative, of {operation.type}. Call the "
+            "model outside `fit` and `albert_keras.kernels.fused_kernels()`, "
+            "or inside `albert_keras.kernels.plain_kernels()`."
+        )
+
+    for name in vars(library):
+        if name.startswith("Albert"):
+            with contextlib.suppress(KeyError):  # has been loaded before
+                tf.RegisterGradient(name)(raise_error)
 
 
 @functools.cache

@@ -26,7 +26,7 @@ def weight_views(weight, uses, dtype):
     for a large weight (`xlarge`) few gradients are pending at a time. The
     views are chained, because the backward pass reaches the last use first.
     """
-    weight = tf.convert_to_tensor(weight)
+    weight = tf.cast(tf.convert_to_tensor(weight), tf.float32)
     cast = tf.cast(tf.stop_gradient(weight), dtype)
     size = math.prod(weight.shape) * cast.dtype.size
     chunk = max(2, _MAX_PENDING_BYTES // size)

@@ -5,7 +5,7 @@ import inspect
 import keras
 from keras import ops
 
-from albert_keras.kernels import on_tensorflow_cpu
+from albert_keras.kernels import fused_kernels, on_tensorflow_cpu
 from albert_keras.training import distributed
 from albert_keras.training.steps.backend_step import import_backend_step
 from albert_keras.training.steps.host_targets import (
@@ -153,10 +153,12 @@ class AccumulatingModel(keras.Model):
     # === One update ===
 
     def train_step(self, *args):
-        return _step.train_step(self, *args)
+        with fused_kernels():
+            return _step.train_step(self, *args)
 
     def test_step(self, *args):
-        return _step.test_step(self, *args)
+        with fused_kernels():
+            return _step.test_step(self, *args)
 
     def fit(self, *args, **kwargs):
         """Like `keras.Model.fit`; a dataset's batches may differ in length."""
@@ -242,7 +244,7 @@ class AccumulatingModel(keras.Model):
                 its share of the layers' losses.
         """
         added = [ops.sum(ops.cast(loss, "float32")) for loss in layer_losses]
-        sums = {LAYER_LOSSES: sum(added, ops.zeros(())) / parts}
+        sums = {LAYER_LOSSES: sum(added, ops.zeros((), "float32")) / parts}
         for objective in self.objectives:
             sums.update(
                 weighted_sums(objective, outputs, targets[objective.name])

@@ -232,7 +232,8 @@ def _cast(arrays, dtype):
 
 
 def _global_norm(values):
-    return jnp.sqrt(sum(jnp.sum(jnp.square(value)) for value in values))
+    squares = (jnp.square(value.astype("float32")) for value in values)
+    return jnp.sqrt(sum(jnp.sum(square) for square in squares))
 
 
 def _split(array, steps):

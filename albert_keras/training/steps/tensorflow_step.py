@@ -46,8 +46,8 @@ def train_step(model, data):
     metrics.add_communication(seconds)
     metrics.set_last(
         learning_rate=optimizer.learning_rate,
-        gradient_norm=tf.linalg.global_norm(gradients) / _loss_scale(optimizer),
-        weight_norm=tf.linalg.global_norm(_values(model)),
+        gradient_norm=_global_norm(gradients) / _loss_scale(optimizer),
+        weight_norm=_global_norm(_values(model)),
     )
     _update(model)(_on_first_replica(gradients))
     metrics.add_sums(sums, totals)
@@ -244,6 +244,10 @@ def _gradients_and_sums(model, x, targets, totals):
 
 def _values(model):
     return [variable.value for variable in model.trainable_variables]
+
+
+def _global_norm(tensors):
+    return tf.linalg.global_norm([tf.cast(t, tf.float32) for t in tensors])
 
 
 def _split(tensor, steps):

@@ -20,7 +20,7 @@ class TotalLoss(keras.metrics.Mean):
     """
 
     def __init__(self, name, objective_loss):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.objective_loss = objective_loss
 
     def result(self):
@@ -50,13 +50,13 @@ class UpdateMetrics:
             for objective in objectives
         }
         self.means = {
-            name: keras.metrics.Mean(name=name)
+            name: keras.metrics.Mean(name=name, dtype="float32")
             for names in self.names_by_objective.values()
             for name in names
         }
         self.loss = TotalLoss("loss", self._objective_loss)
         self.last_values = {
-            name: LastValue(name=name)
+            name: LastValue(name=name, dtype="float32")
             for name in ("learning_rate", "gradient_norm", "weight_norm")
         }
         # Seconds of the all-reduce, including the wait for the slowest rank.
