@@ -30,8 +30,8 @@ from albert_keras.training.runs.training_run import TrainingRun
 from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_data import make_datasets
 from albert_keras.workflows.pretraining_model import (
-    load_checkpoint,
     make_model,
+    start_weights,
 )
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
 from albert_keras.workflows.squad_probe import squad_validation
@@ -52,7 +52,7 @@ def pretrain(settings):
     keras.utils.set_random_seed(settings.seed)
     model = make_model(settings, store)
     squad = squad_validation(settings, store.tokenizer, model)
-    start = run.start(model, lambda: load_checkpoint(settings, model))
+    start = run.start(model, lambda: start_weights(settings, model, store))
 
     announce(settings, store, model, training, start)
     plateau = PlateauWarning(store.unigram_entropy, settings.warmup())

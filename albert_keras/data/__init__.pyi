@@ -1,3 +1,4 @@
+from .corpus.corpus_statistics import corpus_embeddings, log_frequencies
 from .corpus.prepare import prepare_corpus
 from .corpus.token_store import AlbertTokenizer, TokenStore
 from .pretraining.dataset import PretrainingDataset
@@ -10,5 +11,7 @@ __all__ = [
     "PretrainingRecords",
     "StagedDataset",
     "TokenStore",
+    "corpus_embeddings",
+    "log_frequencies",
     "prepare_corpus",
 ]
