@@ -1,4 +1,8 @@
-from .corpus.corpus_statistics import corpus_embeddings, log_frequencies
+from .corpus.corpus_statistics import (
+    corpus_embeddings,
+    log_frequencies,
+    token_counts,
+)
 from .corpus.prepare import prepare_corpus
 from .corpus.token_store import AlbertTokenizer, TokenStore
 from .pretraining.dataset import PretrainingDataset
@@ -14,4 +18,5 @@ __all__ = [
     "corpus_embeddings",
     "log_frequencies",
     "prepare_corpus",
+    "token_counts",
 ]

@@ -13,7 +13,7 @@ Implicit Matrix Factorization"); the power of 0.75 is from Levy, Goldberg &
 Dagan 2015, "Improving Distributional Similarity".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -148,7 +148,7 @@ def log_frequencies(counts: np.ndarray) -> np.ndarray:
     return (logs - logs.mean()).astype("float32")
 
 
-def _training_text(store, seed) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _training_text(store, seed):
     """Yields token ids, and the document of each, in chunks.
 
     Reads the training documents, or as many of them as hold `MAX_TOKENS`, in a
