@@ -7,13 +7,20 @@ standard library and the installed packages, from their source without running
 it: some megabytes of real prose for a demonstration without downloads. Writes
 one paragraph per line and a blank line between documents, without code
 examples. Takes half a minute.
+
+With `--labelled_file`, documents of the largest packages go into a CSV file
+with the name of their package as the label, and not into the text: a task to
+measure what pretraining on the text is worth (benchmarks/transfer.py).
 """
 
 import ast
+import collections
+import csv
 import dataclasses
 import inspect
 import re
 import sysconfig
+import zlib
 from pathlib import Path
 from pydoc_data.topics import topics
 
@@ -39,45 +46,113 @@ class Settings:
     min_characters: int = 200
     """Minimum length of a document."""
 
+    labelled_file: str | None = None
+    """CSV file for labelled documents; none by default."""
+
+    labelled_documents: int = 310
+    """Labelled documents of each package that has twice as many."""
+
 
 def main(argv=None):
     return run_recipe("collect_python_docs", collect, Settings, argv)
 
 
 def collect(settings):
-    """Writes the text file."""
-    limit = int(settings.max_megabytes * 1e6)
-    seen, size = set(), 0
-    with (
-        atomic_file(settings.output_file, encoding="utf-8") as file,
-        tqdm(unit="B", unit_scale=True, desc="collect") as bar,
-    ):
-        for text in documents():
-            document = "\n".join(paragraphs(text))
-            if len(document) < settings.min_characters or document in seen:
+    """Writes the text file, and the file of labelled documents if asked."""
+    limit = settings.max_megabytes * 1e6
+    found = find_documents(
+        settings.min_characters, None if settings.labelled_file else limit
+    )
+    labelled = {}
+    if settings.labelled_file:
+        labelled = choose_labelled(found, settings.labelled_documents)
+        write_labelled(settings.labelled_file, labelled)
+    size = count = 0
+    with atomic_file(settings.output_file, encoding="utf-8") as file:
+        for document in found:
+            if document in labelled:
                 continue
-            seen.add(document)
             file.write(document + "\n\n")
-            size += len(document)
-            bar.update(len(document))
+            size, count = size + len(document), count + 1
             if size >= limit:
                 break
     print(
-        f"Wrote {size / 1e6:.1f} MB, {len(seen):,} documents, to "
+        f"Wrote {size / 1e6:.1f} MB, {count:,} documents, to "
         f"{settings.output_file}."
     )
 
 
+def find_documents(min_characters, limit):
+    """Returns the package, or None, of each distinct document, in order.
+
+    Stops after `limit` characters, unless it is None.
+    """
+    found, size = {}, 0
+    with tqdm(unit="B", unit_scale=True, desc="collect") as bar:
+        for package, text in documents():
+            document = "\n".join(paragraphs(text))
+            if len(document) < min_characters or document in found:
+                continue
+            found[document] = package
+            size += len(document)
+            bar.update(len(document))
+            if limit is not None and size >= limit:
+                break
+    return found
+
+
+def choose_labelled(found, count):
+    """Returns the package of `count` documents of each large package.
+
+    The choice depends on the documents alone, not on their order.
+    """
+    by_package = collections.defaultdict(list)
+    for document, package in found.items():
+        by_package[package].append(document)
+    return {
+        document: package
+        for package, candidates in sorted(by_package.items(), key=str)
+        if package is not None and len(candidates) >= 2 * count
+        for document in sorted(candidates, key=_checksum)[:count]
+    }
+
+
+def _checksum(document):
+    return zlib.crc32(document.encode())
+
+
+def write_labelled(path, labelled):
+    """Writes a CSV file with the columns `text` and `label`."""
+    if not labelled:
+        raise ValueError(
+            "No installed package has enough documents for `labelled_file`. "
+            "Pass a lower `labelled_documents`, or install larger packages."
+        )
+    with atomic_file(path, encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        writer.writerows(labelled.items())
+    print(
+        f"Wrote {len(labelled):,} documents of "
+        f"{len(set(labelled.values()))} packages to {path}."
+    )
+
+
 def documents():
-    """Yields the language reference, then all docstrings in order of path."""
-    yield from (topics[name] for name in sorted(topics))
+    """Yields (package, text): the language reference, then docstrings.
+
+    In order of path; the package is None for the standard library.
+    """
+    yield from ((None, topics[name]) for name in sorted(topics))
     paths = sysconfig.get_paths()
-    for root in (Path(paths["stdlib"]), Path(paths["purelib"])):
+    packages = Path(paths["purelib"])
+    for root in (Path(paths["stdlib"]), packages):
         for path in sorted(root.rglob("*.py")):
             parts = path.relative_to(root).parts
             if "site-packages" in parts or set(parts) & set(_SKIPPED):
                 continue
-            yield from docstrings(path)
+            package = parts[0] if root == packages else None
+            yield from ((package, text) for text in docstrings(path))
 
 
 def docstrings(path):

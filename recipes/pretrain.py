@@ -31,8 +31,8 @@ from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_data import make_datasets
 from albert_keras.workflows.pretraining_model import (
     check_corpus_vocabulary,
-    load_checkpoint,
     make_model,
+    start_weights,
 )
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
 from albert_keras.workflows.squad_probe import squad_validation
@@ -55,7 +55,7 @@ def pretrain(settings):
     squad = squad_validation(settings, store.tokenizer, model)
     start = run.start(
         model,
-        lambda: load_checkpoint(settings, model, store),
+        lambda: start_weights(settings, model, store),
         training.describe_data,
         lambda checkpoint: check_corpus_vocabulary(checkpoint, store, True),
     )

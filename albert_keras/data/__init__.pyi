@@ -1,3 +1,8 @@
+from .corpus.corpus_statistics import (
+    corpus_embeddings,
+    log_frequencies,
+    token_counts,
+)
 from .corpus.prepare import prepare_corpus
 from .corpus.token_store import AlbertTokenizer, TokenStore
 from .pretraining.dataset import PretrainingDataset
@@ -10,5 +15,8 @@ __all__ = [
     "PretrainingRecords",
     "StagedDataset",
     "TokenStore",
+    "corpus_embeddings",
+    "log_frequencies",
     "prepare_corpus",
+    "token_counts",
 ]

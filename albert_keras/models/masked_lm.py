@@ -1,6 +1,7 @@
 """ALBERT with the masked-language-model head."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from albert_keras.layers.masked_lm_head import MaskedLMHead
@@ -47,6 +48,44 @@ class AlbertForMaskedLM(AlbertTask):
             name="mlm_head",
         )
         self.mlm_head.build((None, None, config.hidden_dim))
+
+    def initialize_tokens(self, embeddings, output_bias=None):
+        """Starts the token embeddings from given ones, before training.
+
+        `ak.data.corpus_embeddings` computes them from a corpus.
+
+        Args:
+            embeddings: `(V, E)`. Each row is scaled to the mean norm of the
+                present table's rows; a token whose row is 0, such as
+                `[MASK]`, keeps its present row.
+            output_bias: The masked-LM head's bias `(V,)`; None keeps it. With
+                the log frequencies of the tokens the first loss is about the
+                unigram entropy.
+
+        Raises:
+            ValueError: If a shape is not the model's.
+        """
+        table = self.backbone.token_table
+        embeddings = np.asarray(embeddings, "float32")
+        bias = None if output_bias is None else np.asarray(output_bias)
+        for name, received, variable in (
+            ("embeddings", embeddings, table),
+            ("output_bias", bias, self.mlm_head.output_bias),
+        ):
+            if received is not None and received.shape != variable.shape:
+                raise ValueError(
+                    f"`{name}` must be of shape {tuple(variable.shape)}, a "
+                    f"row for each token. Received: {received.shape}. "
+                    "Compute it with the model's vocabulary."
+                )
+        present = ops.convert_to_numpy(table).astype("float32")
+        norm = np.linalg.norm(present, axis=1).mean()
+        norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        is_given = norms > 0
+        scaled = embeddings * (norm / np.where(is_given, norms, 1))
+        table.assign(np.where(is_given, scaled, present))
+        if bias is not None:
+            self.mlm_head.output_bias.assign(bias)
 
     def call(self, inputs, training=False):
         encoded = self.encode(inputs, training)

@@ -1,9 +1,16 @@
 """The model that a pretraining run starts with."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 from albert_keras.config import AlbertConfig
+from albert_keras.data.corpus.corpus_statistics import (
+    MAX_TOKENS,
+    corpus_embeddings,
+    log_frequencies,
+    token_counts,
+)
 from albert_keras.data.corpus.token_store import TokenStore
 from albert_keras.files.run_layout import CHECKPOINTS
 from albert_keras.models.backbone import AlbertBackbone
@@ -17,6 +24,7 @@ from albert_keras.training.runs.checkpoint import (
 )
 from albert_keras.workflows.compile_model import compile_model
 from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.progress_bars import progress_bars
 
 
 def make_model(
@@ -57,12 +65,15 @@ def make_model(
     return model
 
 
-def load_checkpoint(
+def start_weights(
     settings: PretrainingSettings,
     model: AlbertForPretraining,
     store: TokenStore,
 ) -> int:
-    """Restores another run's checkpoint with `--load_from checkpoint`.
+    """Gives a new run its weights, as `load_from` says.
+
+    A model from scratch gets token embeddings from the corpus's statistics;
+    `--load_from checkpoint` restores another run's checkpoint.
 
     Returns:
         The number of updates done.
@@ -71,7 +82,11 @@ def load_checkpoint(
         ValueError: If the checkpoint is of another vocabulary, or has as many
             updates behind it as the run shall have.
     """
-    if settings.load_from != "checkpoint":
+    if settings.load_from == "scratch":
+        if settings.initialize_embeddings == "corpus":
+            _initialize_from_corpus(model, store, settings.seed)
+        return 0
+    if settings.load_from == "pretrained":
         return 0
     path = _find_checkpoint(Path(str(settings.checkpoint_path)))
     check_corpus_vocabulary(path, store)
@@ -125,6 +140,32 @@ def _find_checkpoint(path):
         f"--checkpoint_path {path} holds no checkpoint. Pass a directory "
         f"step-... with {DESCRIPTION_FILE}, or the directory of a run; for a "
         "model without the state of its training, pass --load_from pretrained."
+    )
+
+
+def _initialize_from_corpus(model, store, seed):
+    """Starts the token embeddings from co-occurrences, showing progress."""
+    total = min(store.manifest["num_tokens"], MAX_TOKENS)
+    start = time.perf_counter()
+    try:
+        with progress_bars(unit=" tokens", unit_scale=True) as progress:
+            embeddings = corpus_embeddings(
+                store,
+                model.config.embedding_dim,
+                seed,
+                progress("Counting co-occurrences", total),
+            )
+    except ImportError as error:
+        raise ValueError(
+            f"Embeddings from the corpus need scikit-learn ({error}). Install "
+            "it with `pip install 'albert-keras[recipes]'`, or pass "
+            "--initialize_embeddings random."
+        ) from error
+    counts = token_counts(store, seed)
+    model.initialize_tokens(embeddings, log_frequencies(counts))
+    distributed.say(
+        "Initialized the token embeddings from the co-occurrences of "
+        f"{counts.sum():,} tokens in {time.perf_counter() - start:.0f} s."
     )
 
 

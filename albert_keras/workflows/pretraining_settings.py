@@ -34,6 +34,10 @@ class PretrainingSettings(RunSettings):
     """Initial weights: random, another run's checkpoint, or a pretrained
     model."""
 
+    initialize_embeddings: Literal["corpus", "random"] = "corpus"
+    """Token embeddings of a run from scratch: factors of the corpus's
+    co-occurrences, which learn faster, or random."""
+
     pretrained: str | None = None
     """Pretrained model for `--load_from pretrained`: a directory or a hub
     handle."""

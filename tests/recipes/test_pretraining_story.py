@@ -1,5 +1,6 @@
 """The recipes end to end: text, corpus, run, resumed run, filled masks."""
 
+import csv
 import shutil
 
 import numpy as np
@@ -259,6 +260,29 @@ def test_python_carries_text_for_a_demonstration(recipe, tmp_path):
     assert len(documents) > 50
     assert min(map(len, documents)) >= 200
     assert not any(">>>" in document for document in documents)
+
+
+def test_labelled_documents_are_not_part_of_the_text(
+    recipe, tmp_path, monkeypatch
+):
+    collect = recipe("collect_python_docs")
+    words = "Returns a value of the kind number"
+    found = [("small", f"{words} {i} of a small one.") for i in range(3)]
+    found += [("large", f"{words} {i} of a large one.") for i in range(8)]
+    found += [(None, f"{words} {i} of the library.") for i in range(9)]
+    monkeypatch.setattr(collect, "documents", lambda: iter(found))
+    argv = ["--output_file", str(tmp_path / "docs.txt"), "--labelled_file"]
+    argv += [str(tmp_path / "labelled.csv"), "--min_characters", "1"]
+    collect.main([*argv, "--labelled_documents", "3"])
+    with open(tmp_path / "labelled.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == ["large"] * 3
+    text = (tmp_path / "docs.txt").read_text().strip().split("\n\n")
+    labelled = {row["text"] for row in rows}
+    assert labelled.isdisjoint(text)
+    assert labelled | set(text) == {document for _, document in found}
+    with pytest.raises(SystemExit, match="--labelled_documents"):
+        collect.main([*argv, "--labelled_documents", "5"])
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from albert_keras.conversion.keras_format import write_tokenizer
+from albert_keras.data.corpus.corpus_statistics import unigram_entropy
 from albert_keras.data.corpus.sentence_offsets import OffsetsWriter
 from albert_keras.data.corpus.store_manifest import (
     FILES,
@@ -143,10 +144,3 @@ class TokenStoreWriter:
         data = np.ascontiguousarray(array).data.cast("B")
         self._files[name].write(data)
         self._hashes[name].update(data)
-
-
-def unigram_entropy(counts: np.ndarray) -> float:
-    """Entropy -sum p ln p of the token frequencies, in nats."""
-    counts = np.asarray(counts, "float64")
-    p = counts[counts > 0] / max(counts.sum(), 1)
-    return float(-(p * np.log(p)).sum())

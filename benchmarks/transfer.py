@@ -1,0 +1,293 @@
+"""Measures what pretraining is worth: accuracy with few labels.
+
+    python recipes/collect_python_docs.py --output_file demo/python_docs.txt \
+        --labelled_file demo/labelled.csv
+    python benchmarks/transfer.py --texts demo/labelled.csv \
+        --pretrained demo/run --json transfer.json
+
+Classifies texts of a CSV file (`text`, `label`) with 10, 40 and 160 labels a
+class. The texts to test are the same everywhere; seeds draw the labelled ones.
+Contestants:
+
+- TF-IDF: logistic regression on words and pairs of words (scikit-learn).
+- scratch: the model of the first pretrained directory with random weights.
+- each pretrained directory, fine-tuned.
+- each pretrained directory, frozen: logistic regression on the mean of its
+  last layer over the tokens.
+
+Fine-tuning is AdamW with warm-up and linear decay, `--updates` of 32 texts.
+Every contestant tries the same learning rates (or strengths of the penalty)
+and takes the best by accuracy on one fifth of the labelled texts, then trains
+on all of them. The texts must not be part of the pretraining text.
+
+Prints mean and standard deviation over the seeds. `--json` records each score,
+and the minutes of pretraining that metrics.csv tells.
+"""
+
+import argparse
+import csv
+import json
+import statistics
+from pathlib import Path
+
+import keras
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from tqdm import tqdm
+
+import albert_keras as ak
+from albert_keras.optimizers import adamw
+from albert_keras.training.callbacks.training_log import METRICS_FILE
+
+TEST_TEXTS = 150  # of each class
+BATCH = 32
+RATES = (5e-4, 2e-3, 5e-3)
+PENALTIES = (1.0, 10.0, 100.0)  # inverse strengths of logistic regression
+
+
+def main(argv=None):
+    options = parse(argv)
+    texts, labels, names = read_texts(options.texts)
+    contestants = make_contestants(options, texts, len(names))
+    results = []
+    for per_class in options.labels_per_class:
+        for seed in range(options.seeds):
+            train, test = split(labels, per_class, seed)
+            for name, contestant in contestants.items():
+                score = contestant(labels, train, test, seed)
+                results.append((name, per_class, seed, score))
+        report(results, per_class, contestants, len(names))
+    if options.json:
+        write_record(options, results, names)
+    return results
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--texts", type=Path, required=True)
+    parser.add_argument("--pretrained", type=Path, nargs="+", required=True)
+    parser.add_argument(
+        "--labels_per_class", type=int, nargs="+", default=[10, 40, 160]
+    )
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--max_seq_length", type=int, default=64)
+    parser.add_argument("--updates", type=int, default=600)
+    parser.add_argument("--rates", type=float, nargs="+", default=RATES)
+    parser.add_argument("--only", nargs="+", help="contestants to run")
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args(argv)
+
+
+def read_texts(path):
+    """Reads the texts, their labels as numbers, and the labels' names."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or {"text", "label"} - set(rows[0]):
+        raise SystemExit(f"{path} needs the columns text and label, and rows.")
+    names = sorted({row["label"] for row in rows})
+    labels = np.array([names.index(row["label"]) for row in rows])
+    return [row["text"] for row in rows], labels, names
+
+
+def split(labels, per_class, seed):
+    """Returns the rows to train on, and to test on; the latter never change."""
+    train, test = [], []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        rows = np.random.default_rng(int(label)).permutation(rows)
+        test.append(rows[:TEST_TEXTS])
+        rest = np.random.default_rng(seed).permutation(rows[TEST_TEXTS:])
+        if len(rest) < per_class:
+            raise SystemExit(
+                f"{per_class} labelled texts of each class need "
+                f"{TEST_TEXTS + per_class} texts of it. Found: {len(rows)}."
+            )
+        train.append(rest[:per_class])
+    return np.concatenate(train), np.concatenate(test)
+
+
+# === Contestants ===
+
+
+def make_contestants(options, texts, num_classes):
+    """Returns functions (labels, train, test, seed) -> accuracy by name."""
+    contestants = {"TF-IDF": tfidf(texts)}
+    for number, path in enumerate(options.pretrained):
+        name = str(path)
+        inputs = encode(path, texts, options.max_seq_length)
+        arguments = (options, path, inputs, num_classes)
+        if number == 0:
+            contestants["scratch"] = fine_tuning(*arguments, scratch=True)
+        contestants[name] = fine_tuning(*arguments)
+        contestants[f"{name}, frozen"] = frozen(path, inputs)
+    if options.only:
+        contestants = {name: contestants[name] for name in options.only}
+    return contestants
+
+
+def encode(path, texts, length):
+    tokenizer = ak.AlbertTokenizer.from_pretrained(path)
+    return tokenizer(texts, sequence_length=length)
+
+
+def best_of(settings, fit, labels, train, test, seed):
+    """Fits with the best setting by accuracy on a fifth of the rows.
+
+    Args:
+        settings: Learning rates or penalties.
+        fit: (setting, rows, seed) -> a function from rows to predictions.
+        labels, train, test, seed: See `split`.
+
+    Returns:
+        The accuracy on the rows of `test`.
+    """
+    order = np.random.default_rng(seed).permutation(train)
+    held_out, rest = np.split(order, [len(order) // 5])
+    chosen = max(
+        settings,
+        key=lambda setting: np.mean(
+            fit(setting, rest, seed)(held_out) == labels[held_out]
+        ),
+    )
+    return float(np.mean(fit(chosen, train, seed)(test) == labels[test]))
+
+
+def tfidf(texts):
+    texts = np.array(texts, dtype=object)
+
+    def contestant(labels, train, test, seed):
+        def fit(penalty, rows, seed):
+            model = make_pipeline(
+                TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+                LogisticRegression(C=penalty, max_iter=1000),
+            )
+            model.fit(texts[rows], labels[rows])
+            return lambda rows: model.predict(texts[rows])
+
+        return best_of(PENALTIES, fit, labels, train, test, seed)
+
+    return contestant
+
+
+def frozen(path, inputs):
+    """Logistic regression on the mean of the last layer over the tokens."""
+    features = None
+
+    def contestant(labels, train, test, seed):
+        nonlocal features
+        if features is None:
+            outputs = ak.AlbertBackbone.from_pretrained(path).predict(
+                inputs, batch_size=256, verbose=0
+            )
+            mask = inputs["padding_mask"][..., None]
+            total = (outputs["sequence_output"] * mask).sum(1)
+            features = total / mask.sum(1)
+            features -= features.mean(0)
+            features /= features.std(0) + 1e-6
+
+        def fit(penalty, rows, seed):
+            model = LogisticRegression(C=penalty / 100, max_iter=1000)
+            model.fit(features[rows], labels[rows])
+            return lambda rows: model.predict(features[rows])
+
+        return best_of(PENALTIES, fit, labels, train, test, seed)
+
+    return contestant
+
+
+def fine_tuning(options, path, inputs, num_classes, scratch=False):
+    def contestant(labels, train, test, seed):
+        def fit(rate, rows, seed):
+            keras.utils.set_random_seed(seed)
+            model = ak.AlbertForSequenceClassification.from_pretrained(
+                path, num_classes=num_classes
+            )
+            if scratch:
+                config = model.config
+                backbone = ak.AlbertBackbone.from_albert_config(config)
+                model = ak.AlbertForSequenceClassification(
+                    backbone, num_classes=num_classes
+                )
+            train_model(model, inputs, labels, rows, rate, options.updates)
+            return lambda rows: predict(model, inputs, rows)
+
+        return best_of(options.rates, fit, labels, train, test, seed)
+
+    return contestant
+
+
+def train_model(model, inputs, labels, rows, rate, updates):
+    schedule = ak.optimizers.WarmupPolynomialDecay(
+        peak_learning_rate=rate, warmup_steps=updates // 10, total_steps=updates
+    )
+    model.compile(adamw(model.trainable_variables, schedule))
+    rng = np.random.default_rng(len(rows))
+    passes = -(-updates * BATCH // len(rows))
+    order = np.concatenate([rng.permutation(rows) for _ in range(passes)])
+    order = order[: updates * BATCH]
+    model.fit(
+        {name: array[order] for name, array in inputs.items()},
+        labels[order],
+        batch_size=BATCH,
+        shuffle=False,
+        verbose=0,
+    )
+
+
+def predict(model, inputs, rows):
+    batch = {name: array[rows] for name, array in inputs.items()}
+    outputs = model.predict(batch, batch_size=256, verbose=0)
+    return outputs["logits"].argmax(-1)
+
+
+# === Results ===
+
+
+def report(results, per_class, contestants, num_classes):
+    tqdm.write(f"\n{per_class} labels for each of {num_classes} classes")
+    for name in contestants:
+        scores = [r[3] for r in results if r[:2] == (name, per_class)]
+        spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+        tqdm.write(f"{name:40}{statistics.mean(scores):8.3f} +-{spread:6.3f}")
+
+
+def write_record(options, results, names):
+    record = {
+        "classes": names,
+        "minutes": {str(path): minutes(path) for path in options.pretrained},
+        "updates": options.updates,
+        "max_seq_length": options.max_seq_length,
+        "results": [
+            dict(
+                zip(
+                    ("contestant", "labels_per_class", "seed", "accuracy"),
+                    result,
+                    strict=True,
+                )
+            )
+            for result in results
+        ],
+    }
+    options.json.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def minutes(path):
+    """Minutes of training of a run's directory; None if it has no log."""
+    log = path / METRICS_FILE
+    if not log.is_file():
+        return None
+    with log.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows = [row for row in rows if row["updates_per_second"]]
+    steps = [0, *(int(row["step"]) for row in rows)]
+    seconds = sum(
+        (after - before) / float(row["updates_per_second"])
+        for before, after, row in zip(steps, steps[1:], rows, strict=False)
+    )
+    return seconds / 60
+
+
+if __name__ == "__main__":
+    main()
