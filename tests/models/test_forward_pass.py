@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from albert_keras import AlbertBackbone, AlbertForMaskedLM, AlbertForPretraining
-from albert_keras.models.pretrained import named_weights
+from albert_keras.conversion.weight_places import weights_by_place
 from tests.batches import make_batch
 from tests.references import albert
 
@@ -39,7 +39,7 @@ def test_all_outputs_equal_the_numpy_reference(tiny_config, rng, changes):
 
     weights = {
         name: keras.ops.convert_to_numpy(v)
-        for name, v in named_weights(model).items()
+        for name, v in weights_by_place(model).items()
     }
     expected = albert.forward(weights, config, inputs)
     outputs = {**model.backbone(inputs), **model(inputs)}

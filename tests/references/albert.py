@@ -1,6 +1,6 @@
 """ALBERT's forward pass in NumPy, in the order of the paper.
 
-Takes the weights by name (`named_weights`) and loops over rows, layers and
+Takes the weights by name (`weights_by_place`) and loops over rows, layers and
 heads; slow and simple.
 """
 
