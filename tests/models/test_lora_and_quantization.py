@@ -184,6 +184,17 @@ def test_lora_that_would_adapt_nothing_is_refused(arguments, message):
         model.backbone.enable_lora(2)
 
 
+def test_lora_enabled_after_compile_is_told():
+    model = make_model()
+    model.compile("sgd", run_eagerly=True)
+    model.train_on_batch(INPUTS, LABELS)
+    model.backbone.enable_lora(2)
+    with pytest.raises(
+        ValueError, match="`compile` again, after `enable_lora`"
+    ):
+        model.train_on_batch(INPUTS, LABELS)
+
+
 @pytest.mark.parametrize("format", FORMATS_HERE)
 @pytest.mark.heavy
 def test_each_format_stores_kernels_with_their_updates(

@@ -120,6 +120,16 @@ def test_a_backbone_has_its_weights_wherever_it_is_loaded(
     assert not caplog.records
 
 
+def test_a_function_in_which_weights_would_get_lost_is_refused(
+    backbone, tmp_path
+):
+    tf = pytest.importorskip("tensorflow")
+    backbone.save_pretrained(tmp_path)
+    layer = Pooled(tmp_path)
+    with pytest.raises(ValueError, match="cannot be loaded while a `tf.func"):
+        tf.function(lambda ids: layer(ids))(IDS)
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("format", FORMATS_HERE)
 @pytest.mark.parametrize("load", [in_a_layers_build, in_a_traced_model])
