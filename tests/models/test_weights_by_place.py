@@ -65,7 +65,7 @@ def in_a_traced_model(source):
 
 def in_a_fit(source):
     outer = Outer(source)
-    outer.compile(keras.optimizers.SGD(0.0), loss="mse")
+    outer.compile(keras.optimizers.SGD(0.0), loss="mse", run_eagerly=True)
     outer.fit(IDS, np.zeros((2, 8)), verbose=0)
     return outer.pooled.backbone
 
@@ -132,12 +132,11 @@ def test_a_function_in_which_weights_would_get_lost_is_refused(
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("format", FORMATS_HERE)
-@pytest.mark.parametrize("load", [in_a_layers_build, in_a_traced_model])
 def test_each_format_is_read_and_written_inside_a_layer(
-    format, load, backbone, tmp_path
+    format, backbone, tmp_path
 ):
     backbone.save_pretrained(tmp_path / "source", format=format)
-    loaded = load(tmp_path / "source")
+    loaded = in_a_traced_model(tmp_path / "source")
     with keras.name_scope("layer_norm"):
         loaded.save_pretrained(tmp_path / "again", format=format)
     again = ak.load_model(tmp_path / "again")
