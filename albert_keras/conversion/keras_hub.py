@@ -31,13 +31,14 @@ from albert_keras.conversion.weight_translation import (
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.weights.h5"
 TASK_FILE = "task.json"
+TASK_WEIGHTS_FILE = "task.weights.h5"
 TOKENIZER_FILE = "tokenizer.json"
 VOCABULARY_FILE = "assets/tokenizer/vocabulary.spm"
 FILES = (
     CONFIG_FILE,
     WEIGHTS_FILE,
     TASK_FILE,
-    "task.weights.h5",
+    TASK_WEIGHTS_FILE,
     "metadata.json",
     TOKENIZER_FILE,
     "preprocessor.json",
@@ -265,11 +266,24 @@ def _write_tokenizer(directory, vocabulary):
 
 
 def _task_name(directory):
-    """Returns the class of a preset's task; None if it is not supported."""
+    """Returns the class of a preset's task; None if it is not supported.
+
+    Raises:
+        ValueError: If the head's weights are missing. KerasHub would leave
+            them at their random initial values.
+    """
     if not (directory / TASK_FILE).is_file():
         return None
     name = read_json(directory / TASK_FILE).get("class_name")
-    return name if name in _TASKS.values() else None
+    if name not in _TASKS.values():
+        return None
+    weights = directory / TASK_WEIGHTS_FILE
+    if not weights.is_file():
+        raise ValueError(
+            f"{weights} is missing: the head of the {name}. Copy the preset "
+            f"again, or remove {TASK_FILE} to load only the backbone."
+        )
+    return name
 
 
 def _keras_hub():

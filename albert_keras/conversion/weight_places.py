@@ -1,10 +1,7 @@
 """Names the weights of a Keras model by their place in it."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-_NUMBERED = re.compile(r"(.+?)(?:_(\d+))?", re.DOTALL)
 
 
 def weights_by_place(model: Any, backbone_place: str = "") -> dict[str, Any]:
@@ -93,8 +90,10 @@ def _names(items: Sequence[Any]) -> list[str]:
 
 def _default_name(item):
     """Splits a name that Keras gave, such as `dense_3`; None for others."""
-    base, number = _NUMBERED.fullmatch(item.name).groups()
+    base, _, number = item.name.rpartition("_")
+    if not number.isdecimal():
+        base, number = item.name, "0"
     kind = type(item).__name__
     if base.replace("_", "").lower() != kind.replace("_", "").lower():
         return None
-    return base, int(number or 0)
+    return base, int(number)

@@ -3,7 +3,7 @@
 import keras
 
 from albert_keras.conversion.weight_places import layers_by_place
-from albert_keras.models.weight_loading import BACKBONE
+from albert_keras.models.weight_loading import BACKBONE, is_traced
 
 QUANTIZED_LAYERS = "quantized_layers"
 
@@ -40,8 +40,15 @@ def quantize_layers(model, settings):
         settings: The `quantized_layers` of `quantization_config`.
 
     Raises:
-        ValueError: If a layer cannot be quantized in this way.
+        ValueError: If a layer cannot be quantized in this way, or a function
+            is being traced.
     """
+    if settings and is_traced():
+        raise ValueError(
+            "Quantized models cannot be loaded while an outer layer or "
+            "function is traced. Load the model before, for example in the "
+            "constructor of the layer."
+        )
     layers = layers_by_place(model, BACKBONE)
     for place in [place for place in settings if place in layers]:
         mode = settings[place]["mode"]

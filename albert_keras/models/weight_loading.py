@@ -24,8 +24,8 @@ def assign_weights(model, parts, replaced=frozenset(), strict=True):
             one of a head that the source has.
 
     Raises:
-        ValueError: If a shape differs, or see `strict`. Nothing has been
-            assigned then.
+        ValueError: If a shape differs, a `tf.function` is being traced, or
+            see `strict`. Nothing has been assigned then.
     """
     variables = weights_by_place(model, BACKBONE)
     values, missing, resized = {}, [], []
@@ -47,24 +47,41 @@ def assign_weights(model, parts, replaced=frozenset(), strict=True):
     if strict:
         _check_missing(model, parts, missing, replaced)
         _check_unused(parts, unused)
-    for name, value in values.items():
-        set_value(variables[name], value)
+    _set_values([(variables[name], value) for name, value in values.items()])
     _warn(parts.source, [*missing, *resized], [*unused, *parts.left_over])
 
 
-def set_value(variable, value):
-    """Assigns an array to a variable, or makes it the initial value.
+def _set_values(pairs):
+    """Assigns arrays to variables, or makes them the initial values.
 
     While Keras traces an outer layer that is not built, variables of new
     layers have no values and assignments are lost: Keras calls their
-    initializers after the trace.
+    initializers after the trace. In a `tf.function` of the caller they are
+    lost, too.
     """
-    if getattr(variable, "_value", value) is None:
-        variable._initializer = lambda shape, dtype=None: (
+    have_values = [v for v, _ in pairs if getattr(v, "_value", v) is not None]
+    if have_values and is_traced():
+        raise ValueError(
+            "Pretrained weights cannot be loaded while a `tf.function` is "
+            "traced: they would be lost after it. Load the model before, for "
+            "example by calling the layer that loads it once on a batch."
+        )
+    for variable, value in pairs:
+        if getattr(variable, "_value", value) is not None:
+            variable.assign(value)
+            continue
+        variable._initializer = lambda shape, dtype=None, value=value: (
             keras.ops.convert_to_tensor(value, dtype)
         )
-    else:
-        variable.assign(value)
+
+
+def is_traced():
+    """Whether the backend traces a function, in which tensors are symbolic."""
+    try:
+        keras.ops.convert_to_numpy(keras.ops.zeros(()))
+    except Exception:  # each backend raises its own error
+        return True
+    return False
 
 
 def _check_missing(model, parts, missing, replaced):

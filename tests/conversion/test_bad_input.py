@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import albert_keras as ak
 from albert_keras.conversion import FORMATS, huggingface
@@ -58,6 +60,28 @@ def change_config(format, directory, key, value):
     section = HIDDEN[format][0]
     (values[section] if section else values)[key] = value
     path.write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ("format", "message"),
+    [
+        ("huggingface", r"query.weight has the type int8. Expected floats"),
+        ("keras", r"query/kernel is int8, but .*query/kernel_scale is missing"),
+    ],
+)
+def test_quantized_weights_without_their_scales_are_refused(
+    format, message, tmp_path
+):
+    model = ak.AlbertBackbone.from_config(CONFIG)
+    model.save_pretrained(tmp_path, format=format)
+    arrays = load_file(tmp_path / WEIGHTS[format])
+    name = next(
+        name for name in arrays if re.search("query.(weight|ker)", name)
+    )
+    arrays[name] = arrays[name].astype("int8")
+    save_file(arrays, tmp_path / WEIGHTS[format])
+    with pytest.raises(ValueError, match=message):
+        ak.load_model(tmp_path)
 
 
 @pytest.mark.parametrize("half", [0, 0.5, 0.9])

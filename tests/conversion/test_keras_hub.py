@@ -170,6 +170,17 @@ def test_what_kerashub_cannot_compute_is_refused(tmp_path):
     assert not (tmp_path / "hub").exists()
 
 
+def test_a_preset_that_lacks_its_head_is_refused(tmp_path):
+    backbone = ak.AlbertBackbone(**SMALL)
+    model = ak.AlbertForSequenceClassification(backbone, num_classes=3)
+    model.save_pretrained(tmp_path, format="keras_hub")
+    (tmp_path / "task.weights.h5").unlink()
+    with pytest.raises(ValueError, match="task.weights.h5 is missing: the hea"):
+        ak.load_model(tmp_path)
+    (tmp_path / "task.json").unlink()
+    assert isinstance(ak.load_model(tmp_path), ak.AlbertBackbone)
+
+
 def test_another_architecture_is_refused(tmp_path):
     keras_hub.models.BertBackbone(
         vocabulary_size=40,

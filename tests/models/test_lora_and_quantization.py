@@ -184,6 +184,17 @@ def test_lora_that_would_adapt_nothing_is_refused(arguments, message):
         model.backbone.enable_lora(2)
 
 
+def test_lora_enabled_after_compile_is_told():
+    model = make_model()
+    model.compile("sgd", run_eagerly=True)
+    model.train_on_batch(INPUTS, LABELS)
+    model.backbone.enable_lora(2)
+    with pytest.raises(
+        ValueError, match="`compile` again, after `enable_lora`"
+    ):
+        model.train_on_batch(INPUTS, LABELS)
+
+
 @pytest.mark.parametrize("format", FORMATS_HERE)
 @pytest.mark.heavy
 def test_each_format_stores_kernels_with_their_updates(
@@ -326,9 +337,8 @@ def test_keras_files_and_copies_keep_the_model(change, rng, tmp_path):
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("change", [adapt, quantize_and_adapt])
-def test_a_run_with_lora_resumes_exactly(change, rng, tmp_path):
-    models = [change(make_model(), rng) for _ in range(2)]
+def test_a_run_with_lora_and_int8_resumes_exactly(rng, tmp_path):
+    models = [quantize_and_adapt(make_model(), rng) for _ in range(2)]
     for model in models:
         model.compile(Lamb(0.01), run_eagerly=True)
     fit = dict(x=INPUTS, y=LABELS, verbose=0)

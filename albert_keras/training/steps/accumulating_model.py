@@ -62,6 +62,7 @@ class AccumulatingModel(keras.Model):
     gradient_accumulation_steps = 1
     gradient_compression = None
     compile_passes = False
+    _optimized = frozenset()  # ids of the variables that the optimizer knows
 
     @property
     def objectives(self):
@@ -130,7 +131,9 @@ class AccumulatingModel(keras.Model):
                 f"{self.optimizer.gradient_accumulation_steps}."
             )
         # Not every optimizer can be built inside a graph.
-        self.optimizer.build(self.trainable_variables)
+        variables = self.trainable_variables
+        self.optimizer.build(variables)
+        self._optimized = frozenset(id(variable) for variable in variables)
         self.gradient_accumulation_steps = steps
         self.gradient_compression = gradient_compression
         self.update_metrics = UpdateMetrics(self.objectives)
@@ -149,6 +152,20 @@ class AccumulatingModel(keras.Model):
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def make_train_function(self, force=False):
+        new = [
+            variable.path
+            for variable in self.trainable_variables
+            if id(variable) not in self._optimized
+        ]
+        if new:
+            raise ValueError(
+                f"The optimizer does not know {len(new)} trainable variables, "
+                f"such as {new[0]}: they are newer than `compile`. Call "
+                "`compile` again, after `enable_lora` and before `fit`."
+            )
+        super().make_train_function(force)
 
     # === One update ===
 
