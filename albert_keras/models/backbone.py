@@ -16,11 +16,12 @@ from albert_keras.models.inputs import (
     check_values,
     select_inputs,
 )
+from albert_keras.models.kept_variables import KeepsVariables
 from albert_keras.models.pretrained import PretrainedModel
 
 
 @keras.saving.register_keras_serializable("albert_keras")
-class AlbertBackbone(PretrainedModel):
+class AlbertBackbone(KeepsVariables, PretrainedModel):
     """ALBERT without a head (Lan et al. 2019, arXiv:1909.11942).
 
     Factorized embeddings, L layers that share one block, and a pooler:
