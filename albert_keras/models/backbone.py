@@ -233,12 +233,13 @@ class AlbertBackbone(KeepsVariables, PretrainedModel):
         if read is not None:
             positions = ops.pad(read, ((0, 0), (1, 0)))  # add [CLS]
         x = self.embeddings(token_ids, segment_ids, training=training)
-        x = nan_unless(in_range, x)
         x = self.encoder(x, padding_mask, positions, training=training)
-        sequence = x if read is None else x[:, 1:]  # (B, T, H), or (B, P, H)
+        pooled = self.pooler(x[:, 0])  # (B, H)
+        x = x if read is None else x[:, 1:]  # (B, T, H), or (B, P, H)
+        x = zero_padding(x, padding_mask, read)
         return {
-            "sequence_output": zero_padding(sequence, padding_mask, read),
-            "pooled_output": self.pooler(x[:, 0]),  # (B, H)
+            "sequence_output": nan_unless(in_range, x),
+            "pooled_output": nan_unless(in_range, pooled),
         }
 
     def _check_length(self, shape):
