@@ -119,6 +119,10 @@ MODELS = {
             for key in ("mlm", "sop")
         },
     ),
+    "spans": dict(
+        make=ak.AlbertForQuestionAnswering,
+        labels={"start": ((ROWS,), LENGTH), "end": ((ROWS,), LENGTH)},
+    ),
     "answerable": dict(
         make=lambda b: ak.AlbertForQuestionAnswering(b, True),
         labels={

@@ -17,6 +17,7 @@ from albert_keras.models.inputs import (
     check_values,
     select_inputs,
 )
+from albert_keras.models.kept_variables import KeepsVariables
 from albert_keras.models.pretrained import PretrainedModel
 from albert_keras.models.quantization import (
     QUANTIZED_LAYERS,
@@ -27,7 +28,7 @@ from albert_keras.models.weight_loading import assign_weights
 
 
 @keras.saving.register_keras_serializable("albert_keras")
-class AlbertBackbone(PretrainedModel):
+class AlbertBackbone(KeepsVariables, PretrainedModel):
     """ALBERT without a head (Lan et al. 2019, arXiv:1909.11942).
 
     Factorized embeddings, L layers that share one block, and a pooler:
@@ -251,12 +252,13 @@ class AlbertBackbone(PretrainedModel):
             )
             positions = ops.pad(read, ((0, 0), (1, 0)))  # add [CLS]
         x = self.embeddings(token_ids, segment_ids, training=training)
-        x = nan_unless(in_range, x)
         x = self.encoder(x, padding_mask, positions, training=training)
-        sequence = x if read is None else x[:, 1:]  # (B, T, H), or (B, P, H)
+        pooled = self.pooler(x[:, 0])  # (B, H)
+        x = x if read is None else x[:, 1:]  # (B, T, H), or (B, P, H)
+        x = zero_padding(x, padding_mask, read)
         return {
-            "sequence_output": zero_padding(sequence, padding_mask, read),
-            "pooled_output": self.pooler(x[:, 0]),  # (B, H)
+            "sequence_output": nan_unless(in_range, x),
+            "pooled_output": nan_unless(in_range, pooled),
         }
 
     def _check_length(self, shape):

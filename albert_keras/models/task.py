@@ -4,6 +4,7 @@ import keras
 
 from albert_keras.layers.classification_head import ClassificationHead
 from albert_keras.models.backbone import AlbertBackbone
+from albert_keras.models.kept_variables import KeepsVariables
 from albert_keras.models.pretrained import PretrainedModel
 from albert_keras.models.quantization import (
     QUANTIZED_LAYERS,
@@ -13,7 +14,7 @@ from albert_keras.models.quantization import (
 from albert_keras.training.steps.accumulating_model import AccumulatingModel
 
 
-class AlbertTask(AccumulatingModel, PretrainedModel):
+class AlbertTask(KeepsVariables, AccumulatingModel, PretrainedModel):
     """A backbone with heads, trained on objectives.
 
     A subclass lists its `objectives`, creates and builds its heads in

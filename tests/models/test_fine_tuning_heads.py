@@ -56,6 +56,7 @@ def test_a_token_classifier_and_a_span_head_look_at_every_token(backbone, rng):
     inputs = make_inputs(rng)
     model = ak.AlbertForTokenClassification(backbone, num_classes=4)
     sequence = encoded(model, inputs)["sequence_output"]
+    sequence = sequence * inputs["padding_mask"][..., None]
     weights = model.to_parts().weights
     assert_close(
         model(inputs)["logits"], dense(weights, "classifier", sequence)

@@ -77,6 +77,21 @@ def test_every_way_into_a_model_refuses_unknown_inputs(run_eagerly):
         np.testing.assert_array_equal(mine, theirs)
 
 
+def test_an_error_after_an_epoch_leaves_the_model_as_it_was_then():
+    model = make_model("sequences")
+    inputs, labels = make_inputs(), np.zeros(ROWS, int)
+    before = model.get_weights()
+    wrong = {**inputs, "mask": inputs["padding_mask"]}
+    with pytest.raises(ValueError, match="'mask' to 'padding_mask'"):
+        model.fit(inputs, labels, validation_data=(wrong, labels), verbose=0)
+    after = model.get_weights()
+    assert any((a != b).any() for a, b in zip(after, before, strict=True))
+    with pytest.raises(ValueError, match="'mask' to 'padding_mask'"):
+        model.predict(wrong, verbose=0)
+    for mine, theirs in zip(model.get_weights(), after, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def test_symbolic_inputs_are_checked_as_well(backbone):
     def symbolic(*names, length=None):
         return {n: keras.Input((length,), dtype="int32") for n in names}
@@ -311,6 +326,7 @@ def test_elsewhere_compiled_functions_make_the_row_nan(
     compiled_without_errors, name, value
 ):
     inputs = backbone_inputs()
+    inputs["padding_mask"][:, 0] = 0  # which positions out of range become
     outputs = compiled_without_errors(with_value(inputs, name, value))
     for key, expected in compiled_without_errors(inputs).items():
         assert np.isnan(outputs[key][1]).all(), key

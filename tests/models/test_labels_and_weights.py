@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import albert_keras as ak
+from tests.batches import Batches
 from tests.task_models import (
     CONFIG,
     MODELS,
@@ -26,7 +27,7 @@ from tests.task_models import (
 pytestmark = pytest.mark.heavy
 
 FEW = settings(
-    max_examples=8,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
@@ -45,8 +46,11 @@ def targets(draw, labels):
             passed = y[key].astype("float32")
         else:
             y[key] = rng.integers(0, classes, shape)
-            passed = y[key].astype(draw(st.sampled_from(["int64", "float32"])))
-            if draw(st.booleans()):
+            signed = ["int64", "int32", "float32"]
+            types = ["uint8", *signed, *["bool"] * (classes == 2)]
+            dtype = draw(st.sampled_from(types))
+            passed = y[key].astype(dtype)
+            if dtype in signed and draw(st.booleans()):
                 ignored = rng.random(shape) < 0.3
                 passed = np.where(ignored, -100, passed).astype(passed.dtype)
                 weights = weights * ~ignored
@@ -102,43 +106,69 @@ def test_evaluation_equals_numpy_whatever_the_shapes(kind, data):
     model, inputs = model_and_inputs(kind)
     outputs = {k: np.array(v) for k, v in model(inputs).items()}
     expected = expected_results(kind, outputs, y, w)
-    arguments = dict(sample_weight=given_w, return_dict=True)
-    assert_close(
-        model.evaluate(inputs, given_y, verbose=0, **arguments), expected
+    evaluate = data.draw(st.sampled_from(WAYS))
+    assert_close(evaluate(model, inputs, given_y, given_w), expected)
+
+
+def evaluate_arrays(model, inputs, y, weights):
+    return model.evaluate(
+        inputs, y, sample_weight=weights, verbose=0, return_dict=True
     )
-    assert_close(model.test_on_batch(inputs, given_y, **arguments), expected)
 
 
+def evaluate_one_batch(model, inputs, y, weights):
+    return model.test_on_batch(
+        inputs, y, sample_weight=weights, return_dict=True
+    )
+
+
+def evaluate_dataset(model, inputs, y, weights):
+    """Evaluates batches of different sizes, without weights as a pair."""
+    batch = (inputs, y) if weights is None else (inputs, y, weights)
+    parts = [
+        keras.tree.map_structure(lambda array: array[rows], batch)  # noqa: B023
+        for rows in (slice(0, 1), slice(1, None))
+    ]
+    return model.evaluate(Batches(parts), verbose=0, return_dict=True)
+
+
+WAYS = [evaluate_arrays, evaluate_one_batch, evaluate_dataset]
+
+
+@pytest.mark.parametrize("kind", ["spans", "answerable"])
 @FEW
 @given(data=st.data())
-def test_spans_count_by_the_weights_of_start_and_end(data):
-    given_y, given_w, y, w = data.draw(targets(MODELS["answerable"]["labels"]))
-    present = (w["start"] != 0) & (w["end"] != 0)
+def test_spans_count_by_the_weights_of_start_and_end(kind, data):
+    given_y, given_w, y, w = data.draw(targets(MODELS[kind]["labels"]))
+    start, end = (given_y[key].astype(int).ravel() for key in ("start", "end"))
+    present = (start != -100) & (end != -100)
     start_weights, end_weights = w["start"] * present, w["end"] * present
-    if not present.any() or not w["answerable"].any():
+    if not (start_weights + end_weights).any() or not all(
+        map(np.any, w.values())
+    ):
         return
-    model, inputs = model_and_inputs("answerable")
+    model, inputs = model_and_inputs(kind)
     outputs = {k: np.array(v) for k, v in model(inputs).items()}
     start, end, exact = spans(outputs, y)
     both = (start_weights + end_weights) / 2
     span = (start * start_weights + end * end_weights).sum() / 2 / both.sum()
-    yes, weights = y["answerable"], w["answerable"]
-    logits = outputs["answerable_logits"]
-    answerable = (logit_loss(logits, yes) * weights).sum() / weights.sum()
-    right = ((logits > 0) == yes) * weights
-    results = model.evaluate(
-        inputs, given_y, sample_weight=given_w, verbose=0, return_dict=True
-    )
-    assert_close(
-        results,
-        {
-            "loss": span + 0.5 * answerable,
-            "span_loss": span,
-            "span_exact": (exact * both).sum() / both.sum(),
-            "answerable_loss": answerable,
+    expected = {
+        "loss": span,
+        "span_loss": span,
+        "span_exact": (exact * both).sum() / both.sum(),
+    }
+    if kind == "answerable":
+        yes, weights = y["answerable"], w["answerable"]
+        logits = outputs["answerable_logits"]
+        loss = (logit_loss(logits, yes) * weights).sum() / weights.sum()
+        right = ((logits > 0) == yes) * weights
+        expected |= {
+            "loss": span + 0.5 * loss,
+            "answerable_loss": loss,
             "answerable_accuracy": right.sum() / weights.sum(),
-        },
-    )
+        }
+    evaluate = data.draw(st.sampled_from(WAYS))
+    assert_close(evaluate(model, inputs, given_y, given_w), expected)
 
 
 def test_one_array_and_the_name_of_the_objective_weigh_start_and_end():
