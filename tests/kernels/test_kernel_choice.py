@@ -188,6 +188,7 @@ def test_the_module_holds_no_choice_but_the_context_variable():
     state = [
         value
         for value in values.values()
-        if not isinstance(value, int | types.ModuleType) and not callable(value)
+        if not isinstance(value, int | tuple | types.ModuleType)
+        and not callable(value)
     ]
     assert [type(value) for value in state] == [contextvars.ContextVar]
