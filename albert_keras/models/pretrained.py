@@ -78,7 +78,8 @@ class PretrainedModel(ExportableModel):
         As for KerasHub's backbones (Hu et al. 2021, arXiv:2106.09685). Heads
         stay trainable. Call it before `compile`. Checkpoints of a run keep the
         updates; `save` and `save_pretrained` add them to the weights, so that
-        the saved model is one without LoRA.
+        the saved model is one without LoRA. As in Keras, the sum with an int8
+        weight is rounded to int8 again.
 
         Args:
             rank: Rank of the updates.
