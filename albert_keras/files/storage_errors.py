@@ -75,14 +75,14 @@ def storage_errors_explained(
     Args:
         target: What is written.
         needed: Bytes that it needs, if known.
-        remedy: What to do; also for a `StorageError` from within that has
-            only the usual remedy.
+        remedy: What to do if the disk is full; also for a `StorageError`
+            from within that has only the usual remedy.
     """
     space = Space(needed)
     try:
         yield space
     except StorageError as error:
-        if remedy is None or error.remedy is not None:
+        if not (remedy and _is_full(error.code)) or error.remedy:
             raise
         raise StorageError(error.problem, error.code, remedy) from error
     except Exception as error:
@@ -90,6 +90,8 @@ def storage_errors_explained(
         if code is None:
             raise
         problem = _describe(Path(target), code, error, space)
+        if not _is_full(code):
+            remedy = None
         raise StorageError(problem, code, remedy) from error
 
 
@@ -132,14 +134,18 @@ def _names(error, target):
 def _describe(target, code, error, space):
     reason = _REASONS[code][0] if code in _REASONS else _REFUSALS[code]
     text = f"{target} cannot be written: {reason} ({str(error)[:200]})."
-    if code not in _REASONS or code == errno.EROFS:
+    if not _is_full(code):
         return text
     if space.needed is not None:
-        text += f" It needs {_show(space.needed)}"
-    else:
-        text += f" It needs more than {_show(space.written)}"
+        text += f" It needs {_show(space.needed)}."
+    elif space.written:
+        text += f" It needs more than {_show(space.written)}."
     free = _free(target)
-    return f"{text}." if free is None else f"{text}; {_show(free)} are free."
+    return text if free is None else f"{text} {_show(free)} are free."
+
+
+def _is_full(code):
+    return code in _REASONS and code != errno.EROFS
 
 
 def _show(size):

@@ -13,7 +13,6 @@ from albert_keras.conversion.formats import format_of, read_tokenizer
 from albert_keras.conversion.keras_format import VOCABULARY_FILE
 from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
-from albert_keras.training import distributed
 
 # Text that SentencePiece's ways to normalize (identity, NFKC, case folding,
 # any rules of one's own) turn into different results.
@@ -39,8 +38,8 @@ def check_same_vocabulary(
         tokenizer: The tokenizer of the data.
         data: What the tokenizer belongs to, for the message.
         remedy: How to proceed if they differ.
-        may_lack: Whether the source may have no vocabulary; otherwise there
-            is a warning then.
+        may_lack: Whether the source may have no vocabulary, which otherwise
+            causes a warning.
 
     Raises:
         ValueError: If an id stands for different pieces, or text is
@@ -49,7 +48,7 @@ def check_same_vocabulary(
     with local_directory(source) as directory:
         found = _read(directory)
     if found is None or found["vocabulary"] is None:
-        if distributed.rank() == 0 and not may_lack:
+        if not may_lack:
             _logger.warning(
                 "%s has no vocabulary: whether the model was trained with "
                 "that of %s is not checked. Results are poor if it was not.",

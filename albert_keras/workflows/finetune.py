@@ -112,14 +112,19 @@ def finetune(settings: FinetuningSettings, task: Task) -> Path:
     def export(path):
         model.write_pretrained(path, task.tokenizer)
 
+    best = find_best(settings, task, run, model)
+    total_steps = plan.total_steps
+    if run.first_step and best.should_stop:
+        say_stopped(best)
+        total_steps = run.first_step
     run.fit(
         model,
         make_batches(settings, task.training, plan),
-        plan.total_steps,
+        total_steps,
         settings.name or task.name,
         tokens_per_row=task.training.sequence_length,
         export=export,
-        validations=evaluate_while_training(settings, task, run, model),
+        validations=evaluate_while_training(task, run, model, best),
     )
     if distributed.rank() == 0:
         finish(task, run)
@@ -173,11 +178,10 @@ def compile_for(settings, defaults, plan, model):
 # === Evaluation ===
 
 
-def evaluate_while_training(settings, task, run, model):
-    """The `Validation`s of a run: one, or none without a dev file."""
+def find_best(settings, task, run, model):
+    """Keeps the best model, knowing the evaluations before this start."""
     evaluation = task.evaluation
-    if evaluation is None:
-        return ()
+    metric = evaluation.metric if evaluation is not None else ""
 
     def save():
         if distributed.rank() == 0:
@@ -187,9 +191,9 @@ def evaluate_while_training(settings, task, run, model):
 
     path = run.directory.path / METRICS_FILE
     rows = read_metrics(path) if run.first_step and path.is_file() else []
-    name = f"val_{evaluation.metric}"
-    best = KeepBest(
-        evaluation.metric,
+    name = f"val_{metric}"
+    return KeepBest(
+        metric,
         save if settings.keep_best else lambda: None,
         settings.early_stopping_patience,
         earlier=[
@@ -198,6 +202,13 @@ def evaluate_while_training(settings, task, run, model):
             if row["step"] <= run.first_step and name in row
         ],
     )
+
+
+def evaluate_while_training(task, run, model, best):
+    """The `Validation`s of a run: one, or none without a dev file."""
+    evaluation = task.evaluation
+    if evaluation is None:
+        return ()
 
     def report(step, metrics):
         distributed.say(f"\nUpdate {step:,}: {describe(evaluation, metrics)}")
@@ -209,11 +220,7 @@ def evaluate_while_training(settings, task, run, model):
             evaluation.write(run.directory.path)
         best(step, metrics)
         if best.should_stop and step > run.first_step:
-            distributed.say(
-                f"Stopping early: no better {evaluation.metric} than "
-                f"{best.best:.4g} (update {best.best_step:,}) in "
-                f"{best.without_better} evaluations."
-            )
+            say_stopped(best)
             model.stop_training = True
 
     return (
@@ -224,6 +231,14 @@ def evaluate_while_training(settings, task, run, model):
             first=False,  # the head is still random
             report=report,
         ),
+    )
+
+
+def say_stopped(best):
+    """Prints why a run stops early."""
+    distributed.say(
+        f"Stopping early: no better {best.metric} than {best.best:.4g} (update "
+        f"{best.best_step:,}) in {best.without_better} evaluations."
     )
 
 

@@ -40,7 +40,7 @@ def test_every_librarys_error_of_a_full_disk_is_explained(
     assert found.value.errno == code and found.value.__cause__ is error
     message = str(found.value)
     if code != errno.EROFS:
-        assert "needs more than 0.2 MB; " in message
+        assert "needs more than 0.2 MB. " in message
         assert " are free. Make room" in message
     assert isinstance(found.value, OSError | ValueError)
     assert not list(tmp_path.rglob("*tmp*")) + list(tmp_path.rglob("half"))
@@ -87,5 +87,9 @@ def test_the_first_remedy_from_outside_is_the_one_that_is_told(tmp_path):
             atomic_directory(tmp_path / "target", needed=5_000_000),
         ):
             raise OSError(errno.ENOSPC, "full")
+    with pytest.raises(StorageError, match="read-only.*that this process may"):
+        with storage_errors_explained(tmp_path, remedy="Make room."):
+            with atomic_directory(tmp_path / "target"):
+                raise OSError(errno.EROFS, "read-only")
     message = str(found.value)
-    assert message.endswith("free. Do this.") and "needs 5.0 MB;" in message
+    assert message.endswith("free. Do this.") and "needs 5.0 MB. " in message

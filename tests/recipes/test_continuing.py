@@ -108,7 +108,7 @@ def test_a_full_disk_at_a_checkpoint_is_explained_and_the_run_resumes(
         *("--load_from", "checkpoint", "--checkpoint_path", pretraining_run),
     )
     message = (
-        "pretrain: .*step-00000013 cannot be written: .* It needs .* MB; .* "
+        "pretrain: .*step-00000013 cannot be written: .* It needs .* MB. .* "
         "are free. The earlier checkpoints are intact. Make room or pass a "
         "--checkpoint_dir .* with --resume"
     )

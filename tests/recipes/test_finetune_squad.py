@@ -198,15 +198,21 @@ def test_a_small_model_learns_the_questions_by_heart(
 def test_early_stopping_ends_a_run_that_gets_no_better(
     recipe, pretrained, files, tmp_path, capsys
 ):
-    run(
+    command = (
         *(recipe, pretrained, files, tmp_path / "run", "--learning_rate", "0"),
         *("--validation_frequency", "2", "--early_stopping_patience", "2"),
     )
+    run(*command)
     assert "Stopping early: no better f1" in capsys.readouterr().out
     rows = read_metrics(tmp_path / "run" / "metrics.csv")
     assert rows[-1]["step"] == 6
     card = (tmp_path / "run" / "best" / "README.md").read_text()
     assert "| update | 2 |" in card
+    capsys.readouterr()
+    run(*command, "--resume")
+    shown = capsys.readouterr().out
+    assert "Stopping early: no better f1" in shown
+    assert "Nothing left to do: the run has all of its 6 updates" in shown
 
 
 def test_evaluation_alone_gives_the_scores_of_the_run(
