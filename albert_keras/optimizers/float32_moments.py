@@ -3,8 +3,8 @@
 import keras
 
 
-class Float32Moments:
-    """Keeps moments in float32, as a base class before Keras's optimizer.
+class Float32Moments(keras.optimizers.Optimizer):
+    """Keeps moments in float32, as the first base class of an optimizer.
 
     Keras gives them the type of the weights: float16 holds no square of a
     gradient below 0.0002, and adding a thousandth changes no bfloat16.

@@ -15,7 +15,7 @@ DEFAULT_EXCLUSIONS = ("layer_norm", r"gamma$", r"beta$", r"bias$")
 
 
 @keras.saving.register_keras_serializable("albert_keras")
-class Lamb(Float32Moments, keras.optimizers.Optimizer):
+class Lamb(Float32Moments):
     r"""LAMB as in the paper (You et al. 2020, arXiv:1904.00962, algorithm 2).
 
     For each variable w with gradient g, at update t = 1, 2, ...:
