@@ -81,7 +81,7 @@ def update(dtype, make_optimizer, start=None):
 def test_an_update_is_near_that_of_float32(make_optimizer):
     """Two micro-batches, whose gradients are summed in float32."""
     start, expected = update("float32", make_optimizer)
-    for dtype in TOLERANCES:
+    for dtype in ("bfloat16", "float16"):
         _, change = update(dtype, make_optimizer, start)
         cosine = np.dot(change, expected)
         cosine /= np.linalg.norm(change) * np.linalg.norm(expected)
