@@ -4,11 +4,7 @@ import keras
 
 
 class Float32Moments(keras.optimizers.Optimizer):
-<<<<<<< HEAD
     """An optimizer whose moments are float32 for any type of weights.
-=======
-    """Keeps moments in float32, as the first base class of an optimizer.
->>>>>>> f_export
 
     Keras gives them the type of the weights: float16 holds no square of a
     gradient below 0.0002, and adding a thousandth changes no bfloat16.
