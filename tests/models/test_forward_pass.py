@@ -39,7 +39,7 @@ def test_all_outputs_equal_the_numpy_reference(tiny_config, rng, changes):
 
     weights = {
         name: keras.ops.convert_to_numpy(v)
-        for name, v in weights_by_place(model).items()
+        for name, v in weights_by_place(model, "backbone").items()
     }
     expected = albert.forward(weights, config, inputs)
     outputs = {**model.backbone(inputs), **model(inputs)}
