@@ -7,6 +7,8 @@ import pytest
 import albert_keras as ak
 from tests.task_models import CONFIG, MODELS, make_inputs
 
+pytestmark = pytest.mark.heavy
+
 TOLERANCES = {"bfloat16": 0.1, "float16": 0.02, "float64": 1e-5}
 
 

@@ -8,6 +8,8 @@ import albert_keras as ak
 from albert_keras.layers import FactorizedEmbedding
 from tests.task_models import CONFIG, MODELS, make_inputs, model_and_inputs
 
+pytestmark = pytest.mark.heavy
+
 TYPES = ["bool", "int8", "uint8", "int16", "uint16", "uint32", "int64"]
 TYPES += ["uint64", "float16", "float32", "float64"]
 

@@ -35,7 +35,10 @@ LINEAR = {
     "backbone/pooler",
 }
 # Keras warns of every layer that it cannot quantize.
-pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not have a")
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.filterwarnings("ignore:Layer .* does not have a"),
+]
 
 
 CONFIG = dataclasses.replace(task_models.CONFIG, num_layers=2)

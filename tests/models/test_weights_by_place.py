@@ -14,6 +14,8 @@ from albert_keras.conversion.weight_places import weights_by_place
 from albert_keras.models.task import AlbertTask
 from tests.formats import FORMATS_HERE
 
+pytestmark = pytest.mark.heavy
+
 IDS = np.array([[2, 7, 9, 3], [2, 8, 3, 0]], "int32")
 WRITTEN = Path(__file__).parents[1] / "references" / "written_by_0_1_0"
 
