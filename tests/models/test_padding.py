@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import albert_keras as ak
+from albert_keras.kernels import fused_kernels
 from albert_keras.kernels.padded_sequences import zero_padding
 from tests.references import albert
 from tests.task_models import CONFIG, MODELS, make_inputs, make_model
@@ -38,9 +39,15 @@ def padded_inputs(kind):
 
 def modes_of(model, compiled):
     """The ways to compute outputs, by name."""
+
+    def fit(inputs):
+        with fused_kernels():
+            return model(inputs, training=True)
+
     modes = {
         "call": model,
         "training": lambda x: model(x, training=True),
+        "fit": fit,
         "predict": model.predict_on_batch,
     }
     if compiled and ON_TENSORFLOW:
@@ -182,7 +189,7 @@ def test_a_loss_at_padding_has_no_gradient(backbone, training):
     import tensorflow as tf
 
     inputs = {**make_inputs(), "padding_mask": MASK}
-    with tf.GradientTape() as tape:
+    with tf.GradientTape() as tape, fused_kernels():
         x = backbone(inputs, training=training)["sequence_output"]
         loss = tf.reduce_sum(tf.boolean_mask(x, MASK == 0))
     values = [v.value for v in backbone.trainable_variables]
