@@ -85,11 +85,14 @@ class ExportableModel(keras.Model):
         By default Keras gives each input another length, and JAX refuses to
         add tensors of different lengths.
         """
+        of_tokens = self.input_axes["token_ids"]
         shapes = {
             name: [
                 _AXES[axis] if size is None else str(size)
                 for axis, size in zip(
-                    self.input_axes[name], _shape_of(spec), strict=True
+                    self.input_axes.get(name, of_tokens),
+                    _shape_of(spec),
+                    strict=True,
                 )
             ]
             for name, spec in specs.items()
@@ -102,7 +105,7 @@ class ExportableModel(keras.Model):
         # Elsewhere Keras may choose a serialization without constraints.
         devices = keras.distribution.list_devices()
         on_cpu = all(device.startswith("cpu") for device in devices)
-        if on_cpu and "length" in shapes["token_ids"]:
+        if on_cpu and any("length" in shape for shape in shapes.values()):
             longest = self.config.max_sequence_length
             arguments["polymorphic_constraints"] = [f"length <= {longest}"]
         return arguments
