@@ -13,6 +13,7 @@ HYPERPARAMETERS = {
     "model_type": "albert",
     "model_size": "base",
     "load_from": "scratch",
+    "initialize_embeddings": "corpus",
     "load_optimizer_state": "true",
     "hidden_dropout_prob": "0.0",
     "attention_probs_dropout_prob": "0.0",
