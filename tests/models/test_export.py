@@ -160,6 +160,7 @@ print(json.dumps(differences))
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_exports_under_jax_have_rows_of_any_length(tmp_path):
     output = subprocess.run(
         [sys.executable, "-c", ON_JAX, tmp_path],

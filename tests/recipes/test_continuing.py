@@ -100,6 +100,7 @@ def test_another_vocabulary_of_the_same_size_is_refused(
     assert sorted(run.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_a_checkpoint_is_explained_and_the_run_resumes(
     pretrain, pretraining_run, longer_corpus, tmp_path
 ):

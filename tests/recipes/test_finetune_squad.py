@@ -195,6 +195,7 @@ def test_a_small_model_learns_the_questions_by_heart(
     assert kept["exact"] > 90 and kept["HasAns_exact"] > 80
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_a_run_that_gets_no_better(
     recipe, pretrained, files, tmp_path, capsys
 ):
@@ -255,6 +256,7 @@ def test_questions_about_a_text_are_answered(
 # === Invalid input ===
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_counted_listed_and_reported(
     recipe, pretrained, files, tmp_path, capsys
 ):

@@ -50,6 +50,7 @@ def race(recipe, data_dir, pretrained, output, *more):
     return recipe("finetune_race").main([*argv, *more])
 
 
+@pytest.mark.slow
 def test_race_is_learnt_evaluated_and_answered(
     recipe, pretrained, tmp_path, capsys
 ):

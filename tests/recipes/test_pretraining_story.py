@@ -100,6 +100,7 @@ def test_a_run_leaves_settings_metrics_figure_and_models(
     assert settings["total_steps"] == 6
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_weights(
     recipe, corpus, finished, tmp_path, capsys
 ):

@@ -261,6 +261,7 @@ def models(folder):
 
 @hypothesis.given(data=st.data())
 @pytest.mark.parametrize("format", ["keras", "huggingface", "google"])
+@pytest.mark.heavy
 def test_the_configuration_of_a_model(models, format, data):
     path = models / format / FORMATS[format].CONFIG_FILE
     whole = path.read_bytes()
