@@ -28,6 +28,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from rounds import run_light
+
 GOOGLE = 70_000  # tokens per second on one core, measured separately
 ROOT = Path(__file__).parents[1]
 
@@ -162,18 +164,9 @@ def bare(options, text):
 
 def prepare(options, text, store):
     """Runs `prepare_corpus` in a process that has not loaded Keras."""
-    from albert_keras.data.corpus.workers import light_command
-
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory, "prepare_measured.py").write_text(PREPARE)
-        sys.path.insert(0, directory)  # which the process gets
-        command = light_command("prepare_measured", str(text), str(store))
-        del sys.path[0]
-        command += [str(options.vocabulary), str(options.processes)]
-        result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode:
-        raise SystemExit(result.stderr)
-    return json.loads(result.stdout)
+    return run_light(
+        PREPARE, text, store, options.vocabulary, options.processes
+    )
 
 
 def bytes_a_token(store):

@@ -17,10 +17,10 @@ import argparse
 import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from rounds import run_light
 
 TIME_AIM, MEMORY_AIM = 1.3, 1.2
 SHARD = 8  # megabytes
@@ -99,21 +99,10 @@ def measure(options, name, directory):
 
 
 def prepare(options, name, megabytes, directory):
-    from albert_keras.data.corpus.workers import light_command
-
     text = directory / "text.txt"
     write(text, TEXTS[name], megabytes * 1e6)
-    (directory / "prepare_measured.py").write_text(PREPARE)
     store = directory / f"{name}-{megabytes}"
-    sys.path.insert(0, str(directory))  # which the process gets
-    command = light_command("prepare_measured", str(text), str(store))
-    del sys.path[0]
-    result = subprocess.run(
-        [*command, str(options.vocabulary)], capture_output=True, text=True
-    )
-    if result.returncode:
-        raise SystemExit(result.stderr)
-    found = json.loads(result.stdout)
+    found = run_light(PREPARE, text, store, options.vocabulary)
     return {
         "contestant": name,
         "size": f"{megabytes:g} MB",

@@ -5,6 +5,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 WORKER = Path(__file__).parent / "contestants" / "worker.py"
@@ -96,6 +97,29 @@ def start(task, options, peer_python, only=None):
         for name, python, module, extra in known
         if python and (name in only if only else name != REMAT)
     ]
+
+
+def run_light(program, *arguments):
+    """Runs `main()` of a program in a process that has not loaded Keras.
+
+    Args:
+        program: Source of a module whose `main` prints JSON.
+        *arguments: Its `sys.argv[1:]`.
+
+    Returns:
+        What it printed.
+    """
+    from albert_keras.data.corpus.workers import light_command
+
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "light_program.py").write_text(program)
+        sys.path.insert(0, directory)  # which the process gets
+        command = light_command("light_program", *map(str, arguments))
+        del sys.path[0]
+        result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise SystemExit(result.stderr)
+    return json.loads(result.stdout)
 
 
 def by_turns(contestants, rounds, times):

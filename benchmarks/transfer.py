@@ -39,7 +39,10 @@ from tqdm import tqdm
 
 import albert_keras as ak
 from albert_keras.optimizers import adamw
-from albert_keras.training.callbacks.training_log import METRICS_FILE
+from albert_keras.training.callbacks.training_log import (
+    METRICS_FILE,
+    read_metrics,
+)
 
 TEST_TEXTS = 150  # of each class
 BATCH = 32
@@ -205,10 +208,9 @@ def fine_tuning(options, path, inputs, num_classes, scratch=False):
                 path, num_classes=num_classes
             )
             if scratch:
-                config = model.config
-                backbone = ak.AlbertBackbone.from_albert_config(config)
-                model = ak.AlbertForSequenceClassification(
-                    backbone, num_classes=num_classes
+                model = type(model)(
+                    ak.AlbertBackbone.from_config(model.config),
+                    num_classes=num_classes,
                 )
             train_model(model, inputs, labels, rows, rate, options.updates)
             return lambda rows: predict(model, inputs, rows)
@@ -278,12 +280,10 @@ def minutes(path):
     log = path / METRICS_FILE
     if not log.is_file():
         return None
-    with log.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    rows = [row for row in rows if row["updates_per_second"]]
-    steps = [0, *(int(row["step"]) for row in rows)]
+    rows = [row for row in read_metrics(log) if "updates_per_second" in row]
+    steps = [0, *(row["step"] for row in rows)]
     seconds = sum(
-        (after - before) / float(row["updates_per_second"])
+        (after - before) / row["updates_per_second"]
         for before, after, row in zip(steps, steps[1:], rows, strict=False)
     )
     return seconds / 60

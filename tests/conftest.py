@@ -203,6 +203,23 @@ def recipe_loader(monkeypatch):
     return load
 
 
+def make_corpus(directory, text, vocabulary=None):
+    """Prepares a corpus of a text; returns its directory.
+
+    Without a vocabulary one of 150 pieces is trained.
+    """
+    (directory / "text.txt").write_text(text, encoding="utf-8")
+    size = {} if vocabulary else {"vocabulary_size": 150}
+    prepare_corpus(
+        [directory / "text.txt"],
+        directory / "corpus",
+        vocabulary,
+        validation_share=0.2,
+        **size,
+    )
+    return directory / "corpus"
+
+
 def make_text(num_documents=300, seed=0):
     """Documents of two to nine sentences, whose words are random syllables."""
     rng = np.random.default_rng(seed)

@@ -35,20 +35,12 @@ def atomic_directory(
     """
     target = Path(target)
     with storage_errors_explained(target, needed) as space:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(
-            tempfile.mkdtemp(prefix=f".tmp-{target.name}-", dir=target.parent)
-        )
-        try:
+        prefix = f".tmp-{target.name}-"
+        with _temporary_directory(target.parent, prefix, space) as temporary:
             yield temporary
             os.chmod(temporary, 0o777 & ~_umask())
             _sync_tree(temporary)
             _replace_directory(temporary, target)
-        except Exception:
-            space.written = _size(temporary)
-            raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -66,19 +58,29 @@ def atomic_files(directory: str | Path) -> Iterator[Path]:
     """
     directory = Path(directory)
     with storage_errors_explained(directory) as space:
-        directory.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=directory))
-        try:
+        with _temporary_directory(directory, ".tmp-", space) as temporary:
             yield temporary
             _sync_tree(temporary)
             for path in sorted(temporary.iterdir()):
                 os.replace(path, directory / path.name)
             _sync(directory)
-        except Exception:
-            space.written = _size(temporary)
-            raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _temporary_directory(parent, prefix, space):
+    """Yields a new directory in `parent`, and removes it at the end.
+
+    If the block raises, `space` learns how many bytes it had written.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    try:
+        yield temporary
+    except Exception:
+        space.written = _size(temporary)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -30,8 +30,8 @@ class DirectoryLock:
 
     Args:
         directory: The directory; `acquire` creates it.
-        use: What holds the lock, for the message: "A training run".
-        remedy: What to do instead of waiting, for the message.
+        use: Name of the holder in the message, such as "A training run".
+        remedy: The message's alternative to waiting.
         name: Name of the file.
         shared: Whether others that share the lock may hold it, too.
         take_over: Whether this process may acquire the lock although another

@@ -35,7 +35,7 @@ class StorageError(OSError, ValueError):
     message and no traceback.
 
     Args:
-        problem: What cannot be written, and why.
+        problem: A sentence that names the file and the reason.
         code: The `errno`.
         remedy: What to do; None for the usual remedy, which a caller that
             knows better may replace.

@@ -23,11 +23,16 @@ def read_text(path: str | Path) -> str:
     try:
         text = data.removeprefix(UTF8_MARK).decode()
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 text: {error}. Convert it first: iconv -f "
-            f"latin1 -t utf-8 {path}."
-        ) from error
+        raise ValueError(not_utf8_message(path, str(error))) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def not_utf8_message(path: str | Path, problem: str) -> str:
+    """Returns the error message for a file that is not UTF-8 text."""
+    return (
+        f"{path} is not UTF-8 text: {problem}. Convert it first: iconv -f "
+        f"latin1 -t utf-8 {path}."
+    )
 
 
 def utf16_message(path: str | Path, head: bytes) -> str | None:

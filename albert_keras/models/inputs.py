@@ -20,7 +20,7 @@ _OTHER_NAMES = {
     "token_type_ids": "segment_ids",
     "attention_mask": "padding_mask",
 }
-# What other names probably mean; None for inputs without a counterpart.
+# The inputs that other names probably mean; None for those without one.
 _COUNTERPARTS = {
     "input_word_ids": "token_ids",
     "ids": "token_ids",

@@ -36,7 +36,7 @@ def check_same_vocabulary(
     Args:
         source: The model: a directory of any format, or a hub handle.
         tokenizer: The tokenizer of the data.
-        data: What the tokenizer belongs to, for the message.
+        data: Name of the data in the message.
         remedy: How to proceed if they differ.
         may_lack: Whether the source may have no vocabulary, which otherwise
             causes a warning.

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from albert_keras.data.corpus.prepare import prepare_corpus
 from albert_keras.training.callbacks import EXIT_INTERRUPTED
 from albert_keras.training.callbacks.training_log import read_metrics
-from tests.conftest import make_text
+from tests.conftest import make_corpus, make_text
 from tests.distributed.launch import (
     end,
     forked,
@@ -30,15 +29,7 @@ STEPS = 24
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("corpus")
-    (directory / "text.txt").write_text(make_text(), encoding="utf-8")
-    prepare_corpus(
-        [directory / "text.txt"],
-        directory / "corpus",
-        vocabulary_size=150,
-        validation_share=0.2,
-    )
-    return directory / "corpus"
+    return make_corpus(tmp_path_factory.mktemp("corpus"), make_text())
 
 
 def arguments(corpus, output_dir, ranks, *more):

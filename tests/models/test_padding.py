@@ -1,4 +1,4 @@
-"""What models compute at padding is the same in every mode, on any backend.
+"""Outputs at padding are the same in every mode and on every backend.
 
 tests/training/steps/test_targets_elsewhere.py runs it on JAX.
 """

@@ -18,7 +18,7 @@ def make(config, **kwargs):
 
 
 def settings(model):
-    """What the optimizers do with each variable, in order."""
+    """The optimizers' treatment of each variable, in order."""
     variables = model.trainable_variables
     lamb = Lamb(0.01)
     lamb.build(variables)

@@ -5,11 +5,10 @@ import shutil
 
 import pytest
 
-from albert_keras.data.corpus.prepare import prepare_corpus
 from albert_keras.files import directory_lock
 from albert_keras.files.directory_lock import DirectoryLock
 from albert_keras.training.runs.checkpoint import DESCRIPTION_FILE
-from tests.conftest import make_text
+from tests.conftest import make_corpus, make_text
 from tests.full_disk import only_small_files
 
 # Those of the fixture `pretraining_run`.
@@ -33,14 +32,7 @@ def pretrain(recipe):
 def other_corpus(tmp_path_factory):
     """Other text, with another vocabulary of the same size."""
     directory = tmp_path_factory.mktemp("other")
-    (directory / "text.txt").write_text(make_text(seed=1).swapcase())
-    prepare_corpus(
-        [directory / "text.txt"],
-        directory / "corpus",
-        vocabulary_size=150,
-        validation_share=0.2,
-    )
-    return directory / "corpus"
+    return make_corpus(directory, make_text(seed=1).swapcase())
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +40,7 @@ def longer_corpus(corpus, text_file, tmp_path_factory):
     """More text with the vocabulary of `corpus`."""
     directory = tmp_path_factory.mktemp("longer")
     text = text_file.read_text() + "\n" + make_text(20, seed=2)
-    (directory / "text.txt").write_text(text)
-    prepare_corpus(
-        [directory / "text.txt"],
-        directory / "corpus",
-        corpus / "vocabulary.model",
-        validation_share=0.2,
-    )
-    return directory / "corpus"
+    return make_corpus(directory, text, corpus / "vocabulary.model")
 
 
 @pytest.fixture

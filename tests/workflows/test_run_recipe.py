@@ -1,4 +1,4 @@
-"""What a recipe prints of errors and warnings names its flags."""
+"""The errors and warnings that a recipe prints name its flags."""
 
 import dataclasses
 import errno

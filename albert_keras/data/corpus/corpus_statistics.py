@@ -155,14 +155,13 @@ def _training_text(store, seed):
     random order. A document that is longer than a chunk may be divided.
     """
     documents = store.documents("train")
-    lengths = _lengths(store, documents)
+    starts, lengths = _spans(store, documents)
     if lengths.sum() > MAX_TOKENS:
         order = np.argsort(uniform(seed, "statistics", documents, 1)[:, 0])
         enough = 1 + np.searchsorted(np.cumsum(lengths[order]), MAX_TOKENS)
         documents = np.sort(documents[order[:enough]])
-        lengths = _lengths(store, documents)
+        starts, lengths = _spans(store, documents)
     text = np.asarray(store.tokens)  # slices of a plain array cost less
-    starts = store.sentence_offsets[store.document_offsets[documents]]
     chunk = (np.cumsum(lengths) - lengths) // _CHUNK
     rest = MAX_TOKENS
     for number in np.unique(chunk):
@@ -176,13 +175,13 @@ def _training_text(store, seed):
         rest -= len(tokens)
 
 
-def _lengths(store, documents):
-    """Numbers of tokens of documents."""
+def _spans(store, documents):
+    """Where documents start among the tokens, and their numbers of tokens."""
     starts, ends = (
         store.sentence_offsets[store.document_offsets[documents + i]]
         for i in (0, 1)
     )
-    return ends - starts
+    return starts, ends - starts
 
 
 def _count_pairs(tokens, documents, vocabulary_size):

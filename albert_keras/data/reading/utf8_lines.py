@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from albert_keras.files.text_files import UTF8_MARK, utf16_message
+from albert_keras.files.text_files import (
+    UTF8_MARK,
+    not_utf8_message,
+    utf16_message,
+)
 
 _HEAD = 1 << 12  # bytes of content that tell the encoding
 
@@ -51,7 +55,4 @@ def decode_line(line: bytes) -> str:
 
 def not_utf8(path: str | Path, number: int, error: Exception) -> str:
     """Returns the error message for a line that cannot be decoded."""
-    return (
-        f"{path} is not UTF-8 text: line {number}, {error}. "
-        f"Convert it first: iconv -f latin1 -t utf-8 {path}."
-    )
+    return not_utf8_message(path, f"line {number}, {error}")
