@@ -15,10 +15,12 @@ Contestants:
 - each pretrained directory, frozen: logistic regression on the mean of its
   last layer over the tokens.
 
-Fine-tuning is AdamW with warm-up and linear decay, `--updates` of 32 texts.
-Every contestant tries the same learning rates (or strengths of the penalty)
-and takes the best by accuracy on one fifth of the labelled texts, then trains
-on all of them. The texts must not be part of the pretraining text.
+Every contestant sees the same part of a text: its first `--max_seq_length`
+tokens. Fine-tuning is AdamW with warm-up and linear decay, `--updates` of 32
+texts. Every contestant tries the same learning rates (or strengths of the
+penalty) with the first seed, on four fifths of the labelled texts, takes the
+best by accuracy on the last fifth, and trains on all of them with every seed.
+The texts must not be part of the pretraining text.
 
 Prints mean and standard deviation over the seeds. `--json` records each score,
 and the minutes of pretraining that metrics.csv tells.
@@ -26,6 +28,7 @@ and the minutes of pretraining that metrics.csv tells.
 
 import argparse
 import csv
+import functools
 import json
 import statistics
 from pathlib import Path
@@ -56,14 +59,17 @@ def main(argv=None):
     contestants = make_contestants(options, texts, len(names))
     results = []
     for per_class in options.labels_per_class:
-        for seed in range(options.seeds):
-            train, test = split(labels, per_class, seed)
-            for name, contestant in contestants.items():
-                score = contestant(labels, train, test, seed)
-                results.append((name, per_class, seed, score))
+        splits = [split(labels, per_class, s) for s in range(options.seeds)]
+        progress = tqdm(contestants.items(), f"{per_class} labels", leave=False)
+        for name, (settings, fit) in progress:
+            scores = run(settings, fit, labels, splits)
+            results += [
+                (name, per_class, seed, score)
+                for seed, score in enumerate(scores)
+            ]
         report(results, per_class, contestants, len(names))
-    if options.json:
-        write_record(options, results, names)
+        if options.json:
+            write_record(options, results, names)
     return results
 
 
@@ -115,117 +121,135 @@ def split(labels, per_class, seed):
 
 
 def make_contestants(options, texts, num_classes):
-    """Returns functions (labels, train, test, seed) -> accuracy by name."""
-    contestants = {"TF-IDF": tfidf(texts)}
+    """Returns (settings to try, fit) by name; `run` says what fit does."""
+    contestants = {}
     for number, path in enumerate(options.pretrained):
         name = str(path)
-        inputs = encode(path, texts, options.max_seq_length)
+        inputs, seen = encode(path, texts, options.max_seq_length)
         arguments = (options, path, inputs, num_classes)
         if number == 0:
-            contestants["scratch"] = fine_tuning(*arguments, scratch=True)
-        contestants[name] = fine_tuning(*arguments)
-        contestants[f"{name}, frozen"] = frozen(path, inputs)
+            contestants["TF-IDF"] = PENALTIES, tfidf(seen)
+            contestants["scratch"] = (
+                options.rates,
+                fine_tuning(*arguments, scratch=True),
+            )
+        contestants[name] = options.rates, fine_tuning(*arguments)
+        contestants[f"{name}, frozen"] = PENALTIES, frozen(path, inputs)
     if options.only:
         contestants = {name: contestants[name] for name in options.only}
     return contestants
 
 
 def encode(path, texts, length):
+    """Returns the inputs of the model, and the part of the texts in them."""
     tokenizer = ak.AlbertTokenizer.from_pretrained(path)
-    return tokenizer(texts, sequence_length=length)
+    inputs = tokenizer(texts, sequence_length=length)
+    sizes = inputs["padding_mask"].sum(-1)
+    seen = [
+        tokenizer.decode(row[1 : size - 1].tolist())
+        for row, size in zip(inputs["token_ids"], sizes, strict=True)
+    ]
+    return inputs, np.array(seen, dtype=object)
 
 
-def best_of(settings, fit, labels, train, test, seed):
-    """Fits with the best setting by accuracy on a fifth of the rows.
+def run(settings, fit, labels, splits):
+    """Returns the accuracy of a contestant on each split.
 
     Args:
-        settings: Learning rates or penalties.
-        fit: (setting, rows, seed) -> a function from rows to predictions.
-        labels, train, test, seed: See `split`.
-
-    Returns:
-        The accuracy on the rows of `test`.
+        settings: Learning rates, or strengths of the penalty.
+        fit: (setting, rows, labels, seed) -> a function from rows to
+            predictions.
+        labels: Label of each text.
+        splits: Rows to train on and to test on, for each seed.
     """
-    order = np.random.default_rng(seed).permutation(train)
+    train, _ = splits[0]
+    order = np.random.default_rng(0).permutation(train)
     held_out, rest = np.split(order, [len(order) // 5])
     chosen = max(
         settings,
         key=lambda setting: np.mean(
-            fit(setting, rest, seed)(held_out) == labels[held_out]
+            fit(setting, rest, labels, 0)(held_out) == labels[held_out]
         ),
     )
-    return float(np.mean(fit(chosen, train, seed)(test) == labels[test]))
+    return [
+        float(np.mean(fit(chosen, train, labels, seed)(test) == labels[test]))
+        for seed, (train, test) in enumerate(splits)
+    ]
 
 
 def tfidf(texts):
-    texts = np.array(texts, dtype=object)
+    def fit(penalty, rows, labels, seed):
+        model = make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+            LogisticRegression(C=penalty, max_iter=1000),
+        )
+        model.fit(texts[rows], labels[rows])
+        return lambda rows: model.predict(texts[rows])
 
-    def contestant(labels, train, test, seed):
-        def fit(penalty, rows, seed):
-            model = make_pipeline(
-                TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
-                LogisticRegression(C=penalty, max_iter=1000),
-            )
-            model.fit(texts[rows], labels[rows])
-            return lambda rows: model.predict(texts[rows])
-
-        return best_of(PENALTIES, fit, labels, train, test, seed)
-
-    return contestant
+    return fit
 
 
 def frozen(path, inputs):
     """Logistic regression on the mean of the last layer over the tokens."""
-    features = None
 
-    def contestant(labels, train, test, seed):
-        nonlocal features
-        if features is None:
-            outputs = ak.AlbertBackbone.from_pretrained(path).predict(
-                inputs, batch_size=256, verbose=0
-            )
-            mask = inputs["padding_mask"][..., None]
-            total = (outputs["sequence_output"] * mask).sum(1)
-            features = total / mask.sum(1)
-            features -= features.mean(0)
-            features /= features.std(0) + 1e-6
+    @functools.cache
+    def features():
+        outputs = ak.AlbertBackbone.from_pretrained(path).predict(
+            inputs, batch_size=256, verbose=0
+        )
+        mask = inputs["padding_mask"][..., None]
+        mean = (outputs["sequence_output"] * mask).sum(1) / mask.sum(1)
+        return (mean - mean.mean(0)) / (mean.std(0) + 1e-6)
 
-        def fit(penalty, rows, seed):
-            model = LogisticRegression(C=penalty / 100, max_iter=1000)
-            model.fit(features[rows], labels[rows])
-            return lambda rows: model.predict(features[rows])
+    def fit(penalty, rows, labels, seed):
+        model = LogisticRegression(C=penalty / 100, max_iter=1000)
+        model.fit(features()[rows], labels[rows])
+        return lambda rows: model.predict(features()[rows])
 
-        return best_of(PENALTIES, fit, labels, train, test, seed)
-
-    return contestant
+    return fit
 
 
 def fine_tuning(options, path, inputs, num_classes, scratch=False):
-    def contestant(labels, train, test, seed):
-        def fit(rate, rows, seed):
-            keras.utils.set_random_seed(seed)
-            model = ak.AlbertForSequenceClassification.from_pretrained(
-                path, num_classes=num_classes
-            )
-            if scratch:
-                model = type(model)(
-                    ak.AlbertBackbone.from_config(model.config),
-                    num_classes=num_classes,
-                )
-            train_model(model, inputs, labels, rows, rate, options.updates)
-            return lambda rows: predict(model, inputs, rows)
+    """Fits one compiled model again and again, from new weights each time."""
 
-        return best_of(options.rates, fit, labels, train, test, seed)
+    def make_model():
+        model = ak.AlbertForSequenceClassification.from_pretrained(
+            path, num_classes=num_classes
+        )
+        if scratch:
+            backbone = ak.AlbertBackbone.from_albert_config(model.config)
+            model = type(model)(backbone, num_classes=num_classes)
+        return model
 
-    return contestant
+    @functools.cache
+    def compiled():
+        model = make_model()
+        model.compile(adamw(model.trainable_variables, 0.0))
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    def fit(rate, rows, labels, seed):
+        keras.utils.set_random_seed(seed)
+        model = compiled()
+        model.set_weights(make_model().get_weights())
+        for variable in model.optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+        train(model, inputs, labels, rows, rate, options.updates, seed)
+        return lambda rows: predict(model, inputs, rows)
+
+    return fit
 
 
-def train_model(model, inputs, labels, rows, rate, updates):
+def train(model, inputs, labels, rows, rate, updates, seed):
     schedule = ak.optimizers.WarmupPolynomialDecay(
         peak_learning_rate=rate, warmup_steps=updates // 10, total_steps=updates
     )
-    model.compile(adamw(model.trainable_variables, schedule))
-    rng = np.random.default_rng(len(rows))
+    rates = [float(schedule(step)) for step in range(updates)]
+
+    def set_rate(batch, logs=None):
+        model.optimizer.learning_rate = rates[batch]
+
+    rng = np.random.default_rng(seed)
     passes = -(-updates * BATCH // len(rows))
     order = np.concatenate([rng.permutation(rows) for _ in range(passes)])
     order = order[: updates * BATCH]
@@ -235,6 +259,9 @@ def train_model(model, inputs, labels, rows, rate, updates):
         batch_size=BATCH,
         shuffle=False,
         verbose=0,
+        callbacks=[
+            keras.callbacks.LambdaCallback(on_train_batch_begin=set_rate)
+        ],
     )
 
 
