@@ -38,6 +38,7 @@ from albert_keras.workflows.settings.pretraining_settings import (
     PretrainingSettings,
 )
 from albert_keras.workflows.squad_probe import squad_validation
+from albert_keras.workflows.time_budget import plan_updates
 
 
 def main(argv=None):
@@ -49,8 +50,9 @@ def pretrain(settings):
     distributed.initialize()
     settings.check()
     replicas = distributed.replicas()
-    run = TrainingRun(settings, settings.compute_global_batch_size(replicas))
     store = TokenStore(settings.data_dir)
+    settings = plan_updates(settings, store)
+    run = TrainingRun(settings, settings.compute_global_batch_size(replicas))
     training, validation = make_datasets(settings, store)
     keras.utils.set_random_seed(settings.seed)
     model = make_model(settings, store)

@@ -75,6 +75,15 @@ class PretrainOnSageMaker(SageMakerSettings, PretrainingSettings):
             paths["squad_dev_file"] = "squad_data/dev-v2.0.json"
         return paths
 
+    def check(self):
+        super().check()
+        if self.minutes is not None:
+            raise ValueError(
+                "--minutes plans with the speed of the machine that trains, "
+                "which the estimate of a job's cost cannot know. Pass "
+                "--total_steps."
+            )
+
     def workload(self, num_ranks):
         return Workload(
             updates=self.total_steps,

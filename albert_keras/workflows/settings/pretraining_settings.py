@@ -9,6 +9,8 @@ from albert_keras.workflows.settings.run_settings import (
     order_fields,
 )
 
+ALBERT_STEPS = 125_000  # paper, section 4.1
+
 
 @order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class PretrainingSettings(RunSettings):
     """Type of the model; there is only one."""
 
     model_size: Literal[
-        "tiny", "small", "base", "large", "xlarge", "xxlarge"
+        "tiny", "mini", "small", "base", "large", "xlarge", "xxlarge"
     ] = "base"
     """Size of the model, see AlbertConfig."""
 
@@ -94,8 +96,12 @@ class PretrainingSettings(RunSettings):
     """Sequences per micro-batch on each rank; on JAX, on each device of the
     machine."""
 
-    total_steps: int = 125000
+    total_steps: int = ALBERT_STEPS
     """Total number of updates (ALBERT: 125,000 of 4096 x 512 tokens)."""
+
+    minutes: float | None = None
+    """Plan `total_steps` for a run of this length by measuring the speed of
+    this machine; a given `total_steps` wins."""
 
     warmup_steps: int | None = None
     """Warm-up updates; by default 1/40 of all, as in ALBERT."""
@@ -149,8 +155,13 @@ class PretrainingSettings(RunSettings):
         "validation_steps",
     }
     POSITIVE: ClassVar[frozenset[str]] = RunSettings.POSITIVE | {
-        "validation_steps"
+        "validation_steps",
+        "minutes",
     }
+
+    def is_planned(self) -> bool:
+        """Whether `total_steps` is given, or has been planned."""
+        return self.total_steps != ALBERT_STEPS
 
     def compute_global_batch_size(self, num_ranks: int) -> int:
         """Rows of an update over all ranks, or devices."""
@@ -220,6 +231,14 @@ class PretrainingSettings(RunSettings):
             raise ValueError(
                 "--first_seq_length and --first_seq_steps go together. "
                 f"Received: {self.first_seq_length}, {self.first_seq_steps}."
+            )
+        if self.minutes is not None and (
+            self.first_seq_length or self.load_from == "checkpoint"
+        ):
+            raise ValueError(
+                "--minutes plans a run of one sequence length from its start. "
+                "With --first_seq_length or --load_from checkpoint pass "
+                "--total_steps."
             )
         for source, flag in (
             ("pretrained", "pretrained"),
