@@ -10,6 +10,7 @@ import numpy as np
 
 from albert_keras.config import AlbertConfig
 from albert_keras.files.strict_json import parse_json
+from albert_keras.files.text_files import read_text
 
 MODEL_CLASSES = {
     frozenset(): "AlbertBackbone",
@@ -107,13 +108,15 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """Reads the object in a JSON file.
 
     Raises:
-        ValueError: If the file is missing or does not hold a JSON object.
+        ValueError: If the file is missing, is not UTF-8 text or does not hold
+            a JSON object.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} is missing. Save or copy the model again.")
+    text = read_text(path)
     try:
-        values = parse_json(path.read_text(encoding="utf-8"))
+        values = parse_json(text)
     except ValueError as error:
         raise ValueError(
             f"{path} is damaged: {error}. Save or copy the model again."

@@ -140,6 +140,12 @@ def test_a_run_without_anything_left_to_do_says_so(
     assert "Nothing left to do" in capsys.readouterr().out
 
 
+def test_another_global_batch_is_refused(pretrain, copies):
+    data, run = copies
+    with pytest.raises(SystemExit, match="global_batch: 8 then, 4 now"):
+        pretrain(data, run, "--resume", "--batch_size", 4)
+
+
 def test_a_run_beside_another_in_its_directory_is_refused(
     pretrain, copies, monkeypatch
 ):
