@@ -31,7 +31,7 @@ FORMATS = {
     "huggingface": huggingface,
     "google": google_checkpoint,
 }
-_WITHOUT_CLASS_NAMES = ("google", "keras_hub")
+_WITHOUT_CLASS_NAMES = _ONLY_FLOAT32 = ("google", "keras_hub")
 _logger = logging.getLogger(__name__)
 
 
@@ -110,6 +110,14 @@ def write_pretrained(
             ", ".join(dropped),
         )
     _report_head_epsilon(directory, parts, format)
+    types = {str(array.dtype) for array in parts.weights.values()}
+    if format in _ONLY_FLOAT32 and "float64" in types:
+        _logger.warning(
+            "%s: the format %r stores float32, to which float64 weights were "
+            "rounded. The formats 'keras' and 'huggingface' keep float64.",
+            directory,
+            format,
+        )
 
 
 def write_files(

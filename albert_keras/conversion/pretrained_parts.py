@@ -48,8 +48,9 @@ class PretrainedParts:
     Attributes:
         model_class: Name of the model's class.
         config: Its `AlbertConfig`.
-        weights: float32 arrays by this package's names, in its layout. The
-            kernel of a quantized layer is int8, next to its `kernel_scale`.
+        weights: Arrays by this package's names, in its layout: float32, or
+            float64 for models of that type. The kernel of a quantized layer is
+            int8, next to its `kernel_scale`.
         arguments: Arguments of the class other than the backbone, such as
             `num_classes`.
         vocabulary: The SentencePiece model as bytes, or None.
