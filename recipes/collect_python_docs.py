@@ -15,9 +15,11 @@ measure what pretraining on the text is worth (benchmarks/transfer.py).
 
 import ast
 import collections
+import contextlib
 import csv
 import dataclasses
 import inspect
+import multiprocessing
 import re
 import sysconfig
 import zlib
@@ -60,8 +62,10 @@ def main(argv=None):
 def collect(settings):
     """Writes the text file, and the file of labelled documents if asked."""
     limit = settings.max_megabytes * 1e6
+    # A quarter more, since the labelled documents do not go into the text.
     found = find_documents(
-        settings.min_characters, None if settings.labelled_file else limit
+        settings.min_characters,
+        1.25 * limit if settings.labelled_file else limit,
     )
     labelled = {}
     if settings.labelled_file:
@@ -85,18 +89,20 @@ def collect(settings):
 def find_documents(min_characters, limit):
     """Returns the package, or None, of each distinct document, in order.
 
-    Stops after `limit` characters, unless it is None.
+    Stops after `limit` characters.
     """
     found, size = {}, 0
-    with tqdm(unit="B", unit_scale=True, desc="collect") as bar:
-        for package, text in documents():
-            document = "\n".join(paragraphs(text))
+    with (
+        tqdm(unit="B", unit_scale=True, desc="collect") as bar,
+        contextlib.closing(documents()) as pairs,
+    ):
+        for package, document in pairs:
             if len(document) < min_characters or document in found:
                 continue
             found[document] = package
             size += len(document)
             bar.update(len(document))
-            if limit is not None and size >= limit:
+            if size >= limit:
                 break
     return found
 
@@ -139,20 +145,34 @@ def write_labelled(path, labelled):
 
 
 def documents():
-    """Yields (package, text): the language reference, then docstrings.
+    """Yields (package, document): the language reference, then docstrings.
 
     In order of path; the package is None for the standard library.
     """
-    yield from ((None, topics[name]) for name in sorted(topics))
+    for name in sorted(topics):
+        yield None, prose(topics[name])
     paths = sysconfig.get_paths()
     packages = Path(paths["purelib"])
+    files = []
     for root in (Path(paths["stdlib"]), packages):
         for path in sorted(root.rglob("*.py")):
             parts = path.relative_to(root).parts
             if "site-packages" in parts or set(parts) & set(_SKIPPED):
                 continue
-            package = parts[0] if root == packages else None
-            yield from ((package, text) for text in docstrings(path))
+            files.append((parts[0] if root == packages else None, path))
+    with multiprocessing.Pool() as pool:
+        found = pool.imap(documents_in, [path for _, path in files], 8)
+        for (package, _), texts in zip(files, found, strict=True):
+            yield from ((package, text) for text in texts)
+
+
+def documents_in(path):
+    """Returns the documents of a source file."""
+    return [prose(text) for text in docstrings(path)]
+
+
+def prose(text):
+    return "\n".join(paragraphs(text))
 
 
 def docstrings(path):
