@@ -19,7 +19,7 @@ import functools
 
 from albert_keras import AlbertForQuestionAnswering
 from albert_keras.data.tasks.squad import Question, Squad
-from albert_keras.evaluation.span_decoding import PREDICTION_FILES
+from albert_keras.decoding.span_decoding import PREDICTION_FILES
 from albert_keras.evaluation.squad_evaluation import answer
 from albert_keras.files.text_files import read_text
 from albert_keras.training import distributed
@@ -32,14 +32,17 @@ from albert_keras.workflows.evaluate import (
     predict_alone,
 )
 from albert_keras.workflows.finetune import Task, finetune
-from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.settings.parse_settings import run_recipe
+from albert_keras.workflows.settings.task_settings import (
+    SQUAD_DEFAULTS,
+    SquadSettings,
+)
 from albert_keras.workflows.squad_data import (
     data_report,
     make_evaluation,
     make_windows,
     read_with_answers,
 )
-from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
 
 def main(argv=None):
