@@ -32,9 +32,8 @@ FORMATS = {
     "huggingface": huggingface,
     "google": google_checkpoint,
 }
-# Formats that do not store what the logits of a classifier mean.
-_WITHOUT_CLASSES = ("google", "keras_hub")
-_ONLY_FLOAT32 = ("google", "keras_hub")
+# Formats that store neither what the logits of a classifier mean nor float64.
+_WITHOUT_CLASSES = _ONLY_FLOAT32 = ("google", "keras_hub")
 _logger = logging.getLogger(__name__)
 
 
