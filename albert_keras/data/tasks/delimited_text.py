@@ -206,7 +206,7 @@ class _Lines:
 
     def read_again(self):
         """Returns to the line after the first one of the current record."""
-        rest = self.record[1:]
+        self.record, rest = self.record[:1], self.record[1:]
         self._again.extendleft(reversed(rest))
         self.number -= len(rest)
 
