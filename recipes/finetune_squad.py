@@ -19,7 +19,7 @@ import functools
 
 from albert_keras import AlbertForQuestionAnswering
 from albert_keras.data.tasks.squad import Question, Squad
-from albert_keras.evaluation.span_decoding import PREDICTION_FILES
+from albert_keras.decoding.span_decoding import PREDICTION_FILES
 from albert_keras.evaluation.squad_evaluation import answer
 from albert_keras.files.text_files import read_text
 from albert_keras.training import distributed

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from albert_keras.decoding.span_decoding import SpanDecoder, SquadPredictions
 from albert_keras.evaluation.prediction import batches_of_this_rank
-from albert_keras.evaluation.span_decoding import SpanDecoder, SquadPredictions
 from albert_keras.evaluation.squad_metrics import squad_metrics
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
 from albert_keras.training import distributed

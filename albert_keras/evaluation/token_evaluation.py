@@ -5,8 +5,8 @@ from pathlib import Path
 
 from seqeval import metrics
 
+from albert_keras.decoding.tag_schemes import find_scheme
 from albert_keras.evaluation.prediction import predict_rows
-from albert_keras.evaluation.tag_schemes import find_scheme
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
 from albert_keras.files.atomic_write import atomic_file
 from albert_keras.tokenization.text_list import text_list

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from albert_keras.evaluation.tag_schemes import (
+from albert_keras.decoding.tag_schemes import (
     SCHEMES,
     TagScheme,
     find_scheme,

@@ -7,7 +7,7 @@ import pytest
 
 from albert_keras.data.tasks.squad import read_squad
 from albert_keras.data.tasks.squad_windows import SquadWindows
-from albert_keras.evaluation.span_decoding import (
+from albert_keras.decoding.span_decoding import (
     SpanDecoder,
     ranges_of_most_context,
 )

@@ -1,0 +1,1 @@
+"""Decodes logits into answers: the spans of texts, entities of tags."""
