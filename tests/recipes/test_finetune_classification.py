@@ -10,6 +10,7 @@ import pytest
 from sklearn import metrics
 
 import albert_keras as ak
+from tests.documents import ROOT, commands
 from tests.recipes.samples import FILLERS, FLAGS, WORDS
 
 LENGTH = ["--max_seq_length", "32"]
@@ -348,3 +349,26 @@ def test_a_rare_label_and_labels_of_mixed_types_are_learned_and_said(
     assert "the only one of their label, and stay in training: 21" in shown
     assert "3 classes: 0 10, 1 10, two 1" in shown
     assert ak.load_model(run).class_names == ("0", "1", "two")
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_documentation_run(
+    recipe, pretrained, tmp_path, monkeypatch, rng
+):
+    monkeypatch.chdir(tmp_path)
+    write_reviews(tmp_path / "reviews.csv", rng)
+    for name in ("new.csv", "test.csv"):
+        (tmp_path / name).write_bytes((tmp_path / "reviews.csv").read_bytes())
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/base").symlink_to(pretrained)
+    shown = [
+        argv
+        for script, *argv in commands(ROOT / "docs/finetuning.md")
+        if script == "recipes/finetune_classification.py"
+    ]
+    assert len(shown) == 3
+    for argv in shown:
+        classify(recipe, *argv, *([] if "--mode" in argv else SHORT))
+    columns = pandas.read_csv(tmp_path / "predictions.csv").columns
+    assert [*columns[-2:]] == ["prediction", "probability"]
+    assert (tmp_path / "runs/reviews-test/confusion_matrix.png").is_file()

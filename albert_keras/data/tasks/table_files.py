@@ -175,9 +175,7 @@ def _json_rows(path, broken, on_bytes):
 
 
 def _open_parquet(path):
-    import pyarrow
-    import pyarrow.parquet
-
+    pyarrow = import_pyarrow(path)
     try:
         schema = pyarrow.parquet.read_schema(path)
     except (pyarrow.ArrowException, OSError) as error:
@@ -197,3 +195,19 @@ def _open_parquet(path):
                 on_bytes(int(batch.num_rows * row_bytes))
 
     return Table(path, tuple(schema.names), "Parquet", rows, schema=schema)
+
+
+def import_pyarrow(path: str | Path) -> Any:
+    """Imports PyArrow with its Parquet files, which is an optional dependency.
+
+    Raises:
+        ValueError: If it is not installed; names the file that needs it.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ValueError(
+            f"{path} needs pyarrow: pip install pyarrow."
+        ) from error
+    return pyarrow

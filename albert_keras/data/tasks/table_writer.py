@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from albert_keras.data.tasks.table_files import import_pyarrow
 from albert_keras.data.tasks.table_labels import SEPARATOR
 from albert_keras.files.atomic_write import atomic_file
 
@@ -44,9 +45,10 @@ def write_table(
     path = Path(path)
     check_table_suffix(path)
     suffix = path.suffix.lower()
+    pyarrow = import_pyarrow(path) if suffix in _PARQUET else None
     with atomic_file(path, "wb") as file:
         if suffix in _PARQUET:
-            with _parquet_writer(file, columns, schema) as write:
+            with _parquet_writer(pyarrow, file, columns, schema) as write:
                 yield write
             return
         text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
@@ -82,10 +84,7 @@ def to_text(cell: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _parquet_writer(file, columns, schema):
-    import pyarrow
-    import pyarrow.parquet
-
+def _parquet_writer(pyarrow, file, columns, schema):
     writer = None
 
     def write(rows):
