@@ -20,6 +20,7 @@ _SAMPLE = 1 << 22  # bytes that tell the encoding
 # A quote that is never closed would make one record of the rest of the file.
 _MAX_LINES = 1000
 _MAX_CHARACTERS = 1 << 24
+_LINES_PER_REPORT = 64
 _WESTERN = "cp1252"
 _UNDECODED = re.compile("[\ud800-\udfff]")
 
@@ -157,6 +158,7 @@ def _records(path, dialect, on_bytes):
             try:
                 cells, reason = next(reader), None
             except StopIteration:
+                on_bytes(binary.tell() - reached)
                 return
             except csv.Error as error:
                 cells, reason = [], str(error)
@@ -167,7 +169,7 @@ def _records(path, dialect, on_bytes):
                     "save the file as UTF-8."
                 ) from error
             line = lines.number - len(lines.record) + 1
-            if count and (reason or len(cells) != count):
+            if count and (reason or len(cells) != count or lines.record[1:]):
                 cells, reason = _mend(cells, reason, lines, dialect)
             if reason is None and _UNDECODED.search("".join(cells)):
                 reason = f"not {dialect.encoding}"
@@ -175,8 +177,9 @@ def _records(path, dialect, on_bytes):
                 lines.read_again()
             if cells or reason:  # else a blank line
                 yield line, cells, reason
-            before, reached = reached, binary.tell()
-            on_bytes(reached - before)
+            if not line % _LINES_PER_REPORT:
+                before, reached = reached, binary.tell()
+                on_bytes(reached - before)
 
 
 class _Lines:
@@ -215,7 +218,8 @@ def _mend(cells, reason, lines, dialect):
     """(cells, reason) of a record that may only be broken for a strict reader.
 
     Empty cells after the last column are dropped. Between tabs, quotes may be
-    part of the text, as in the files of GLUE.
+    part of the text, as in the files of GLUE: a record of several lines that
+    each have all cells is one row a line.
     """
     count = len(dialect.columns)
     if reason is None and not cells:
@@ -223,10 +227,13 @@ def _mend(cells, reason, lines, dialect):
     if reason is None and len(cells) > count and not any(cells[count:]):
         return cells[:count], None
     if dialect.delimiter == "\t" and '"' in lines.record[0]:
-        plain = lines.record[0].rstrip("\r\n").split("\t")
-        if len(plain) == count:
+        plain = [line.rstrip("\r\n").split("\t") for line in lines.record]
+        needed = plain[:1] if reason or len(cells) != count else plain
+        if all(len(row) == count for row in needed):
             lines.read_again()
-            return plain, None
+            return plain[0], None
+    if reason is None and len(cells) == count:
+        return cells, None
     return cells, reason or f"{len(cells)} columns instead of {count}"
 
 

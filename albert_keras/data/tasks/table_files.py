@@ -187,14 +187,25 @@ def _open_parquet(path):
         with pyarrow.parquet.ParquetFile(path) as file:
             number, total = 0, max(file.metadata.num_rows, 1)
             row_bytes = path.stat().st_size / total
-            for batch in file.iter_batches(_ROWS_PER_BATCH):
-                cells = [column.to_pylist() for column in batch.columns]
+            for cells in _column_batches(pyarrow, file, path):
                 for row in zip(*cells, strict=True):
                     number += 1
                     yield number, list(row)
-                on_bytes(int(batch.num_rows * row_bytes))
+                on_bytes(int(len(cells[0]) * row_bytes))
 
     return Table(path, tuple(schema.names), "Parquet", rows, schema=schema)
+
+
+def _column_batches(pyarrow, file, path):
+    """Yields the columns of some rows, as lists; errors name the file."""
+    try:
+        for batch in file.iter_batches(_ROWS_PER_BATCH):
+            if batch.num_columns:
+                yield [column.to_pylist() for column in batch.columns]
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged: {error}. Copy or write it again."
+        ) from error
 
 
 def import_pyarrow(path: str | Path) -> Any:

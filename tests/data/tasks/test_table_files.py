@@ -28,6 +28,8 @@ def test_what_pandas_writes_is_read(tmp_path, rows, delimiter):
     path = tmp_path / "table.csv"
     # A first row in which nothing is empty: pandas quotes lone empty cells.
     rows = [("first", "x"), *rows]
+    if delimiter == "\t":  # lines with all cells are rows, see below
+        rows = [tuple(c.replace("\t", " ") for c in row) for row in rows]
     frame = pandas.DataFrame(rows, columns=["text", "label"])
     frame.to_csv(
         path,
@@ -103,6 +105,24 @@ def test_quotes_within_texts_between_tabs_are_text(tmp_path):
     found, broken = read(path)
     texts = [cells[0] for _, cells in found]
     assert texts == ['"Hi" he said', 'an "inner" one', "a\nb", '"open', "end"]
+    assert broken == {}
+
+
+def test_lines_between_tabs_are_rows_even_if_quotes_could_join_them(tmp_path):
+    path = tmp_path / "msr.tsv"
+    rows = [
+        ["1", 'He said : "', "x"],
+        ["2", '" Yes', "x"],
+        ["3", "and no quote", "x"],
+        ["4", 'no "', "x"],
+        ["5", '"in the last cell', '"\u2028'],
+        ["6", "end", '"'],
+    ]
+    lines = ["id\ttext\tlabel", *("\t".join(row) for row in rows)]
+    path.write_text("\n".join(lines))
+    found, broken = read(path)
+    assert [cells for _, cells in found] == rows
+    assert [line for line, _ in found] == [2, 3, 4, 5, 6, 7]
     assert broken == {}
 
 
