@@ -198,6 +198,7 @@ def test_several_labels_are_learned_in_every_form(
     np.testing.assert_array_equal(
         shares > np.array(model.thresholds), predicted
     )
+    assert ak.load_model(run).thresholds == model.thresholds
     target = predict(recipe, run / "best", path, tmp_path / f"out{path.suffix}")
     if form == "lists":
         out = pandas.read_parquet(target)
