@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from albert_keras.data.tasks.labelled_texts import LabelledTexts
 from albert_keras.data.tasks.table_files import Table
 from albert_keras.data.tasks.table_writer import (
     check_table_suffix,
+    is_parquet,
+    to_text,
     write_table,
 )
 from albert_keras.data.tasks.text_table import (
@@ -68,13 +71,15 @@ def predict_table(
         if is_first
         else contextlib.nullcontext(lambda rows: None) as write,
     ):
-        advance = progress("predicting", table.path.stat().st_size)
-        for chunk in chunks_of_rows(table.rows(advance), _ROWS):
-            added = predictor.predict(chunk, unusable)
+        bar = ChunkProgress(progress("predicting", table.path.stat().st_size))
+        for chunk in chunks_of_rows(table.rows(bar.add_bytes), _ROWS):
+            bar.start_chunk(len(chunk))
+            added = predictor.predict(chunk, unusable, bar.advance_rows)
+            bar.end_chunk()
             count += len(chunk)
             write(
                 [
-                    [*cells, *more]
+                    [*predictor.kept(cells), *more]
                     for (_, cells), more in zip(chunk, added, strict=True)
                 ]
             )
@@ -102,6 +107,39 @@ def check_output(
         )
 
 
+class ChunkProgress:
+    """Advances a bar of bytes with the rows of chunks that are predicted.
+
+    Args:
+        advance: Function that advances the bar by a number of bytes.
+    """
+
+    def __init__(self, advance: Callable[[int], Any]) -> None:
+        self._advance = advance
+        self._read = 0  # bytes that the bar does not show yet
+        self._row_bytes = 0.0
+
+    def add_bytes(self, count: int) -> None:
+        """Bytes have been read."""
+        self._read += count
+
+    def start_chunk(self, num_rows: int) -> None:
+        """The bytes read so far are those of a chunk."""
+        self._row_bytes = self._read / num_rows
+
+    def advance_rows(self, count: int) -> None:
+        """This rank has predicted rows."""
+        done = int(count * self._row_bytes * distributed.size())
+        done = min(done, self._read)
+        self._read -= done
+        self._advance(done)
+
+    def end_chunk(self) -> None:
+        """All rows of the chunk are done."""
+        self._advance(self._read)
+        self._read = 0
+
+
 @dataclasses.dataclass
 class TablePredictor:
     """Predicts for the rows of a table.
@@ -117,6 +155,8 @@ class TablePredictor:
 
     def __post_init__(self):
         columns = columns_of(self.settings, with_labels=False).texts
+        self.is_parquet = is_parquet(self.settings.output_file or "")
+        self.as_text = self.is_parquet and self.table.schema is None
         self.places = [self.table.columns.index(name) for name in columns]
         self.class_names = class_names_of(self.model)
         self.new_columns = prediction_columns(
@@ -127,13 +167,17 @@ class TablePredictor:
         )
 
     def predict(
-        self, rows: list[tuple[int, list]], unusable: dict[str, list]
+        self,
+        rows: list[tuple[int, list]],
+        unusable: dict[str, list],
+        progress: Callable[[int], None] | None = None,
     ) -> list[list]:
         """The new cells of some rows.
 
         Args:
             rows: (line, cells) of each row.
             unusable: Gets the lines of rows without a text.
+            progress: Called with the number of rows done on this rank.
         """
         texts, usable = [], []
         for index, (line, cells) in enumerate(rows):
@@ -153,15 +197,16 @@ class TablePredictor:
                 self.length,
                 workers=self.settings.workers,
             )
-            for index, cells in zip(usable, self._cells(examples), strict=True):
+            found = self._cells(examples, progress)
+            for index, cells in zip(usable, found, strict=True):
                 added[index] = cells
         return added
 
-    def _cells(self, examples):
+    def _cells(self, examples, progress):
         check_fits(examples, self.model)
         problem = self.model.problem
         logits = predict_logits(
-            self.model, examples, self.settings.eval_batch_size
+            self.model, examples, self.settings.eval_batch_size, progress
         )
         return prediction_cells(
             problem,
@@ -170,12 +215,22 @@ class TablePredictor:
             self.settings.all_probabilities,
         )
 
+    def kept(self, cells: list) -> list:
+        """The cells of a row as they are written: Parquet has types."""
+        if not self.as_text:
+            return cells
+        return [None if cell is None else str(to_text(cell)) for cell in cells]
+
     def schema(self) -> Any:
-        """PyArrow's schema of the new table, if the input has one."""
-        if self.table.schema is None:
+        """PyArrow's schema of the new table, if it is a Parquet file."""
+        if not self.is_parquet:
             return None
         import pyarrow
 
+        old = self.table.schema
+        if old is None:
+            text = pyarrow.string()
+            old = pyarrow.schema([(name, text) for name in self.table.columns])
         number = pyarrow.float64()
         kinds = [pyarrow.string(), number]
         if self.model.problem == MULTI_LABEL:
@@ -183,7 +238,7 @@ class TablePredictor:
         elif self.model.problem == REGRESSION:
             kinds = [number, number]
         kinds += [number] * (len(self.new_columns) - 2)
-        schema = self.table.schema.remove_metadata()
+        schema = old.remove_metadata()
         for name, kind in zip(self.new_columns, kinds, strict=True):
             schema = schema.append(pyarrow.field(name, kind))
         return schema

@@ -290,6 +290,18 @@ def test_every_readable_row_is_written_in_chunks(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new.csv", "out.csv"]
 
 
+@pytest.mark.slow
+def test_predictions_in_parquet_have_types(recipe, classifier, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("n,text\n0,bade\n1,\n2,rigo\n")
+    table = predict(recipe, classifier, path, tmp_path / "out.parquet")
+    frame = pandas.read_parquet(table)
+    assert frame.n.tolist() == ["0", "1", "2"]
+    assert set(frame.prediction.dropna()) <= set(NAMES)
+    assert frame.probability.dtype == "float64"
+    assert frame.probability.isna().tolist() == [False, True, False]
+
+
 def test_input_that_cannot_be_learned_is_refused_before_anything_is_written(
     recipe, pretrained, classifier, tmp_path
 ):

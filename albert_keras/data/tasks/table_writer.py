@@ -27,6 +27,11 @@ def check_table_suffix(path: str | Path) -> None:
         )
 
 
+def is_parquet(path: str | Path) -> bool:
+    """Whether `write_table` writes this file as Parquet."""
+    return Path(path).suffix.lower() in _PARQUET
+
+
 @contextlib.contextmanager
 def write_table(
     path: str | Path, columns: Sequence[str], schema: Any = None
@@ -45,7 +50,7 @@ def write_table(
     path = Path(path)
     check_table_suffix(path)
     suffix = path.suffix.lower()
-    pyarrow = import_pyarrow(path) if suffix in _PARQUET else None
+    pyarrow = import_pyarrow(path) if is_parquet(path) else None
     with atomic_file(path, "wb") as file:
         if suffix in _PARQUET:
             with _parquet_writer(pyarrow, file, columns, schema) as write:
