@@ -21,6 +21,7 @@ _SAMPLE = 1 << 22  # bytes that tell the encoding
 _MAX_LINES = 1000
 _MAX_CHARACTERS = 1 << 24
 _LINES_PER_REPORT = 64
+_GUESSED = 1 << 16  # bytes, of lines that are not UTF-8
 _WESTERN = "cp1252"
 _UNDECODED = re.compile("[\ud800-\udfff]")
 
@@ -104,7 +105,7 @@ def find_encoding(path: Path) -> str:
         return "utf-8"
     from charset_normalizer import from_bytes
 
-    matches = from_bytes(b"\n".join(wrong))
+    matches = from_bytes(b"\n".join(wrong)[:_GUESSED])
     best = matches.best()
     # Of equal matches, the usual one in Western Europe.
     if best is None or any(
