@@ -272,7 +272,7 @@ def test_labelled_documents_are_not_part_of_the_text(
     found = [("small", f"{words} {i} of a small one.") for i in range(3)]
     found += [("large", f"{words} {i} of a large one.") for i in range(8)]
     found += [(None, f"{words} {i} of the library.") for i in range(9)]
-    monkeypatch.setattr(collect, "documents", lambda: iter(found))
+    monkeypatch.setattr(collect, "documents", lambda: (p for p in found))
     argv = ["--output_file", str(tmp_path / "docs.txt"), "--labelled_file"]
     argv += [str(tmp_path / "labelled.csv"), "--min_characters", "1"]
     collect.main([*argv, "--labelled_documents", "3"])
