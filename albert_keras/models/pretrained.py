@@ -27,13 +27,13 @@ from albert_keras.models.low_rank_adaptation import (
     merge_low_rank_updates,
     train_low_rank_updates,
 )
-from albert_keras.models.preprocessor import (
-    AlbertPreprocessor,
-    as_preprocessor,
-)
 from albert_keras.models.quantization import (
     check_pretrained_format,
     quantize_layers,
+)
+from albert_keras.models.texts.preprocessor import (
+    AlbertPreprocessor,
+    as_preprocessor,
 )
 from albert_keras.models.weight_loading import BACKBONE, assign_weights
 
@@ -187,7 +187,8 @@ class PretrainedModel(ExportableModel):
             write_tokenizer(Path(directory), tokenizer.model_proto, settings)
 
     def load_assets(self, directory):
-        if (Path(directory) / VOCABULARY_FILE).is_file():
+        # None if the file has no assets of this model.
+        if directory and (Path(directory) / VOCABULARY_FILE).is_file():
             self._set_vocabulary(**read_tokenizer(Path(directory)))
 
     def _set_vocabulary(self, vocabulary, tokenizer):

@@ -3,12 +3,12 @@
 import numpy as np
 
 from albert_keras.data.tasks.labelled_texts import LabelledTexts
-from albert_keras.models.preprocessor import tokenizer_of
 from albert_keras.models.texts.predicting import (
     encode,
     predicted_rows,
     warn_of_cut,
 )
+from albert_keras.models.texts.preprocessor import tokenizer_of
 from albert_keras.tokenization.text_columns import text_columns
 
 

@@ -23,14 +23,17 @@ def predictions(model, examples, batch_size, in_order=False):
         model: A Keras model.
         examples: `Examples`.
         batch_size: Maximum number of rows in a batch.
-        in_order: Whether to batch the rows as `model.predict` does, if that
-            takes no longer: for a single batch, and where kernels leave out
-            padding. A matrix product may round a row differently next to
-            other rows, so that only then the outputs have the same bits.
+        in_order: Whether to batch and pad the rows as `model.predict` does,
+            if that takes no longer: for a single batch, and where kernels
+            leave out padding. A matrix product may round a row differently
+            next to other rows, so that only then the bits are the same.
     """
     if in_order and (can_fuse() or len(examples) <= batch_size):
         batches = EvaluationBatches(
-            examples, batch_size, padding_multiple=1, group_by_length=False
+            examples,
+            batch_size,
+            padding_multiple=int(examples.lengths.max()),  # all to the longest
+            group_by_length=False,
         )
     else:
         batches = evaluation_batches(examples, batch_size)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import keras
 
-from albert_keras.models.preprocessor import preprocessor_of
+from albert_keras.models.texts.preprocessor import preprocessor_of
 from albert_keras.tokenization.text_columns import text_columns
 
 
