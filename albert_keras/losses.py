@@ -42,6 +42,8 @@ class Objective:
             weights with one more axis, of length one, are squeezed.
         class_ids: Whether labels are class ids: whole numbers, of which
             `IGNORED_LABEL` has no weight.
+        each_class: Whether each class of a row is a target, with a label 0 or
+            1 (`target_rank` 2). NaN is then `IGNORED_LABEL`.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Objective:
     labels: str | tuple[str, ...] | None = None
     target_rank: int | None = None
     class_ids: bool = False
+    each_class: bool = False
 
     @property
     def label_keys(self):
@@ -127,6 +130,26 @@ def classification(name="label", output="logits", target_rank=1):
     )
 
 
+def multi_label_classification(name="label", output="logits"):
+    """Predict for each class whether it applies.
+
+    Labels are 0 or 1, `(B, C)` as the logits; unknown ones are
+    `IGNORED_LABEL` or NaN. The loss is the binary cross entropy of a class:
+    with all labels known, its mean over the classes is a row's loss, weighted
+    by the row's sample weight. `accuracy` is the share of right decisions at
+    a probability of 0.5.
+    """
+    return Objective(
+        name,
+        output,
+        binary_cross_entropy,
+        {"accuracy": binary_accuracy},
+        target_rank=2,
+        class_ids=True,
+        each_class=True,
+    )
+
+
 def regression(name="label", output="logits"):
     """Predict a number: squared error, labels `(B,)`, outputs `(B, 1)`."""
     return Objective(name, output, squared_error, target_rank=1)
@@ -185,11 +208,11 @@ def binary_cross_entropy(labels, logits):
     """Cross entropy of labels 0 or 1 under one logit each.
 
     Args:
-        labels: 0 or 1, `(B,)`.
-        logits: `(B,)`, of any float type.
+        labels: 0 or 1, `(...)`.
+        logits: `(...)`, of any float type.
 
     Returns:
-        float32 `(B,)`, in nats; NaN for any other label.
+        float32 `(...)`, in nats; NaN for any other label.
     """
     logits = ops.cast(logits, "float32")
     # log(1 + exp(-z)) for the label 1 and log(1 + exp(z)) for 0.

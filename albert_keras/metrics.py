@@ -24,11 +24,11 @@ def binary_accuracy(labels, logits):
     """1.0 if logit > 0 agrees with the label, else 0.0.
 
     Args:
-        labels: 0 or 1, `(B,)`.
-        logits: `(B,)`.
+        labels: 0 or 1, `(...)`.
+        logits: `(...)`.
 
     Returns:
-        float32 `(B,)`.
+        float32 `(...)`.
     """
     predictions = ops.cast(logits > 0, "float32")
     return ops.cast(

@@ -27,7 +27,7 @@ from pydoc_data.topics import topics
 from tqdm import tqdm
 
 from albert_keras.files.atomic_write import atomic_file
-from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.settings.parse_settings import run_recipe
 
 _CODE = re.compile(r"^(>>>|\.\.\.|\$ |@|#|```|[-=+|~^*`]{3,}|\.\. |:\w)")
 _SKIPPED = ("test", "tests", "testing", "_vendor", "idlelib", "lib2to3")

@@ -21,7 +21,7 @@ from albert_keras.conversion import (
 )
 from albert_keras.evaluation.parity import compare_outputs
 from albert_keras.models.auto import load_model, model_class
-from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.settings.parse_settings import run_recipe
 
 
 @dataclasses.dataclass(frozen=True)

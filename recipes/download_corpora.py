@@ -26,7 +26,7 @@ from tqdm import tqdm
 from albert_keras.data.reading.documents import split_into_chunks
 from albert_keras.files.atomic_write import atomic_file
 from albert_keras.files.safe_path import inside_directory
-from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.settings.parse_settings import run_recipe
 
 RECORD = ".download.json"  # hidden, so not read as text
 _BLOCK = 1 << 22

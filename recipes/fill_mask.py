@@ -12,7 +12,7 @@ import dataclasses
 from albert_keras import AlbertForMaskedLM, AlbertForPretraining
 from albert_keras.data import AlbertTokenizer
 from albert_keras.evaluation.fill_mask import fill_masks
-from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.settings.parse_settings import run_recipe
 
 EXAMPLES = (
     "Returns a [MASK] of strings.",

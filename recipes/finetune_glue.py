@@ -45,8 +45,11 @@ from albert_keras.workflows.evaluate import (
     say_report,
 )
 from albert_keras.workflows.finetune import Task, finetune
-from albert_keras.workflows.parse_settings import run_recipe
-from albert_keras.workflows.task_settings import GLUE_DEFAULTS, GlueSettings
+from albert_keras.workflows.settings.parse_settings import run_recipe
+from albert_keras.workflows.settings.task_settings import (
+    GLUE_DEFAULTS,
+    GlueSettings,
+)
 
 
 def main(argv=None):

@@ -32,14 +32,17 @@ from albert_keras.workflows.evaluate import (
     predict_alone,
 )
 from albert_keras.workflows.finetune import Task, finetune
-from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.settings.parse_settings import run_recipe
+from albert_keras.workflows.settings.task_settings import (
+    SQUAD_DEFAULTS,
+    SquadSettings,
+)
 from albert_keras.workflows.squad_data import (
     data_report,
     make_evaluation,
     make_windows,
     read_with_answers,
 )
-from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
 
 def main(argv=None):

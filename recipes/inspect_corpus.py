@@ -19,7 +19,7 @@ from albert_keras.data import PretrainingDataset, TokenStore
 from albert_keras.data.pretraining.google_records import unmasked
 from albert_keras.reporting.corpus_histogram import plot_lengths
 from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
-from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.settings.parse_settings import run_recipe
 
 COLORS = {
     "first": "\x1b[34m",

@@ -32,8 +32,8 @@ from albert_keras.data.corpus.prepare import (
     merge_parts,
     prepare_parts,
 )
-from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.progress_bars import progress_bars
+from albert_keras.workflows.settings.parse_settings import run_recipe
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,14 +27,16 @@ from albert_keras.training.callbacks.training_log import (
 from albert_keras.training.runs.checkpoint import newest_checkpoint
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
 from albert_keras.training.runs.training_run import TrainingRun
-from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_data import make_datasets
 from albert_keras.workflows.pretraining_model import (
     check_corpus_vocabulary,
     make_model,
     start_weights,
 )
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.settings.parse_settings import run_recipe
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
 from albert_keras.workflows.squad_probe import squad_validation
 
 

@@ -15,11 +15,13 @@ import dataclasses
 from typing import ClassVar
 
 from albert_keras.launching.estimate import Workload
-from albert_keras.workflows.parse_settings import run_recipe
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
-from albert_keras.workflows.run_settings import order_fields
 from albert_keras.workflows.sagemaker_launch import launch
-from albert_keras.workflows.sagemaker_settings import SageMakerSettings
+from albert_keras.workflows.settings.parse_settings import run_recipe
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
+from albert_keras.workflows.settings.run_settings import order_fields
+from albert_keras.workflows.settings.sagemaker_settings import SageMakerSettings
 
 
 @order_fields

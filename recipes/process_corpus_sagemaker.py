@@ -19,7 +19,7 @@ import shlex
 import time
 from pathlib import Path
 
-from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.settings.parse_settings import run_recipe
 
 PROCESSING = "/opt/ml/processing"
 PACKAGED = ("albert_keras", "recipes")

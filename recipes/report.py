@@ -21,10 +21,12 @@ from albert_keras.reporting.recorded_run import RecordedRun
 from albert_keras.reporting.run_report import write_report
 from albert_keras.training.runs.checkpoint import newest_checkpoint
 from albert_keras.training.runs.run_directory import RunDirectory
-from albert_keras.workflows.parse_settings import run_recipe
 from albert_keras.workflows.pretraining_data import make_validation
 from albert_keras.workflows.pretraining_model import check_corpus_vocabulary
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.settings.parse_settings import run_recipe
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
 
 
 @dataclasses.dataclass(frozen=True)

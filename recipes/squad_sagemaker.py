@@ -12,11 +12,14 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from albert_keras.launching.estimate import Workload
-from albert_keras.workflows.parse_settings import run_recipe
-from albert_keras.workflows.run_settings import order_fields
 from albert_keras.workflows.sagemaker_launch import launch
-from albert_keras.workflows.sagemaker_settings import SageMakerSettings
-from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
+from albert_keras.workflows.settings.parse_settings import run_recipe
+from albert_keras.workflows.settings.run_settings import order_fields
+from albert_keras.workflows.settings.sagemaker_settings import SageMakerSettings
+from albert_keras.workflows.settings.task_settings import (
+    SQUAD_DEFAULTS,
+    SquadSettings,
+)
 
 # Questions in the official training files, to estimate the run time.
 NUM_QUESTIONS = {"1.1": 87_599, "2.0": 130_319}

@@ -16,7 +16,7 @@ import pytest
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
 from albert_keras.data import TokenStore
 from albert_keras.data.corpus.prepare import prepare_corpus
-from albert_keras.workflows.parse_settings import parse_settings
+from albert_keras.workflows.settings.parse_settings import parse_settings
 from tests.processes import refuse_processes
 
 RECIPES = Path(__file__).parents[1] / "recipes"

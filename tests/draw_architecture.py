@@ -20,6 +20,7 @@ LEFT_OUT = {
     "data/__init__",
     "data/stateless_random",
     "keras_registry",
+    "problems",
     "version",
 }
 # Folders without a Python module in them.

@@ -75,6 +75,18 @@ MODELS = {
             )
         },
     ),
+    "several": dict(
+        make=lambda b: ak.AlbertForSequenceClassification(
+            b, CLASSES, problem="multi_label"
+        ),
+        labels={"label": ((ROWS, CLASSES), 2)},
+        loss=lambda o, y: {
+            "label": (
+                logit_loss(o["logits"], y["label"]),
+                (o["logits"] > 0) == y["label"],
+            )
+        },
+    ),
     "choices": dict(
         make=ak.AlbertForMultipleChoice,
         inputs=dict(choices=(CHOICES,)),

@@ -22,6 +22,7 @@ RANKS = {
     "config": 0,
     "files": 0,
     "keras_registry": 0,
+    "problems": 0,
     "version": 0,
     "kernels": 0.2,
     "metrics": 0.4,

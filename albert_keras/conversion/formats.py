@@ -21,6 +21,7 @@ from albert_keras.conversion.pretrained_parts import (
 from albert_keras.conversion.weight_names import weights_of
 from albert_keras.conversion.weight_translation import fits, listed
 from albert_keras.files.atomic_write import atomic_directory
+from albert_keras.problems import MULTI_LABEL
 
 # Each module has `recognizes(directory)`, `read(directory)`,
 # `read_tokenizer(directory)`, `check(parts)`, `write(directory, parts)` and
@@ -31,7 +32,8 @@ FORMATS = {
     "huggingface": huggingface,
     "google": google_checkpoint,
 }
-_WITHOUT_CLASS_NAMES = ("google", "keras_hub")
+# Formats that do not store what the logits of a classifier mean.
+_WITHOUT_CLASSES = ("google", "keras_hub")
 _logger = logging.getLogger(__name__)
 
 
@@ -118,8 +120,12 @@ def write_files(
     """Writes a model's files to a directory; returns what was not stored."""
     check_complete(parts)
     dropped = FORMATS[format].write(Path(directory), parts)
-    if format in _WITHOUT_CLASS_NAMES and parts.arguments.get("class_names"):
-        dropped = [*dropped, "class_names"]
+    if format in _WITHOUT_CLASSES:
+        arguments = parts.arguments
+        lost = [n for n in ("class_names", "thresholds") if arguments.get(n)]
+        if arguments.get("problem") == MULTI_LABEL:
+            lost.append("problem")
+        dropped = [*dropped, *lost]
     card = model_card(parts, format)
     (Path(directory) / CARD_FILE).write_text(card, encoding="utf-8")
     return dropped

@@ -25,6 +25,11 @@ from albert_keras.conversion.safetensors_files import (
 )
 from albert_keras.conversion.weight_translation import from_stored, to_stored
 from albert_keras.files.safe_path import inside_directory
+from albert_keras.problems import (
+    MULTI_LABEL,
+    REGRESSION,
+    SINGLE_LABEL,
+)
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -73,6 +78,11 @@ _ACTIVATIONS = {
 _ARCHITECTURES = {
     "AlbertBackbone": "AlbertModel",
     "AlbertForPretraining": "AlbertForPreTraining",
+}
+_PROBLEM_TYPES = {
+    SINGLE_LABEL: "single_label_classification",
+    MULTI_LABEL: "multi_label_classification",
+    REGRESSION: "regression",
 }
 _POOLER = "backbone/pooler/"
 _WITHOUT_POOLER = (
@@ -220,6 +230,10 @@ def _config_values(parts, architecture):
         ]
         values["id2label"] = {str(i): name for i, name in enumerate(names)}
         values["label2id"] = {name: i for i, name in enumerate(names)}
+    if problem := parts.arguments.get("problem"):
+        values["problem_type"] = _PROBLEM_TYPES[problem]
+    if thresholds := parts.arguments.get("thresholds"):
+        values["thresholds"] = list(thresholds)  # only read by this package
     return values
 
 
@@ -248,12 +262,17 @@ def _model_class(values, weights):
 def _arguments(values, weights):
     if "classifier/bias" not in weights:
         return {}
-    return {
+    num_classes = len(weights["classifier/bias"])
+    arguments = {
         "dropout": values.get("classifier_dropout_prob", 0.1),
-        "class_names": _class_names(
-            values.get("id2label"), len(weights["classifier/bias"])
-        ),
+        "class_names": _class_names(values.get("id2label"), num_classes),
     }
+    # Other values and combinations have no meaning in Hugging Face, or, for a
+    # regression of several numbers, none here: the logits are the same.
+    if values.get("problem_type") == _PROBLEM_TYPES[MULTI_LABEL]:
+        arguments["problem"] = MULTI_LABEL
+        arguments["thresholds"] = values.get("thresholds")
+    return arguments
 
 
 def _class_names(labels, num_classes):

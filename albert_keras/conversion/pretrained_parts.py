@@ -10,6 +10,7 @@ import numpy as np
 
 from albert_keras.config import AlbertConfig
 from albert_keras.files.strict_json import parse_json
+from albert_keras.problems import check_problem
 
 MODEL_CLASSES = {
     frozenset(): "AlbertBackbone",
@@ -166,6 +167,12 @@ def check_arguments(source: str | Path, arguments: dict[str, Any]) -> None:
             f"{source} is damaged: 'class_names' must be {count} different "
             f"names, one per class. Received: {names!r:.80}."
         )
+    if count and ("problem" in arguments or "thresholds" in arguments):
+        problem = arguments.get("problem")
+        try:
+            check_problem(problem, count, arguments.get("thresholds"))
+        except ValueError as error:
+            raise ValueError(f"{source} is damaged: {error}") from error
 
 
 def _is_number(value):

@@ -264,7 +264,10 @@ class PretrainedModel(ExportableModel):
             if name in cls.arguments
         }
         if "num_classes" in kwargs:
-            arguments.pop("class_names", None)  # the classes may differ
+            for name in ("class_names", "problem", "thresholds"):
+                arguments.pop(name, None)  # the classes may differ
+        if "problem" in kwargs:
+            arguments.pop("thresholds", None)
         model = cls.from_albert_config(
             config, dtype=dtype, **{**arguments, **kwargs}
         )

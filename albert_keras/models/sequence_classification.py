@@ -2,22 +2,45 @@
 
 import keras
 
-from albert_keras.losses import classification, regression
+from albert_keras.losses import (
+    classification,
+    multi_label_classification,
+    regression,
+)
 from albert_keras.models.inputs import select_inputs
 from albert_keras.models.task import AlbertTask
 from albert_keras.models.texts.classifying import classify
+from albert_keras.problems import (
+    MULTI_LABEL,
+    REGRESSION,
+    SINGLE_LABEL,
+    check_problem,
+    default_problem,
+)
 from albert_keras.tokenization.text_list import text_list
+
+_OBJECTIVES = {
+    SINGLE_LABEL: classification,
+    MULTI_LABEL: multi_label_classification,
+    REGRESSION: regression,
+}
 
 
 @keras.saving.register_keras_serializable("albert_keras")
 class AlbertForSequenceClassification(AlbertTask):
-    """Predicts a class, or with one class a number, for each sequence.
+    """Predicts a class, several classes or a number for each sequence.
 
     Args:
         backbone: An `AlbertBackbone`.
-        num_classes: Number of classes; 1 is regression.
+        num_classes: Number of classes; 1 for regression.
         dropout: Dropout rate of the pooled output (paper, table 14: 0.1).
         class_names: Name of each class, saved with the model; or None.
+        problem: "single_label", a class for each sequence; "multi_label", any
+            number of classes; or "regression". None is regression for
+            `num_classes=1`, else "single_label".
+        thresholds: For "multi_label", the probability of each class above
+            which it is predicted (see `decode_logits`), saved with the model;
+            None is 0.5. Training and its metrics do not use them.
 
     Call arguments:
         inputs: The backbone's inputs.
@@ -25,14 +48,23 @@ class AlbertForSequenceClassification(AlbertTask):
     Returns:
         `{"logits": (B, num_classes)}`.
 
-    Labels for `fit`: class ids `(B,)`, or numbers `(B,)` for regression.
+    Labels for `fit`: class ids `(B,)`; for "multi_label" 0 or 1 for each class
+    `(B, num_classes)`, NaN or -100 where unknown; for regression numbers
+    `(B,)`.
 
     Raises:
-        ValueError: If `num_classes` is not a positive integer, or the names
-            are not `num_classes` different ones.
+        ValueError: If `num_classes` is not a positive integer, the names
+            are not `num_classes` different ones, or problem, number of classes
+            and thresholds do not match.
     """
 
-    arguments = ("num_classes", "dropout", "class_names")
+    arguments = (
+        "num_classes",
+        "dropout",
+        "class_names",
+        "problem",
+        "thresholds",
+    )
 
     def __init__(
         self,
@@ -40,20 +72,27 @@ class AlbertForSequenceClassification(AlbertTask):
         num_classes=2,
         dropout=0.1,
         class_names=None,
+        problem=None,
+        thresholds=None,
         **kwargs,
     ):
         check_num_classes(num_classes)
+        check_problem(problem, num_classes, thresholds)
+        if thresholds is not None:
+            thresholds = tuple(map(float, thresholds))
         super().__init__(
             backbone,
             num_classes=num_classes,
             dropout=dropout,
             class_names=checked_class_names(class_names, num_classes),
+            problem=problem or default_problem(num_classes),
+            thresholds=thresholds,
             **kwargs,
         )
 
     @property
     def objectives(self):
-        return (regression() if self.num_classes == 1 else classification(),)
+        return (_OBJECTIVES[self.problem](),)
 
     def add_heads(self, config):
         self.classifier = self.make_head("classifier", self.num_classes)
@@ -82,7 +121,9 @@ class AlbertForSequenceClassification(AlbertTask):
             For one string a dictionary, otherwise a list of them: `label`,
             the name of the most likely class (its number if the model has no
             `class_names`); `probability`; and `probabilities`, those of all
-            classes by name. For regression, `value`.
+            classes by name. For "multi_label", `label` is the list of all
+            classes above their thresholds, and `probability` the list of
+            their probabilities. For regression, `value` alone.
 
         Raises:
             ValueError: If the model has no tokenizer, or a text is None, NaN,

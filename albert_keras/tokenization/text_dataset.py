@@ -48,12 +48,23 @@ def encode_dataset(
                 "`dataset.batch(batch_size)` before."
             )
 
-    def encode_batch(*columns):
+    def arrays_of(*columns):
         texts = tuple(decoded(column) for column in columns)
-        arrays = encode(texts if len(texts) > 1 else texts[0])
+        return encode(texts if len(texts) > 1 else texts[0])
+
+    # The first batch shows which arrays there are.
+    first = [
+        element[0] if with_labels else element for element in dataset.take(1)
+    ]
+    if not first:
+        return dataset  # empty, which Keras reports
+    names = sorted(arrays_of(*tf.nest.flatten(first[0])))
+
+    def encode_batch(*columns):
+        arrays = arrays_of(*columns)
         return [
             _padded(np.asarray(arrays[name], "int32"), axes[name], longest)
-            for name in sorted(arrays)
+            for name in names
         ]
 
     def encode_element(x, *rest):
@@ -66,13 +77,6 @@ def encode_dataset(
         inputs = dict(zip(names, arrays, strict=True))
         return (inputs, *rest) if with_labels else inputs
 
-    names = None
-    for element in dataset.take(1):
-        columns = tf.nest.flatten(element[0] if with_labels else element)
-        texts = tuple(decoded(column) for column in columns)
-        names = sorted(encode(texts if len(texts) > 1 else texts[0]))
-    if names is None:
-        return dataset  # empty, which Keras reports
     return dataset.map(encode_element).prefetch(2)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay, adamw
 from albert_keras.training.steps.accumulating_model import AccumulatingModel
-from albert_keras.workflows.run_settings import RunSettings
+from albert_keras.workflows.settings.run_settings import RunSettings
 
 
 def compile_model(

@@ -16,8 +16,10 @@ from albert_keras.tokenization.tokenizer import AlbertTokenizer
 from albert_keras.training import distributed
 from albert_keras.training.runs.same_data import describe_files
 from albert_keras.workflows.finetune import check_fits
-from albert_keras.workflows.finetuning_settings import FinetuningSettings
 from albert_keras.workflows.progress_bars import progress_bars
+from albert_keras.workflows.settings.finetuning_settings import (
+    FinetuningSettings,
+)
 
 
 def by_mode(**modes: Callable) -> Callable:

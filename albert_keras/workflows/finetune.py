@@ -29,7 +29,7 @@ from albert_keras.training.callbacks.training_log import (
 )
 from albert_keras.training.runs.training_run import TrainingRun
 from albert_keras.workflows.compile_model import compile_model
-from albert_keras.workflows.finetuning_settings import (
+from albert_keras.workflows.settings.finetuning_settings import (
     FinetuningSettings,
     TaskDefaults,
 )

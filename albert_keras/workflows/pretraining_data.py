@@ -4,7 +4,9 @@ from albert_keras.data.corpus.token_store import TokenStore
 from albert_keras.data.pretraining.dataset import PretrainingDataset
 from albert_keras.data.pretraining.staged_dataset import StagedDataset
 from albert_keras.training import distributed
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
 
 
 def make_datasets(

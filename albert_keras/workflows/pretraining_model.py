@@ -23,8 +23,10 @@ from albert_keras.training.runs.checkpoint import (
     restore_checkpoint,
 )
 from albert_keras.workflows.compile_model import compile_model
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
 from albert_keras.workflows.progress_bars import progress_bars
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
 
 
 def make_model(

@@ -16,7 +16,7 @@ from albert_keras.launching.hyperparameters import (
 from albert_keras.launching.job_plan import JobPlan, accumulation_for
 from albert_keras.launching.names import account_of
 from albert_keras.training.runs.log_lines import metric_pattern
-from albert_keras.workflows.parse_settings import name_flags
+from albert_keras.workflows.settings.parse_settings import name_flags
 
 # Settings with a path that the job writes to.
 WRITTEN = ("output_dir", "checkpoint_dir")

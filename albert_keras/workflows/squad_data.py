@@ -8,7 +8,10 @@ from albert_keras.evaluation.squad_evaluation import SquadEvaluation
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import make_examples, say_report
-from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
+from albert_keras.workflows.settings.task_settings import (
+    SQUAD_DEFAULTS,
+    SquadSettings,
+)
 
 
 def read_with_answers(path: str) -> Squad:

@@ -28,14 +28,19 @@ from albert_keras.workflows.finetune import (
     compile_for,
     make_batches,
 )
-from albert_keras.workflows.parse_settings import read_settings
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.settings.parse_settings import read_settings
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
+from albert_keras.workflows.settings.task_settings import (
+    SQUAD_DEFAULTS,
+    SquadSettings,
+)
 from albert_keras.workflows.squad_data import (
     make_evaluation,
     make_windows,
     read_with_answers,
 )
-from albert_keras.workflows.task_settings import SQUAD_DEFAULTS, SquadSettings
 
 _logger = logging.getLogger(__name__)
 

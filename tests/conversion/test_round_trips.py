@@ -191,6 +191,48 @@ def test_class_names_are_kept_or_named_as_lost(model, format, tmp_path, caplog):
     assert other.class_names is None
 
 
+@pytest.mark.parametrize("model", ["AlbertForPretraining"], indirect=True)
+@pytest.mark.parametrize("format", FORMATS_HERE)
+def test_several_labels_are_kept_or_named_as_lost(
+    model, format, tmp_path, caplog
+):
+    arguments = {"problem": "multi_label", "thresholds": (0.5, 0.25, 0.9)}
+    classifier = ak.AlbertForSequenceClassification(
+        model.backbone, num_classes=3, **arguments
+    )
+    classifier.save_pretrained(tmp_path / "m", format=format)
+    again = ak.load_model(tmp_path / "m")
+    found = {name: getattr(again, name) for name in arguments}
+    if format in ("keras", "huggingface"):
+        assert found == arguments
+        assert not caplog.records
+    else:
+        assert found == {"problem": "single_label", "thresholds": None}
+        assert "cannot store thresholds, problem" in caplog.text
+
+
+@pytest.mark.parametrize("model", ["AlbertForPretraining"], indirect=True)
+def test_hugging_face_names_the_same_problem(model, tmp_path):
+    for problem, num_classes, theirs in (
+        ("single_label", 3, "single_label_classification"),
+        ("multi_label", 3, "multi_label_classification"),
+        ("regression", 1, "regression"),
+    ):
+        classifier = ak.AlbertForSequenceClassification(
+            model.backbone, num_classes=num_classes, problem=problem
+        )
+        folder = tmp_path / problem
+        classifier.save_pretrained(folder, format="huggingface")
+        config = json.loads((folder / "config.json").read_text())
+        assert config["problem_type"] == theirs
+        assert ak.load_model(folder).problem == problem
+        # Files without the field: as the number of classes says.
+        del config["problem_type"]
+        (folder / "config.json").write_text(json.dumps(config))
+        default = "regression" if num_classes == 1 else "single_label"
+        assert ak.load_model(folder).problem == default
+
+
 @pytest.mark.parametrize("names", [("a", "b"), ("a", "b", "a")])
 def test_names_that_are_not_those_of_the_classes_are_refused(names):
     with pytest.raises(ValueError, match="must be 3 different names"):

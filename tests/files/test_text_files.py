@@ -14,8 +14,8 @@ from albert_keras.evaluation.squad_metrics import _read_by_id
 from albert_keras.files.text_files import read_text
 from albert_keras.training.callbacks.training_log import read_metrics
 from albert_keras.training.runs.run_directory import RunDirectory
-from albert_keras.workflows.parse_settings import read_settings
-from albert_keras.workflows.task_settings import TokenSettings
+from albert_keras.workflows.settings.parse_settings import read_settings
+from albert_keras.workflows.settings.task_settings import TokenSettings
 from tests.squad_files import make_squad
 
 PASSAGE = json.dumps(

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from albert_keras.workflows.parse_settings import parse_settings
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
-from albert_keras.workflows.sagemaker_settings import SageMakerSettings
+from albert_keras.workflows.settings.parse_settings import parse_settings
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
+from albert_keras.workflows.settings.sagemaker_settings import SageMakerSettings
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

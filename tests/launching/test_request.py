@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from albert_keras.launching.source_code import JOB_SECRET
-from albert_keras.workflows.parse_settings import parse_settings
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.settings.parse_settings import parse_settings
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
 from tests.launching.conftest import VARIABLES
 from tests.launching.expected_request import expected_request
 

@@ -172,6 +172,54 @@ def test_the_span_loss_is_the_mean_of_start_and_end(backbone, rng):
     assert logs["loss"][0] == pytest.approx(float(expected), rel=1e-6)
 
 
+def test_the_problem_and_its_thresholds_are_saved(backbone, tmp_path):
+    model = ak.AlbertForSequenceClassification(
+        backbone, 2, problem="multi_label", thresholds=[0.25, 0.5]
+    )
+    model.save_pretrained(tmp_path / "pretrained")
+    model.save(tmp_path / "model.keras")
+    for again in (
+        ak.load_model(tmp_path / "pretrained"),
+        keras.saving.load_model(tmp_path / "model.keras"),
+    ):
+        assert again.problem == "multi_label"
+        assert again.thresholds == (0.25, 0.5)
+    # Other classes or another problem have no use for them.
+    for arguments, problem in (
+        ({"num_classes": 3}, "single_label"),
+        ({"problem": "single_label"}, "single_label"),
+        ({"problem": "multi_label"}, "multi_label"),
+    ):
+        other = ak.AlbertForSequenceClassification.from_pretrained(
+            tmp_path / "pretrained", **arguments
+        )
+        assert (other.problem, other.thresholds) == (problem, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"problem": "multilabel"}, "must be one of.*'multilabel'"),
+        ({"problem": "regression"}, "num_classes=2"),
+        ({"problem": "single_label", "num_classes": 1}, "num_classes=1"),
+        ({"thresholds": (0.5, 0.5)}, "for `problem='multi_label'`"),
+        (
+            {"problem": "multi_label", "thresholds": (0.5,)},
+            "2 numbers from 0 to 1",
+        ),
+        (
+            {"problem": "multi_label", "thresholds": (0.5, float("nan"))},
+            "2 numbers from 0 to 1.*nan",
+        ),
+    ],
+)
+def test_a_problem_that_does_not_fit_the_classes_is_refused(
+    backbone, arguments, message
+):
+    with pytest.raises(ValueError, match=message):
+        ak.AlbertForSequenceClassification(backbone, **arguments)
+
+
 @pytest.mark.parametrize("num_classes", [0, -1, 2.0, True])
 def test_a_number_of_classes_that_is_none_is_refused(backbone, num_classes):
     for model_class in (

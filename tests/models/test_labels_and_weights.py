@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import albert_keras as ak
 from tests.batches import Batches
 from tests.task_models import (
+    CLASSES,
     CONFIG,
     MODELS,
     ROWS,
@@ -212,7 +213,25 @@ def test_weights_that_name_one_objective_train_from_arrays():
         np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("kind", ["tokens", "masked", "sequences"])
+def test_a_missing_one_of_several_labels_may_be_nan_or_minus_100():
+    model, inputs = model_and_inputs("several")
+    labels = np.random.default_rng(1).integers(0, 2, (ROWS, CLASSES))
+    known = np.ones_like(labels)
+    known[0, 1] = known[2] = 0
+    losses = logit_loss(np.array(model(inputs)["logits"]), labels)
+    rows = np.array([1.0, 2.0, 3.0, 0.5])
+    weights = known * rows[:, None]
+    expected = (losses * weights).sum() / weights.sum()
+    for missing in (np.nan, -100):
+        y = np.where(known, labels, missing)
+        results = model.evaluate(inputs, y, sample_weight=rows, verbose=0)
+        assert results[0] == pytest.approx(expected, rel=1e-5)
+    results = model.evaluate(inputs, labels, sample_weight=rows, verbose=0)
+    mean = np.average(losses.mean(axis=1), weights=rows)
+    assert results[0] == pytest.approx(mean, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "masked", "sequences", "several"])
 def test_ignored_labels_have_no_part_in_the_update(kind):
     inputs = make_inputs(**MODELS[kind].get("inputs", {}))
     ((key, (shape, classes)),) = MODELS[kind]["labels"].items()

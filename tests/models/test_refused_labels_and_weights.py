@@ -68,6 +68,24 @@ WRONG = {
         None,
         r"dictionary with the keys \['mlm', 'sop'\]",
     ),
+    "class ids for several labels": (
+        "several",
+        np.zeros(ROWS, int),
+        None,
+        r"\(B, C\), 0 or 1.*\(4,\).*numpy.eye",
+    ),
+    "labels of other classes": (
+        "several",
+        np.zeros((ROWS, CLASSES + 1), int),
+        None,
+        r"0 or 1 for each class.*labels \(4, 4\), predictions \(4, 3\)",
+    ),
+    "twos for several labels": (
+        "several",
+        np.full((ROWS, CLASSES), 2),
+        None,
+        "must be 0 or 1, or -100.*Received: 2",
+    ),
     "texts": (
         "sequences",
         np.array(["a", "b", "c", "a"]),
@@ -114,7 +132,9 @@ def test_labels_out_of_range_raise_or_make_the_loss_nan(label):
         assert np.isnan(model.test_on_batch(inputs, y, **arguments)["loss"])
 
 
-@pytest.mark.parametrize("kind", ["tokens", "regression", "pretraining"])
+@pytest.mark.parametrize(
+    "kind", ["tokens", "several", "regression", "pretraining"]
+)
 def test_class_weights_of_other_labels_are_refused(kind):
     model, inputs = model_and_inputs(kind)
     y = {k: np.zeros(s, int) for k, (s, _) in MODELS[kind]["labels"].items()}

@@ -10,7 +10,10 @@ import pytest
 import albert_keras as ak
 from albert_keras.data.tasks.glue import GLUE_TASKS
 from albert_keras.training.callbacks.training_log import read_metrics
-from albert_keras.workflows.task_settings import GLUE_DEFAULTS, GlueSettings
+from albert_keras.workflows.settings.task_settings import (
+    GLUE_DEFAULTS,
+    GlueSettings,
+)
 from tests.recipes.samples import FILLERS, FLAGS, WORDS
 
 HEADERS = {

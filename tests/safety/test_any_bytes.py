@@ -40,8 +40,10 @@ from albert_keras.files.run_layout import SETTINGS_FILE
 from albert_keras.training.callbacks.training_log import read_metrics
 from albert_keras.training.runs.checkpoint import newest_checkpoint
 from albert_keras.training.runs.run_directory import RunDirectory
-from albert_keras.workflows.parse_settings import parse_settings
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.settings.parse_settings import parse_settings
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
 from tests.safety.damage import (
     DEEP,
     contents,

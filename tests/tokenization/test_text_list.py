@@ -15,7 +15,7 @@ from albert_keras.evaluation.squad_metrics import squad_metrics
 from albert_keras.evaluation.token_evaluation import entity_scores
 from albert_keras.tokenization.text_list import text_list
 from albert_keras.tokenization.vocabulary_training import train_vocabulary
-from albert_keras.workflows.task_settings import SquadSettings
+from albert_keras.workflows.settings.task_settings import SquadSettings
 
 TEXTS = ["ba do", "le", ""]
 

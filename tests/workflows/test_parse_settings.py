@@ -4,14 +4,16 @@ import dataclasses
 
 import pytest
 
-from albert_keras.workflows.parse_settings import (
+from albert_keras.workflows.settings.parse_settings import (
     FIELD_OF_ARGUMENT,
     name_flags,
     parse_settings,
     run_recipe,
 )
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
-from albert_keras.workflows.task_settings import SquadSettings
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
+from albert_keras.workflows.settings.task_settings import SquadSettings
 
 REQUIRED = ["--data_dir", "d", "--output_dir", "o"]
 

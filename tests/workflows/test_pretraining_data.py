@@ -3,7 +3,9 @@
 import pytest
 
 from albert_keras.workflows.pretraining_data import make_validation
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
 
 
 @pytest.mark.parametrize("batch_size", [8, 10_000])

@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from albert_keras.files.atomic_write import atomic_file
-from albert_keras.workflows.parse_settings import run_recipe
+from albert_keras.workflows.settings.parse_settings import run_recipe
 
 _logger = logging.getLogger("albert_keras.anything")
 

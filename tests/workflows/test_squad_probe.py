@@ -13,8 +13,10 @@ import yaml
 from albert_keras.training.callbacks import EXIT_INTERRUPTED
 from albert_keras.training.callbacks.training_log import read_metrics
 from albert_keras.workflows import squad_probe
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
-from albert_keras.workflows.task_settings import SquadSettings
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
+from albert_keras.workflows.settings.task_settings import SquadSettings
 from tests.squad_files import write_squad
 
 

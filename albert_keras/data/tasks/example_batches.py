@@ -249,7 +249,7 @@ def evaluation_batches(
         examples, batch_size, rank, size: See `EvaluationBatches`.
         padding_multiple: See `EvaluationBatches`; None chooses by device.
     """
-    kwargs = dict(_ON_CPU) if can_fuse() else {}
+    kwargs: dict[str, Any] = dict(_ON_CPU) if can_fuse() else {}
     if padding_multiple is not None:
         kwargs["padding_multiple"] = padding_multiple
     return EvaluationBatches(

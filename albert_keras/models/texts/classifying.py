@@ -9,6 +9,7 @@ from albert_keras.models.texts.predicting import (
     warn_of_cut,
 )
 from albert_keras.models.texts.preprocessor import tokenizer_of
+from albert_keras.problems import decode_logits
 from albert_keras.tokenization.text_columns import text_columns
 
 
@@ -31,24 +32,32 @@ def classify(model, texts, pairs, batch_size):
 
 def decode(model, logits):
     """Decodes logits `(N, C)` into a dictionary for each row."""
-    logits = logits.astype("float64")
-    if model.num_classes == 1:
-        return [{"value": value} for value in logits[:, 0].tolist()]
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    predicted, probabilities = decode_logits(
+        logits, model.problem, model.thresholds
+    )
+    if probabilities is None:
+        return [{"value": value} for value in predicted.tolist()]
     names = class_names(model)
     return [
         {
-            "label": names[label],
-            "probability": row[label],
+            **_labels(names, prediction, row),
             "probabilities": dict(zip(names, row, strict=True)),
         }
-        for label, row in zip(
-            logits.argmax(axis=-1).tolist(),
-            probabilities.tolist(),
-            strict=True,
+        for prediction, row in zip(
+            predicted.tolist(), probabilities.tolist(), strict=True
         )
     ]
+
+
+def _labels(names, prediction, row):
+    """`label` and `probability` of a row: of one class, or lists of several."""
+    if isinstance(prediction, int):
+        return {"label": names[prediction], "probability": row[prediction]}
+    found = [number for number, is_label in enumerate(prediction) if is_label]
+    return {
+        "label": [names[number] for number in found],
+        "probability": [row[number] for number in found],
+    }
 
 
 def class_names(model):

@@ -82,11 +82,15 @@ def _check_labels(objective, key, labels, sample_weight):
     if not objective.class_ids or sample_weight is not None:
         return
     is_id = (values >= 0) & (values == np.floor(values))
+    expected = "whole numbers from 0"
+    if objective.each_class:
+        is_id = (values == 0) | (values == 1) | np.isnan(values)
+        expected = "0 or 1"
     wrong = values[~(is_id | (values == IGNORED_LABEL))]
     if len(wrong):
         raise ValueError(
             f"The labels {key!r} of objective {objective.name!r} must be "
-            f"whole numbers from 0, or {IGNORED_LABEL} for targets without a "
+            f"{expected}, or {IGNORED_LABEL} for targets without a "
             f"label. Received: {wrong[0]}, and {len(wrong)} such labels in "
             f"total. Correct them, or replace them by {IGNORED_LABEL}."
         )

@@ -191,20 +191,33 @@ def _as_labels(objective, key, labels):
     labels = ops.convert_to_tensor(labels)
     rank = objective.target_rank or len(labels.shape)
     labels = _squeezed(labels, rank)
+    if len(labels.shape) != rank and objective.each_class:
+        raise ValueError(
+            f"The labels {key!r} of objective {objective.name!r} must have "
+            "the shape (B, C), 0 or 1 for each class. Received: "
+            f"{_shape(labels)}. For class ids, pass "
+            "`numpy.eye(num_classes)[labels]`."
+        )
     if len(labels.shape) != rank:
         raise ValueError(
             f"The labels {key!r} of objective {objective.name!r} must have "
             f"the shape {_SHAPES[rank]}. Received: {_shape(labels)}. For "
             "one-hot labels, pass `numpy.argmax(labels, axis=-1)`."
         )
+    if objective.each_class and _is_float(labels):
+        unknown = ops.isnan(labels)
+        labels = ops.where(unknown, float(IGNORED_LABEL), labels)
     return _as_class_ids(labels) if objective.class_ids else labels
+
+
+def _is_float(tensor):
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    return keras.backend.is_float_dtype(dtype)
 
 
 def _as_class_ids(labels):
     """Casts labels to int32; fractions become -1, which is out of range."""
-    if keras.backend.is_float_dtype(
-        keras.backend.standardize_dtype(labels.dtype)
-    ):
+    if _is_float(labels):
         is_whole = ops.equal(labels, ops.floor(labels))
         labels = ops.where(is_whole, labels, -ops.ones_like(labels))
     return ops.cast(labels, "int32")
@@ -242,6 +255,13 @@ def _check_predictions(objective, labels, predictions):
     rank = objective.target_rank or 0
     for prediction in predictions:
         if not _agree(prediction.shape[:rank], first.shape[:rank]):
+            if objective.each_class:
+                raise ValueError(
+                    f"The labels of objective {objective.name!r} must have "
+                    "the shape of the predictions, 0 or 1 for each class. "
+                    f"Received: labels {_shape(first)}, predictions "
+                    f"{_shape(prediction)}."
+                )
             raise ValueError(
                 f"The labels of objective {objective.name!r} must have the "
                 "shape of the predictions without the axis of classes. "

@@ -66,6 +66,27 @@ def test_regression_gives_the_number(make, tokenizer):
     assert model.classify(TEXTS) == [{"value": float(n)} for (n,) in logits]
 
 
+def test_several_labels_are_those_over_their_thresholds(make, tokenizer):
+    thresholds = (0.5, 0.2, 0.4)
+    model = make(
+        ak.AlbertForSequenceClassification,
+        3,
+        class_names=NAMES,
+        problem="multi_label",
+        thresholds=thresholds,
+    )
+    logits = model.predict(tokenizer(TEXTS), verbose=0)["logits"]
+    p = 1 / (1 + np.exp(-logits.astype("float64")))
+    found = model.classify(TEXTS)
+    for row, expected in zip(found, p, strict=True):
+        over = np.flatnonzero(expected > thresholds)
+        assert row["label"] == [NAMES[i] for i in over]
+        assert row["probability"] == pytest.approx(expected[over], rel=1e-12)
+        assert row["probabilities"] == pytest.approx(
+            dict(zip(NAMES, expected, strict=True)), rel=1e-12
+        )
+
+
 def test_batches_by_length_give_the_same_labels(model, monkeypatch):
     module = "albert_keras.models.texts.predicting.can_fuse"
     expected = model.classify(TEXTS, batch_size=2)

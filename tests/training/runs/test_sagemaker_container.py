@@ -7,8 +7,10 @@ from albert_keras.training.runs.sagemaker_container import (
     ROOT_VARIABLE,
     SageMakerContainer,
 )
-from albert_keras.workflows.parse_settings import run_recipe
-from albert_keras.workflows.pretraining_settings import PretrainingSettings
+from albert_keras.workflows.settings.parse_settings import run_recipe
+from albert_keras.workflows.settings.pretraining_settings import (
+    PretrainingSettings,
+)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from albert_keras.launching.names import (
     registry_of,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from typing import Literal
 
 from albert_keras.data.tasks.race import LEVELS
 from albert_keras.tokenization.text_list import text_list
-from albert_keras.workflows.finetuning_settings import (
+from albert_keras.workflows.settings.finetuning_settings import (
     FinetuningSettings,
     TaskDefaults,
 )
-from albert_keras.workflows.run_settings import order_fields
+from albert_keras.workflows.settings.run_settings import order_fields
 
 
 def _table_14(

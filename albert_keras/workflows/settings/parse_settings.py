@@ -20,7 +20,7 @@ import yaml
 from albert_keras.files.storage_errors import StorageError
 from albert_keras.files.text_files import read_text
 from albert_keras.training.runs.sagemaker_container import SageMakerContainer
-from albert_keras.workflows.legacy_flags import translate_flags
+from albert_keras.workflows.settings.legacy_flags import translate_flags
 
 Settings = TypeVar("Settings")
 

@@ -8,7 +8,10 @@ import dataclasses
 import math
 from typing import ClassVar, Literal
 
-from albert_keras.workflows.run_settings import RunSettings, order_fields
+from albert_keras.workflows.settings.run_settings import (
+    RunSettings,
+    order_fields,
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,10 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from albert_keras.optimizers import square_root_scaling
-from albert_keras.workflows.run_settings import RunSettings, order_fields
+from albert_keras.workflows.settings.run_settings import (
+    RunSettings,
+    order_fields,
+)
 
 
 @order_fields
