@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 
 import keras
+import numpy as np
 
 from albert_keras.models.texts.preprocessor import preprocessor_of
 from albert_keras.tokenization.text_columns import text_columns
@@ -22,6 +23,7 @@ class TakesTexts(keras.Model):
         validation = given.arguments.get("validation_data")
         if isinstance(validation, tuple | list) and validation:
             x, *rest = validation
+            rest = map(_as_array, rest)
             given.arguments["validation_data"] = (self.inputs_of(x), *rest)
         elif validation is not None:
             given.arguments["validation_data"] = self.inputs_of(validation)
@@ -90,6 +92,15 @@ def _bind(model, method, args, kwargs):
     """The arguments of a method of Keras, with ids in place of texts."""
     signature = inspect.signature(getattr(keras.Model, method))
     given = signature.bind(model, *args, **kwargs)
-    if "x" in given.arguments:
-        given.arguments["x"] = model.inputs_of(given.arguments["x"])
+    arguments = given.arguments
+    if "x" in arguments:
+        arguments["x"] = model.inputs_of(arguments["x"])
+    for name in ("y", "sample_weight"):
+        if name in arguments:
+            arguments[name] = _as_array(arguments[name])
     return given
+
+
+def _as_array(labels):
+    """A list of numbers, next to a list of texts, as an array."""
+    return np.asarray(labels) if isinstance(labels, list) else labels
