@@ -11,6 +11,7 @@ import wrapt
 
 # What `register_keras_serializable` marks, and where it is.
 CLASSES = {
+    "AdamW": "optimizers.adamw",
     "AlbertBackbone": "models.backbone",
     "AlbertForMaskedLM": "models.masked_lm",
     "AlbertForMultipleChoice": "models.multiple_choice",

@@ -4,6 +4,7 @@ import re
 import shutil
 
 import numpy as np
+import pytest
 
 from tests.documents import ROOT, run_document
 from tests.launching.conftest import VARIABLES
@@ -13,6 +14,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAX_LINES = 220
 
 
+# tests/test_docs.py checks that the commands are accepted, without running.
+@pytest.mark.slow
 def test_commands_and_python_run_in_the_order_shown(
     recipe, text_file, tmp_path, monkeypatch
 ):

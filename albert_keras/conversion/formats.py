@@ -32,8 +32,8 @@ FORMATS = {
     "huggingface": huggingface,
     "google": google_checkpoint,
 }
-# Formats that do not store what the logits of a classifier mean.
-_WITHOUT_CLASSES = ("google", "keras_hub")
+# Formats that store neither what the logits of a classifier mean nor float64.
+_WITHOUT_CLASSES = _ONLY_FLOAT32 = ("google", "keras_hub")
 _logger = logging.getLogger(__name__)
 
 
@@ -112,6 +112,14 @@ def write_pretrained(
             ", ".join(dropped),
         )
     _report_head_epsilon(directory, parts, format)
+    types = {str(array.dtype) for array in parts.weights.values()}
+    if format in _ONLY_FLOAT32 and "float64" in types:
+        _logger.warning(
+            "%s: the format %r stores float32, to which float64 weights were "
+            "rounded. The formats 'keras' and 'huggingface' keep float64.",
+            directory,
+            format,
+        )
 
 
 def write_files(

@@ -220,7 +220,7 @@ def _config_values(parts, architecture):
         "pad_token_id": 0,
         "bos_token_id": 2,
         "eos_token_id": 3,
-        "torch_dtype": "float32",
+        "torch_dtype": _torch_dtype(parts.weights),
     }
     # Multiple choice has one score per choice: no labels.
     labelled = parts.model_class != "AlbertForMultipleChoice"
@@ -235,6 +235,12 @@ def _config_values(parts, architecture):
     if thresholds := parts.arguments.get("thresholds"):
         values["thresholds"] = list(thresholds)  # only read by this package
     return values
+
+
+def _torch_dtype(weights):
+    """The type in which the arrays are stored."""
+    types = {str(array.dtype) for array in weights.values()}
+    return types.pop() if len(types) == 1 else "float32"
 
 
 def _prefix(names):

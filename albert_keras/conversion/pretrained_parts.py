@@ -10,6 +10,7 @@ import numpy as np
 
 from albert_keras.config import AlbertConfig
 from albert_keras.files.strict_json import parse_json
+from albert_keras.files.text_files import read_text
 from albert_keras.problems import check_problem
 
 MODEL_CLASSES = {
@@ -48,8 +49,9 @@ class PretrainedParts:
     Attributes:
         model_class: Name of the model's class.
         config: Its `AlbertConfig`.
-        weights: float32 arrays by this package's names, in its layout. The
-            kernel of a quantized layer is int8, next to its `kernel_scale`.
+        weights: Arrays by this package's names, in its layout: float32, or
+            float64 for models of that type. The kernel of a quantized layer is
+            int8, next to its `kernel_scale`.
         arguments: Arguments of the class other than the backbone, such as
             `num_classes`.
         vocabulary: The SentencePiece model as bytes, or None.
@@ -108,13 +110,15 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """Reads the object in a JSON file.
 
     Raises:
-        ValueError: If the file is missing or does not hold a JSON object.
+        ValueError: If the file is missing, is not UTF-8 text or does not hold
+            a JSON object.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} is missing. Save or copy the model again.")
+    text = read_text(path)
     try:
-        values = parse_json(path.read_text(encoding="utf-8"))
+        values = parse_json(text)
     except ValueError as error:
         raise ValueError(
             f"{path} is damaged: {error}. Save or copy the model again."

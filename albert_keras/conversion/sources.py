@@ -5,6 +5,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +15,15 @@ from albert_keras.conversion import (
     keras_format,
 )
 from albert_keras.files.run_layout import CHECKPOINTS, MODEL
+from albert_keras.files.storage_errors import (
+    StorageError,
+    storage_errors_explained,
+)
 
 _HUGGING_FACE = "hf://"
 _KERAS_HUB = re.compile(r"kaggle://.+|albert_\w+")
 _ARCHIVES = (".tar.gz", ".tgz", ".tar")
+_MAKE_ROOM = "Make room, or set {} to a directory on another disk."
 
 
 @contextlib.contextmanager
@@ -31,6 +37,7 @@ def local_directory(source: str | Path) -> Iterator[Path]:
             a KerasHub preset, such as `albert_base_en_uncased`.
 
     Raises:
+        StorageError: If there is no room to unpack or download it.
         ValueError: If a hub cannot be reached or does not have the model, or
             the archive is damaged.
     """
@@ -83,15 +90,23 @@ def _unpack(archive, directory):
         rf"{re.escape(google_checkpoint.CONFIG_FILE)}|.+\.model"
         r"|model\.ckpt.*\.(index|data-\d+-of-\d+)"
     )
+    remedy = _MAKE_ROOM.format("TMPDIR")
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
                 name = Path(member.name).name
                 content = member.isfile() and tar.extractfile(member)
                 if content and wanted.fullmatch(name):
-                    with content, open(directory / name, "wb") as file:
+                    path = directory / name
+                    with (
+                        content,
+                        storage_errors_explained(path, member.size, remedy),
+                        open(path, "wb") as file,
+                    ):
                         shutil.copyfileobj(content, file)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except StorageError:
+        raise
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise ValueError(
             f"{archive} is damaged: {error}. Download it again."
         ) from error
@@ -113,14 +128,13 @@ def _from_hugging_face(source):
             "pip install huggingface_hub."
         ) from error
     repository, _, revision = source[len(_HUGGING_FACE) :].partition("@")
-    try:
+    cache = huggingface_hub.constants.HF_HUB_CACHE
+    with _fetching(source, cache, "HF_HOME"):
         directory = huggingface_hub.snapshot_download(
             repository,
             revision=revision or None,
             allow_patterns=[*huggingface.FILES, "*.safetensors*"],
         )
-    except Exception as error:  # from the hub, the network or the disk
-        raise ValueError(_unreachable(source, error)) from error
     return Path(directory)
 
 
@@ -139,19 +153,31 @@ def _from_keras_hub(source, directory):
             f"{source} is neither a directory nor one of KerasHub's presets: "
             f"{', '.join(sorted(known))}."
         )
-    try:
-        models.AlbertBackbone.from_preset(source).save_to_preset(str(directory))
-        models.AlbertTokenizer.from_preset(source).save_to_preset(
-            str(directory)
-        )
-    except Exception as error:  # from the hub, the network or the disk
-        raise ValueError(_unreachable(source, error)) from error
+    path = str(directory)
+    with _fetching(source, path, "KAGGLEHUB_CACHE and TMPDIR"):
+        models.AlbertBackbone.from_preset(source).save_to_preset(path)
+        models.AlbertTokenizer.from_preset(source).save_to_preset(path)
     return directory
 
 
-def _unreachable(source, error):
-    reason = str(error).strip().split("\n")[0] or type(error).__name__
-    return (
-        f"{source} could not be fetched: {reason.rstrip('.')}. Without "
-        "network access, pass the directory of a downloaded copy."
-    )
+@contextlib.contextmanager
+def _fetching(source, target, variable):
+    """Explains the errors of a download.
+
+    Args:
+        source: What is downloaded.
+        target: Directory of the download.
+        variable: Environment variable that moves it to another disk.
+    """
+    try:
+        remedy = _MAKE_ROOM.format(variable)
+        with storage_errors_explained(target, remedy=remedy):
+            yield
+    except StorageError:
+        raise
+    except Exception as error:  # from the hub or the network
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ValueError(
+            f"{source} could not be fetched: {reason.rstrip('.')}. Without "
+            "network access, pass the directory of a downloaded copy."
+        ) from error

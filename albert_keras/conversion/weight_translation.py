@@ -24,8 +24,9 @@ def from_stored(format, config, shapes, read, path, ignored=()):
         ignored: Names that are not weights.
 
     Returns:
-        float32 arrays by this package's names, and the names that match no
-        weight of this package. int8 arrays of the format "keras" stay int8.
+        Arrays by this package's names, and the names that match no weight of
+        this package. They are float32; float64 stays float64, and int8 of the
+        format "keras" int8.
 
     Raises:
         ValueError: If the configuration contradicts the arrays, a weight of
@@ -101,7 +102,7 @@ def _dtype_here(format, path, name, array):
             "Quantized weights of other systems are not read; save the model "
             "in float there."
         )
-    return "float32"
+    return "float64" if array.dtype == "float64" else "float32"
 
 
 def _check_shape(path, name, received, expected):

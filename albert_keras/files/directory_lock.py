@@ -30,7 +30,8 @@ class DirectoryLock:
 
     Args:
         directory: The directory; `acquire` creates it.
-        use: Name of the holder in the message, such as "A training run".
+        use: What the holder is, such as "A training run", for the message that
+            others get.
         remedy: The message's alternative to waiting.
         name: Name of the file.
         shared: Whether others that share the lock may hold it, too.
@@ -102,7 +103,8 @@ class DirectoryLock:
             _held[self.path.absolute()] = self
         with storage_errors_explained(self.path.parent):
             os.ftruncate(file, 0)
-            os.pwrite(file, json.dumps(_describe_process()).encode(), 0)
+            record = {"use": self.use, **_describe_process()}
+            os.pwrite(file, json.dumps(record).encode(), 0)
 
     def release(self) -> None:
         """Releases the lock, and removes its file."""
@@ -163,7 +165,8 @@ class DirectoryLock:
             if holder.get("since"):
                 process += f", since {holder['since']}"
         return (
-            f"{self.path.parent} is in use. {self.use} is writing to it: "
+            f"{self.path.parent} is in use. {holder.get('use') or self.use} is "
+            "writing to it: "
             f"{process}. Wait until it ends, stop it, or {self.remedy}."
         )
 

@@ -78,7 +78,8 @@ def _add(arrays, name, update):
     """Adds an update to a weight, which may be int8 with a scale."""
     weight, scale = arrays[name], arrays.get(f"{name}_scale")
     if weight.dtype != "int8":
-        total = weight.astype("float32") + update
+        total = weight.astype(np.promote_types("float32", weight.dtype))
+        total = total + update
         arrays[name] = total.astype(weight.dtype)
         return
     if scale.shape != weight.shape[-1:]:

@@ -235,7 +235,9 @@ class PretrainedModel(ExportableModel):
                 Hugging Face's, KerasHub's or Google's) or Google's `.tar.gz`;
                 the output directory of a pretraining run, whose newest model
                 is loaded; `hf://OWNER/NAME`; or the name of a KerasHub preset.
-            dtype: Type policy of the model, such as "mixed_bfloat16".
+            dtype: Type policy of the model, such as "mixed_bfloat16"; None is
+                Keras's, usually "float32", to which float64 weights are
+                rounded.
             strict: Whether to raise if the source lacks weights of the
                 backbone or some of a head's, or has other ones of the
                 backbone. False lets the model keep random weights.

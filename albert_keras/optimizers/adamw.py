@@ -1,12 +1,18 @@
 """AdamW with ALBERT's exclusions from weight decay."""
 
-import re
-
 import keras
 
 from albert_keras.optimizers.float32_moments import is_low_precision
 from albert_keras.optimizers.lamb import DEFAULT_EXCLUSIONS
 from albert_keras.optimizers.layer_wise_decay import LayerWiseAdamW
+from albert_keras.optimizers.weight_decay_exclusions import (
+    ExcludesFromWeightDecay,
+)
+
+
+@keras.saving.register_keras_serializable("albert_keras")
+class AdamW(ExcludesFromWeightDecay, keras.optimizers.AdamW):
+    """Keras's AdamW with the argument `weight_decay_exclusions`."""
 
 
 def adamw(
@@ -20,8 +26,8 @@ def adamw(
 ):
     """Creates an AdamW that decays neither biases nor layer normalization.
 
-    Keras matches exclusions with `variable.name`, which is "gamma" without its
-    layer. So the variables are selected here, by path, and excluded as objects.
+    The exclusions are saved with the model, so that a loaded optimizer has
+    them, too.
 
     Args:
         variables: The variables to train: `model.trainable_variables`.
@@ -35,25 +41,17 @@ def adamw(
         **kwargs: Further arguments of `keras.optimizers.AdamW`.
 
     Returns:
-        A `keras.optimizers.AdamW`, or a `LayerWiseAdamW` with
+        A `keras.optimizers.AdamW`, which is a `LayerWiseAdamW` with
         `learning_rate_factors` or for variables in bfloat16 or float16.
     """
-    variables = list(variables)
-    optimizer_class = keras.optimizers.AdamW
+    optimizer_class = AdamW
     if learning_rate_factors or any(map(is_low_precision, variables)):
         optimizer_class = LayerWiseAdamW
         kwargs["learning_rate_factors"] = learning_rate_factors
-    optimizer = optimizer_class(
+    return optimizer_class(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         epsilon=epsilon,
+        weight_decay_exclusions=weight_decay_exclusions,
         **kwargs,
     )
-    optimizer.exclude_from_weight_decay(
-        var_list=[
-            variable
-            for variable in variables
-            if any(re.search(p, variable.path) for p in weight_decay_exclusions)
-        ]
-    )
-    return optimizer

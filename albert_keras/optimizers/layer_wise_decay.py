@@ -9,6 +9,9 @@ from albert_keras.optimizers.float32_moments import (
     Float32Moments,
     is_low_precision,
 )
+from albert_keras.optimizers.weight_decay_exclusions import (
+    ExcludesFromWeightDecay,
+)
 
 
 def layer_wise_factors(num_groups, decay):
@@ -60,7 +63,9 @@ def learning_rate_factor(factors, variable):
 
 
 @keras.saving.register_keras_serializable("albert_keras")
-class LayerWiseAdamW(Float32Moments, keras.optimizers.AdamW):
+class LayerWiseAdamW(
+    ExcludesFromWeightDecay, Float32Moments, keras.optimizers.AdamW
+):
     """Keras's AdamW with a learning rate for each part of the model.
 
     Weights in bfloat16 or float16 are updated in float32.
@@ -68,7 +73,9 @@ class LayerWiseAdamW(Float32Moments, keras.optimizers.AdamW):
     Args:
         learning_rate_factors: See `layer_wise_factors`. They also apply to
             the weight decay, which is multiplied by the learning rate.
-        *args, **kwargs: Arguments of `keras.optimizers.AdamW`.
+        *args, **kwargs: `weight_decay_exclusions`, see
+            `ExcludesFromWeightDecay`, and the arguments of
+            `keras.optimizers.AdamW`.
     """
 
     def __init__(self, *args, learning_rate_factors=(), **kwargs):

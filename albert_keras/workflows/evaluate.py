@@ -1,5 +1,6 @@
 """Fine-tuning recipes apart from training: modes, examples, evaluation."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from albert_keras.evaluation.task_evaluation import (
     EVALUATION_FILE,
     TaskEvaluation,
 )
+from albert_keras.files.directory_lock import LOCK_FILE, DirectoryLock
 from albert_keras.models.auto import load_model
 from albert_keras.tokenization.same_vocabulary import check_same_vocabulary
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
@@ -35,9 +37,23 @@ def by_mode(**modes: Callable) -> Callable:
     def run(settings):
         distributed.initialize()
         settings.check()
-        return modes[settings.mode](settings, load_tokenizer(settings))
+        with _only_writer(settings):
+            return modes[settings.mode](settings, load_tokenizer(settings))
 
     return run
+
+
+def _only_writer(settings):
+    """Excludes other processes from the output directory.
+
+    A training run locks its directory itself.
+    """
+    directory = settings.output_dir
+    is_result = settings.mode != "train" and directory is not None
+    if not is_result or distributed.rank() or Path(directory).is_file():
+        return contextlib.nullcontext()
+    use = {"evaluate": "An evaluation", "predict": "A prediction"}
+    return DirectoryLock(directory, use[settings.mode])
 
 
 def load_tokenizer(settings: FinetuningSettings) -> AlbertTokenizer:
@@ -136,7 +152,7 @@ def claim(settings: FinetuningSettings, *written: str) -> Path:
     if directory.is_file():
         raise ValueError(f"{directory} is a file. Pass a directory.")
     names = {path.name for path in directory.glob("*")}
-    others = sorted(names - {EVALUATION_FILE, *written})
+    others = sorted(names - {LOCK_FILE, EVALUATION_FILE, *written})
     if others:
         raise ValueError(
             f"{directory} holds something other than an evaluation: "

@@ -139,6 +139,22 @@ def test_a_damaged_configuration_is_named(saved):
         ak.AlbertBackbone.from_pretrained(directory)
 
 
+@pytest.mark.parametrize(
+    "encoding, message",
+    [
+        ("utf-16", "is UTF-16 text. Expected UTF-8. Convert it first: iconv"),
+        ("latin1", "is not UTF-8 text: .* Convert it first: iconv"),
+    ],
+)
+def test_a_configuration_in_another_encoding_is_named(
+    tmp_path, encoding, message
+):
+    text = '{"model_type": "albert", "_name_or_path": "größe"}'
+    (tmp_path / "config.json").write_bytes(text.encode(encoding))
+    with pytest.raises(ValueError, match=f"config.json {message}"):
+        ak.AlbertBackbone.from_pretrained(tmp_path)
+
+
 @pytest.mark.parametrize("format", FORMATS_HERE)
 def test_a_vocabulary_of_another_size_is_refused_on_saving(
     format, store, tmp_path

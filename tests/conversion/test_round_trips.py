@@ -59,6 +59,28 @@ def assert_identical(mine, theirs, names):
 
 
 @pytest.mark.parametrize("format", FORMATS_HERE)
+def test_float64_is_kept_or_named_as_rounded(format, rng, tmp_path, caplog):
+    model = ak.AlbertBackbone.from_albert_config(CONFIG, dtype="float64")
+    for variable in model.weights:
+        if "seed" not in variable.path:
+            variable.assign(rng.normal(0, 1, variable.shape))
+    model.save_pretrained(tmp_path / "model", format=format)
+    loaded = ak.AlbertBackbone.from_pretrained(
+        tmp_path / "model", dtype="float64"
+    )
+    is_rounded = "stores float32, to which float64 weights" in caplog.text
+    assert is_rounded == (format in ("google", "keras_hub"))
+    again, whole = (m.to_parts().weights for m in (loaded, model))
+    for name, array in whole.items():
+        expected = np.float64(np.float32(array)) if is_rounded else array
+        assert again[name].dtype == np.float64
+        np.testing.assert_array_equal(again[name], expected, name)
+    if format == "huggingface":
+        config = json.loads((tmp_path / "model" / "config.json").read_text())
+        assert config["torch_dtype"] == "float64"
+
+
+@pytest.mark.parametrize("format", FORMATS_HERE)
 @pytest.mark.parametrize("model", HEADS, indirect=True)
 def test_each_format_gives_back_every_weight_it_has_a_place_for(
     model, format, tmp_path

@@ -1,5 +1,6 @@
 """Archives, run directories and hubs as sources of pretrained models."""
 
+import errno
 import io
 import shutil
 import tarfile
@@ -11,8 +12,10 @@ import pytest
 import albert_keras as ak
 from albert_keras.conversion import local_directory
 from albert_keras.conversion.sources import newest_model
+from albert_keras.files.storage_errors import StorageError
 from tests.conversion.test_round_trips import CONFIG
 from tests.formats import NO_KERAS_HUB
+from tests.full_disk import only_small_files
 
 
 @pytest.fixture
@@ -70,6 +73,21 @@ def test_a_truncated_archive_is_refused(archive):
         ak.AlbertBackbone.from_pretrained(archive)
 
 
+def test_an_archive_whose_content_was_changed_is_refused(archive):
+    whole = bytearray(archive.read_bytes())
+    whole[20:40] = bytes(20)
+    archive.write_bytes(whole)
+    with pytest.raises(ValueError, match="damaged"):
+        ak.AlbertBackbone.from_pretrained(archive)
+
+
+def test_an_archive_without_room_to_unpack_it_is_not_damaged(archive):
+    message = "model.*cannot be written: .* It needs .* are free. Make room, or"
+    with pytest.raises(StorageError, match=f"{message} set TMPDIR"):
+        with only_small_files(1000):
+            ak.AlbertBackbone.from_pretrained(archive)
+
+
 def test_an_archive_of_something_else_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     with tarfile.open(tmp_path / "notes.tar.gz", "w:gz") as tar:
@@ -121,6 +139,15 @@ def test_without_a_network_a_handle_says_so_and_names_the_way_out(
     with pytest.raises(
         ValueError, match="albert-base-v2 could not be.*not known.*directory"
     ):
+        ak.AlbertTokenizer.from_pretrained("hf://albert/albert-base-v2")
+
+
+def test_a_download_without_room_for_it_names_the_disk(monkeypatch):
+    def snapshot_download(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(StorageError, match="disk is full .*set HF_HOME to"):
         ak.AlbertTokenizer.from_pretrained("hf://albert/albert-base-v2")
 
 

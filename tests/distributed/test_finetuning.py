@@ -36,7 +36,7 @@ def runs(tmp_path_factory):
         "--max_seq_length 48 --max_query_length 12 --doc_stride 16 "
         "--gradient_accumulation_steps 2 --total_steps 6 --warmup_steps 1 "
         "--learning_rate 1e-4 --log_frequency 2 --answerability_head "
-        "--classifier_dropout_prob 0"
+        "--classifier_dropout_prob 0 --eager"
     ).split()
     for ranks in (1, 2):
         run_forked(

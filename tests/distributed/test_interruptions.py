@@ -147,15 +147,6 @@ def test_scores_on_squad_meanwhile_leave_no_trace_on_any_rank(
         np.testing.assert_array_equal(mine[name], whole[name], name)
 
 
-def test_another_global_batch_is_refused(
-    recipe, corpus, uninterrupted, tmp_path
-):
-    directory = shutil.copytree(uninterrupted[1], tmp_path / "run")
-    _, *argv = arguments(corpus, directory, 2)
-    with pytest.raises(SystemExit, match="global_batch: 8 then, 4 now"):
-        recipe("pretrain").main(list(map(str, argv)))
-
-
 @pytest.mark.slow
 def test_a_rank_that_dies_ends_the_whole_job_soon(corpus, tmp_path):
     """With `horovodrun`, which ends the other ranks."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from albert_keras.launching import source_code
 from albert_keras.launching.source_code import JOB_SECRET
 from albert_keras.workflows.settings.parse_settings import parse_settings
 from albert_keras.workflows.settings.pretraining_settings import (
@@ -35,6 +36,18 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def in_the_checkout(monkeypatch):
     monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def whole_code():
+    """Uploads all files: each takes the mocked S3 some milliseconds."""
+
+
+@pytest.fixture(autouse=True)
+def recipes_alone(request, monkeypatch):
+    if "whole_code" not in request.fixturenames:
+        others = {path.name for path in ROOT.iterdir()} - {"recipes"}
+        monkeypatch.setattr(source_code, "IGNORED_AT_THE_TOP", others)
 
 
 @pytest.fixture
@@ -88,7 +101,9 @@ def test_the_samples_command_line_makes_the_job_that_is_expected(
         assert note in shown.err
 
 
-def test_the_code_is_uploaded_with_a_secret_of_its_own(account, launch):
+def test_the_code_is_uploaded_with_a_secret_of_its_own(
+    account, launch, whole_code
+):
     secrets = set()
     for _ in range(2):
         job = account.describe(launch("--sm_job_name", f"j{len(secrets)}"))

@@ -124,7 +124,7 @@ def tasks(backbone, inputs):
 
 @pytest.mark.parametrize(
     "index",
-    [0, 1, *(pytest.param(i, marks=pytest.mark.slow) for i in (2, 3, 4))],
+    [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2, 3, 4))],
 )
 def test_each_learns_saves_and_loads(index, backbone, rng, tmp_path):
     inputs = make_inputs(rng, (32, LENGTH))
@@ -154,7 +154,7 @@ def test_each_learns_saves_and_loads(index, backbone, rng, tmp_path):
 def test_the_span_loss_is_the_mean_of_start_and_end(backbone, rng):
     inputs = make_inputs(rng)
     model = ak.AlbertForQuestionAnswering(backbone)
-    model.compile(keras.optimizers.SGD(0.0))
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     labels = {"start": np.ones(ROWS, int), "end": np.full(ROWS, 3)}
     results = model.evaluate(inputs, labels, verbose=0, return_dict=True)
     outputs = model(inputs)

@@ -28,7 +28,7 @@ from tests.task_models import (
 pytestmark = pytest.mark.heavy
 
 FEW = settings(
-    max_examples=12,
+    max_examples=settings.default.max_examples // 6,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

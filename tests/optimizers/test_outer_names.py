@@ -23,6 +23,7 @@ def settings(model):
     lamb = Lamb(0.01)
     lamb.build(variables)
     adam = adamw(variables)
+    adam.build(variables)
     factors = layer_wise_factors(1, 0.5)
     return [
         (

@@ -140,6 +140,12 @@ def test_a_run_without_anything_left_to_do_says_so(
     assert "Nothing left to do" in capsys.readouterr().out
 
 
+def test_another_global_batch_is_refused(pretrain, copies):
+    data, run = copies
+    with pytest.raises(SystemExit, match="global_batch: 8 then, 4 now"):
+        pretrain(data, run, "--resume", "--batch_size", 4)
+
+
 def test_a_run_beside_another_in_its_directory_is_refused(
     pretrain, copies, monkeypatch
 ):
@@ -150,3 +156,33 @@ def test_a_run_beside_another_in_its_directory_is_refused(
             pretrain(data, run, "--resume")
         with pytest.raises(SystemExit, match="run is in use"):
             pretrain(data, run)
+
+
+@pytest.mark.parametrize(
+    "mode, use", [("evaluate", "An evaluation"), ("predict", "A prediction")]
+)
+def test_two_results_at_once_in_one_directory_are_refused(
+    recipe, tmp_path, monkeypatch, mode, use
+):
+    monkeypatch.setattr(directory_lock, "_TIMEOUT", 0.1)
+    words = tmp_path / "words.txt"
+    words.write_text("bade O\n")
+    result = tmp_path / "result"
+    flag = {"evaluate": "--dev_file", "predict": "--test_file"}[mode]
+    argv = ["--mode", mode, "--pretrained", str(tmp_path / "none")]
+    argv += [flag, str(words), "--output_dir", str(result)]
+    used = []
+
+    def note(*_):
+        """Takes the place of the first step of an evaluation."""
+        with pytest.raises(SystemExit, match=f"result is in use. {use} is"):
+            tokens.main(argv)
+        used.append(sorted(path.name for path in result.iterdir()))
+        raise ValueError("enough")
+
+    tokens = recipe("finetune_tokens")
+    monkeypatch.setattr("albert_keras.workflows.evaluate.load_tokenizer", note)
+    with pytest.raises(SystemExit, match="enough"):
+        tokens.main(argv)
+    assert used == [[directory_lock.LOCK_FILE]]
+    assert not result.exists()

@@ -6,12 +6,13 @@ import albert_keras as ak
 from tests.conversion.test_round_trips import CONFIG
 
 
-@pytest.fixture
-def source(tmp_path):
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("convert") / "source"
     model = ak.AlbertForPretraining(ak.AlbertBackbone.from_config(CONFIG))
     model.card["license"] = "mit"
-    model.save_pretrained(tmp_path / "source", format="google")
-    return tmp_path / "source"
+    model.save_pretrained(directory, format="google")
+    return directory
 
 
 def convert(recipe, source, target, format):

@@ -134,6 +134,7 @@ def test_a_run_goes_on_from_pretrained_weights(
         str(finished),
         "--hidden_dropout_prob",
         "0",
+        "--eager",
     )
     first = read_metrics(tmp_path / "on" / "metrics.csv")[0]
     last = read_metrics(finished / "metrics.csv")[-1]

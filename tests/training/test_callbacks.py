@@ -32,13 +32,15 @@ pytestmark = pytest.mark.heavy
 
 @pytest.fixture
 def model(pretraining_model):
-    pretraining_model.compile(Lamb(0.01))
+    # A graph takes seconds to trace; only the first test below needs one.
+    pretraining_model.compile(Lamb(0.01), run_eagerly=True)
     return pretraining_model
 
 
 def test_rows_hold_means_since_the_last_row_and_validations(
     model, tiny_config, rng, tmp_path
 ):
+    model.compile(Lamb(0.01))
     batches = [make_batch(rng, tiny_config) for _ in range(5)]
     totals = []
 
@@ -202,7 +204,7 @@ def test_skipped_updates_are_counted(
     optimizer = keras.optimizers.LossScaleOptimizer(
         Lamb(0.01), initial_scale=1e38
     )
-    pretraining_model.compile(optimizer)
+    pretraining_model.compile(optimizer, run_eagerly=True)
     log = TrainingLog(tmp_path, 1, 96, 8)
     batches = [make_batch(rng, tiny_config) for _ in range(3)]
     pretraining_model.fit(

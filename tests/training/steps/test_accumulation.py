@@ -33,14 +33,17 @@ def test_every_split_of_a_batch_gives_the_same_weights(tiny_config, rng):
     batches = [make_batch(rng, tiny_config) for _ in range(3)]
     masked = np.concatenate([w["mlm"].sum(axis=1) for _, _, w in batches])
     assert len(set(masked)) > 2  # else any normalization would pass
-    undivided = three_updates(tiny_config, batches, steps=1)
+    undivided = three_updates(tiny_config, batches, 1, run_eagerly=True)
     start = compiled(tiny_config, 1).get_weights()
     moved = max(
         np.abs(a - b).max() for a, b in zip(undivided, start, strict=True)
     )
     assert moved > 1e-3
     for steps in (2, 4, 8):
-        split = three_updates(tiny_config, batches, steps)
+        # One of them in a graph, whose loop is another than the eager one.
+        split = three_updates(
+            tiny_config, batches, steps, run_eagerly=steps != 4
+        )
         for mine, theirs in zip(split, undivided, strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
 
@@ -64,7 +67,7 @@ def test_metrics_are_means_over_the_targets_of_the_whole_batch(
 ):
     batch = make_batch(rng, tiny_config)
     inputs, labels, weights = batch
-    model = compiled(tiny_config, steps=4)
+    model = compiled(tiny_config, steps=4, run_eagerly=True)
     outputs = {k: np.array(v) for k, v in model(inputs).items()}
     logs = model.fit(Batches([batch]), verbose=0).history
 
@@ -103,7 +106,7 @@ def test_gradient_and_weight_norm_are_those_of_the_undivided_batch(
     import tensorflow as tf
 
     inputs, labels, weights = batch = make_batch(rng, tiny_config)
-    model = compiled(tiny_config, steps=4)
+    model = compiled(tiny_config, steps=4, run_eagerly=True)
     start = [tf.identity(v.value) for v in model.trainable_variables]
     with tf.GradientTape() as tape:
         outputs = model(inputs)
@@ -131,8 +134,10 @@ def test_mixed_float16_scales_the_loss_and_reports_the_true_norm(
     tiny_config, rng
 ):
     batches = [make_batch(rng, tiny_config)]
-    full = compiled(tiny_config, steps=2)
-    half = compiled(tiny_config, steps=2, dtype="mixed_float16")
+    full, half = (
+        compiled(tiny_config, steps=2, dtype=dtype, run_eagerly=True)
+        for dtype in (None, "mixed_float16")
+    )
     assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
     half.optimizer.initial_scale = 256.0
     norms = [
@@ -160,7 +165,7 @@ def test_dropout_differs_from_one_micro_batch_to_the_next(tiny_config, rng):
 
 def test_a_batch_that_cannot_be_cut_evenly_is_padded(tiny_config, rng):
     batches = [make_batch(rng, tiny_config, rows=6) for _ in range(3)]
-    undivided = three_updates(tiny_config, batches, steps=1)
+    undivided = three_updates(tiny_config, batches, 1, run_eagerly=True)
     padded = three_updates(tiny_config, batches, steps=4)
     for mine, theirs in zip(padded, undivided, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
@@ -178,7 +183,7 @@ def test_the_logs_of_an_epoch_have_the_last_update_beside_a_validation(
     tiny_config, rng
 ):
     batches = [make_batch(rng, tiny_config) for _ in range(2)]
-    model = compiled(tiny_config, steps=1)
+    model = compiled(tiny_config, steps=1, run_eagerly=True)
     history = model.fit(
         Batches(batches),
         validation_data=Batches(batches),

@@ -142,6 +142,7 @@ def test_a_run_of_tensorflow_goes_on_under_jax(more_runs):
     assert_same_weights(more_runs / "other", more_runs / "tensorflow")
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_what_jax_has_trained_is_evaluated_alike_by_tensorflow(runs, corpus):
     logged = read_metrics(runs / "whole" / "metrics.csv")[-1]

@@ -25,7 +25,9 @@ def regularize(variable, l2):
     setattr(variable, "regularizer", keras.regularizers.L2(l2))  # noqa: B010
 
 
-def make_model(steps, of=ak.AlbertForSequenceClassification, l2=0.0):
+def make_model(
+    steps, of=ak.AlbertForSequenceClassification, l2=0.0, run_eagerly=True
+):
     keras.utils.set_random_seed(0)
     backbone = ak.AlbertBackbone.from_config(CONFIG)
     model = of(backbone, num_classes=3, dropout=0.0)
@@ -34,7 +36,7 @@ def make_model(steps, of=ak.AlbertForSequenceClassification, l2=0.0):
     model.compile(
         keras.optimizers.SGD(0.1),
         gradient_accumulation_steps=steps,
-        run_eagerly=bool(l2),
+        run_eagerly=run_eagerly,
     )
     return model
 
@@ -70,7 +72,11 @@ def test_a_regularizer_adds_its_value_and_its_gradient(steps):
 
 
 def test_added_losses_do_not_depend_on_the_split_and_count_in_evaluation():
-    models = [make_model(steps, WithLogitLoss) for steps in (1, 2)]
+    # The second in a graph, with a loop over the micro-batches.
+    models = [
+        make_model(steps, WithLogitLoss, run_eagerly=steps == 1)
+        for steps in (1, 2)
+    ]
     logits = np.array(models[0](make_inputs(8))["logits"])
     logs = [update(model) for model in models]
     for log in logs:
@@ -99,7 +105,7 @@ def test_a_batch_that_cannot_be_cut_evenly_gives_the_same_update(rows):
 def test_evaluation_returns_the_loss_first_and_metrics_in_their_order():
     keras.utils.set_random_seed(0)
     model = ak.AlbertForPretraining(ak.AlbertBackbone.from_config(CONFIG))
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     inputs = make_inputs(4, more=("mask_positions",))
     y = {"mlm": np.full((4, 3), 7), "sop": np.array([0, 1, 1, 0])}
     results = model.evaluate(inputs, y, verbose=0, return_dict=True)
@@ -115,7 +121,8 @@ def test_datasets_of_columns_train_as_arrays_do():
     tf = pytest.importorskip("tensorflow")
     inputs, labels = make_inputs(8), LABELS[:8, None].astype("float32")
     weights = np.arange(8, dtype="float32")[:, None]
-    arrays, dataset = make_model(2), make_model(2)
+    # In a graph the size of a dataset's batches is unknown.
+    arrays, dataset = make_model(2), make_model(2, run_eagerly=False)
     arrays.fit(
         inputs,
         labels,
@@ -136,4 +143,6 @@ def test_datasets_with_weights_of_another_shape_are_refused():
         (make_inputs(8), LABELS[:8], weights)
     )
     with pytest.raises(ValueError, match=r"'label'.*\([?4],\).*\([?4], 5\)"):
-        make_model(1).fit(rows.batch(4), shuffle=False, verbose=0)
+        make_model(1, run_eagerly=False).fit(
+            rows.batch(4), shuffle=False, verbose=0
+        )
