@@ -158,7 +158,7 @@ class TrainingBatches(_Batches):
 
 
 class EvaluationBatches(_Batches):
-    """Each example once, by default the longest first, divided among ranks.
+    """Each example once, the longest first, divided among the ranks.
 
     Args:
         examples, batch_size, rank, size, padding_multiple, **kwargs: See
@@ -166,8 +166,6 @@ class EvaluationBatches(_Batches):
         max_tokens: Maximum number of tokens of a batch, padding included:
             batches of longer rows have fewer rows, but at least one. None
             sets no limit.
-        group_by_length: Whether to batch rows of similar lengths. False keeps
-            the examples' order.
 
     Raises:
         ValueError: If there are no examples, or a number is out of range.
@@ -181,17 +179,14 @@ class EvaluationBatches(_Batches):
         size: int = 1,
         padding_multiple: int = 32,
         max_tokens: int | None = None,
-        group_by_length: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             examples, batch_size, rank, size, padding_multiple, **kwargs
         )
         self.max_tokens = max_tokens
-        order = np.arange(len(examples))
-        if group_by_length:
-            order = np.argsort(-examples.lengths, kind="stable")
-        self.order = order[rank::size]
+        longest_first = np.argsort(-examples.lengths, kind="stable")
+        self.order = longest_first[rank::size]
         self._starts = [0]
         while self._starts[-1] < len(self.order):
             first = self._starts[-1]

@@ -3,16 +3,16 @@
 import contextlib
 import logging
 
+import keras
 import numpy as np
 
-from albert_keras.data.tasks.example_batches import (
-    EvaluationBatches,
-    evaluation_batches,
-)
+from albert_keras.data.tasks.example_batches import evaluation_batches
 from albert_keras.kernels import can_fuse
 
 # A bar appears for work that takes longer than this.
 _SECONDS_WITHOUT_BAR = 3
+# Arrays of more batches would take more memory than needed.
+_BATCHES_AT_ONCE = 256
 _logger = logging.getLogger(__name__)
 
 
@@ -28,19 +28,41 @@ def predictions(model, examples, batch_size, in_order=False):
             leave out padding. A matrix product may round a row differently
             next to other rows, so that only then the bits are the same.
     """
-    if in_order and (can_fuse() or len(examples) <= batch_size):
-        batches = EvaluationBatches(
-            examples,
-            batch_size,
-            padding_multiple=int(examples.lengths.max()),  # all to the longest
-            group_by_length=False,
-        )
-    else:
-        batches = evaluation_batches(examples, batch_size)
     with progress_bars() as progress:
         advance = progress("predicting", len(examples))
+        if in_order and (can_fuse() or len(examples) <= batch_size):
+            yield from _predict_in_order(model, examples, batch_size, advance)
+            return
+        batches = evaluation_batches(examples, batch_size)
         for indices, _, outputs in batches.predict(model, advance):
             yield indices, outputs
+
+
+def _predict_in_order(model, examples, batch_size, advance):
+    """Calls `model.predict`, which prepares batches ahead, on many at once."""
+    longest = int(examples.lengths.max())
+    step = batch_size * _BATCHES_AT_ONCE
+    for start in range(0, len(examples), step):
+        indices = np.arange(start, min(start + step, len(examples)))
+        inputs, _ = examples.batch(indices, longest)
+        bar = _Advance(advance, len(indices), batch_size)
+        outputs = model.predict(
+            inputs, batch_size=batch_size, verbose=0, callbacks=[bar]
+        )
+        yield indices, outputs
+
+
+class _Advance(keras.callbacks.Callback):
+    """Advances a progress bar by the rows of each batch of `predict`."""
+
+    def __init__(self, advance, rows, batch_size):
+        super().__init__()
+        self.advance = advance
+        self.rows, self.batch_size = rows, batch_size
+
+    def on_predict_batch_end(self, batch, logs=None):
+        done = batch * self.batch_size
+        self.advance(min(self.batch_size, self.rows - done))
 
 
 def predicted_rows(
