@@ -1,12 +1,13 @@
 """Measures preparation of texts whose cost could grow faster than their size.
 
     python benchmarks/hostile_text.py --vocabulary 30k-clean.model \
-        --megabytes 1 10 100 --json hostile.json
+        --megabytes 1 10 100 --files 1000 10000 100000 --json hostile.json
 
-Prepares each text in each size with one worker, in a new process. Prints
-seconds and peak memory, and for each size compared with the one before: the
-time per megabyte, less that of a text of one line, and the memory. From 10 MB
-on, where a text fills more than one shard, the aim is at most 1.3 times the
+Prepares each text in each size with one worker, in a new process, and then
+folders of many files of one word or one sentence. Prints seconds and peak
+memory, and for each size compared with the one before: the time per megabyte
+or per file, less that of the smallest text, and the memory. From 10 MB or
+2,000 files on, which fill more than one shard, the aim is at most 1.3 times the
 time and 1.2 times the memory. Times are CPU seconds, which other work on the
 machine changes least; the wall-clock time is printed, too.
 
@@ -39,6 +40,8 @@ TEXTS = {
     "exclamation_marks": "!" * 64,
     "chinese_full_stops": "。" * 64,
 }
+FILES = {"one_word_a_file": "word\n", "one_sentence_a_file": SENTENCE + "\n"}
+FULL_FILES = 2000  # fill more than one shard
 SMALLEST = 1e-4  # megabytes
 SHORTEST = 0.05  # seconds; differences below are noise
 
@@ -66,7 +69,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vocabulary", type=Path, required=True)
     parser.add_argument("--megabytes", type=float, nargs="+", default=[1, 10])
-    parser.add_argument("--texts", nargs="+", choices=TEXTS, default=[*TEXTS])
+    parser.add_argument("--files", type=int, nargs="+", default=[])
+    parser.add_argument("--texts", nargs="*", choices=TEXTS, default=[*TEXTS])
     parser.add_argument("--work_dir", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -75,6 +79,8 @@ def main():
     with tempfile.TemporaryDirectory(dir=options.work_dir) as directory:
         for name in options.texts:
             results += measure(options, name, Path(directory))
+        for name in FILES if options.files else ():
+            results += measure_files(options, name, Path(directory))
     if options.json:
         document = {
             "processor": processor(),
@@ -87,29 +93,62 @@ def main():
 
 def measure(options, name, directory):
     """Prepares a text in all sizes; returns a result for each."""
-    start = prepare(options, name, SMALLEST, directory)
+    text = directory / "text.txt"
+
+    def prepare_size(megabytes):
+        write(text, TEXTS[name], megabytes * 1e6)
+        return prepare(options, name, f"{megabytes:g} MB", text)
+
+    sizes = sorted(options.megabytes)
+    return compare(prepare_size, SMALLEST, sizes, "megabyte", SHARD)
+
+
+def measure_files(options, name, directory):
+    """Prepares folders of files; returns a result for each number of them."""
+    folder = directory / name
+    folder.mkdir()
+    (folder / "end.txt").write_text(_END)
+
+    def prepare_number(number):
+        for n in range(number):
+            (folder / f"{n}.txt").write_text(FILES[name])
+        return prepare(options, name, f"{number:,} files", folder)
+
+    return compare(prepare_number, 1, sorted(options.files), "file", FULL_FILES)
+
+
+def compare(prepare_size, smallest, sizes, unit, full):
+    """Prepares all sizes, in ascending order; prints and returns results.
+
+    Args:
+        prepare_size: `size -> result`.
+        smallest: A size whose time is subtracted from the others.
+        sizes: The sizes.
+        unit: What a size counts.
+        full: Size that fills more than one shard.
+    """
+    start = prepare_size(smallest)
     results = []
-    for megabytes in sorted(options.megabytes):
-        result = prepare(options, name, megabytes, directory)
+    for size in sizes:
+        result = prepare_size(size)
         beyond = result["cpu_seconds"] - start["cpu_seconds"]
-        result["seconds_per_megabyte"] = max(beyond, SHORTEST) / megabytes
+        result[f"seconds_per_{unit}"] = max(beyond, SHORTEST) / size
         results.append(result)
-        print(line(results), flush=True)
+        is_full = len(results) > 1 and sizes[len(results) - 2] > full
+        print(line(results, f"seconds_per_{unit}", is_full), flush=True)
     return results
 
 
-def prepare(options, name, megabytes, directory):
-    text = directory / "text.txt"
-    write(text, TEXTS[name], megabytes * 1e6)
-    store = directory / f"{name}-{megabytes}"
-    found = run_light(PREPARE, text, store, options.vocabulary)
+def prepare(options, name, size, source):
+    with tempfile.TemporaryDirectory(dir=options.work_dir) as directory:
+        store = Path(directory, "store")
+        found = run_light(PREPARE, source, store, options.vocabulary)
     return {
         "contestant": name,
-        "size": f"{megabytes:g} MB",
+        "size": size,
         "precision": "text",
         "shape": "1 worker",
         "tokens_per_second": found["tokens"] / found["seconds"],
-        "megabytes": megabytes,
         **found,
     }
 
@@ -125,21 +164,26 @@ def write(path, unit, size):
         file.write(_END.encode())
 
 
-def line(results):
-    """The figures of the last result, compared with the one before."""
+def line(results, per_unit, is_full):
+    """The figures of the last result, compared with the one before.
+
+    Args:
+        results: Results of one text, in ascending order of size.
+        per_unit: Key of the time per unit of size.
+        is_full: Whether the aim is for this pair of sizes.
+    """
     last = results[-1]
     text = (
-        f"{last['contestant']:20}{last['size']:>8}"
+        f"{last['contestant']:20}{last['size']:>14}"
         f"{last['seconds']:9.1f} s{last['cpu_seconds']:9.1f} s CPU"
         f"{last['peak_megabytes']:7.0f} MB{last['documents']:9,} documents"
     )
     if len(results) > 1:
         before = results[-2]
-        time = last["seconds_per_megabyte"] / before["seconds_per_megabyte"]
+        time = last[per_unit] / before[per_unit]
         memory = last["peak_megabytes"] / before["peak_megabytes"]
         text += f"   time {time:.2f} x linear, memory {memory:.2f} x"
-        is_above = time > TIME_AIM or memory > MEMORY_AIM
-        if is_above and before["megabytes"] > SHARD:
+        if is_full and (time > TIME_AIM or memory > MEMORY_AIM):
             text += "  ABOVE THE AIM"
     return text
 

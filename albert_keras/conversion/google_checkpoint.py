@@ -136,7 +136,7 @@ def write(directory: Path, parts: PretrainedParts) -> list[str]:
     """Writes the files; returns the names of weights not stored."""
     arrays, dropped = to_stored("google", parts.config, parts.weights)
     # Google's programs read float32 only.
-    arrays = {name: np.float32(array) for name, array in arrays.items()}
+    arrays = {name: a.astype("float32") for name, a in arrays.items()}
     arrays["global_step"] = np.array(parts.card.get("updates") or 0, "int64")
     names = sorted(arrays)
     raw_ops = _tensorflow().raw_ops

@@ -128,8 +128,15 @@ def metrics_version_2(
     null_odds: dict[str, float] | None = None,
     threshold: float = 1.0,
 ) -> dict[str, Any]:
-    """Computes the metrics of version 2.0, see `squad_metrics`."""
-    answerable = {q.id: bool(q.answers) for q in squad.questions}
+    """Computes the metrics of version 2.0, see `squad_metrics`.
+
+    As in evaluate-v2.0.py, whose rule is `bool(qa["answers"])`, a question has
+    an answer if the file lists one. The script does not read `is_impossible`,
+    which training and the reader of the data go by; the two differ only for
+    questions that are marked `is_impossible` and list answers, which SQuAD 2.0
+    itself does not have.
+    """
+    answerable = {q.id: bool(_listed(q)) for q in squad.questions}
     exact, f1 = _raw_scores(squad, predictions)
     odds = null_odds or dict.fromkeys(answerable, 0.0)
     thresholded_exact, thresholded_f1 = (
@@ -184,11 +191,16 @@ def best_threshold(
     return 100.0 * best / len(scores), threshold
 
 
+def _listed(question):
+    """The answers in the file, whatever `is_impossible` says."""
+    return question.answers or question.ignored_answers
+
+
 def _raw_scores(squad, predictions):
     """Exact match and F1 by question id, ignoring the null odds."""
     exact, f1 = {}, {}
     for question in squad.questions:
-        golds = [a.text for a in question.answers if normalize_answer(a.text)]
+        golds = [a.text for a in _listed(question) if normalize_answer(a.text)]
         golds = golds or [""]
         text = predictions[question.id]
         exact[question.id] = max(exact_score(gold, text) for gold in golds)

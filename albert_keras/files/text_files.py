@@ -42,20 +42,29 @@ def utf16_message(path: str | Path, head: bytes) -> str | None:
         path: The file.
         head: Its first bytes.
     """
-    encoding = None
-    if head.startswith(_UTF32_MARKS):
-        encoding = "utf-32"
-    elif head.startswith(_UTF16_MARKS):
-        encoding = "utf-16"
-    else:  # no mark, but every other byte is 0
-        for name, first in (("utf-16le", 1), ("utf-16be", 0)):
-            half = head[first : 1 << 12 : 2]
-            if len(half) > 3 and half.count(0) > 0.8 * len(half):
-                if head[1 - first : 1 << 12 : 2].count(0) < 0.2 * len(half):
-                    encoding = name
+    encoding = wide_encoding(head)
     if encoding is None:
         return None
     return (
         f"{path} is {encoding.upper()} text. Expected UTF-8. Convert it "
         f"first: iconv -f {encoding} -t utf-8 {path}."
     )
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """Returns the name of UTF-16 or UTF-32 if a file is in it, or None.
+
+    Args:
+        head: The first bytes of the file.
+    """
+    if head.startswith(_UTF32_MARKS):
+        return "utf-32"
+    if head.startswith(_UTF16_MARKS):
+        return "utf-16"
+    encoding = None  # no mark, but every other byte is 0
+    for name, first in (("utf-16le", 1), ("utf-16be", 0)):
+        half = head[first : 1 << 12 : 2]
+        if len(half) > 3 and half.count(0) > 0.8 * len(half):
+            if head[1 - first : 1 << 12 : 2].count(0) < 0.2 * len(half):
+                encoding = name
+    return encoding

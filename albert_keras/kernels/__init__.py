@@ -14,6 +14,7 @@ import contextvars
 import keras
 
 from albert_keras.kernels import reference
+from albert_keras.kernels.keras_steps import runs_in_keras_step
 
 # Vocabularies have more classes. Tasks, and spans of up to 512 positions, have
 # fewer and would gain only milliseconds: loss, gradient and accuracy of 640
@@ -36,8 +37,9 @@ def choose_kernels(dtype):
     Fused kernels have gradients of the first order only, and neither XLA nor
     a server knows their operations. So they are used where nothing else is
     done with them: inside `fused_kernels`, which `fit`, `evaluate` and
-    `predict` of this package's models enter. All other calls, such as those of
-    a custom training loop, use the reference.
+    `predict` of this package's models enter, and the backbone if those of
+    another Keras model call it. All other calls, such as those of a custom
+    training loop, use the reference.
 
     Args:
         dtype: The compute type.
@@ -101,7 +103,7 @@ def plain_kernels():
 def fused_kernels():
     """Uses fused kernels inside the context, where the machine has them.
 
-    For a custom model around a backbone, or a custom training loop:
+    For a custom training loop, or a model with a `train_step` of its own:
 
     ```python
     with albert_keras.kernels.fused_kernels():
@@ -113,6 +115,20 @@ def fused_kernels():
     in `export`.
     """
     with _choose(_choice.get() or "fused"):
+        yield
+
+
+@contextlib.contextmanager
+def kernels_of_caller():
+    """Uses fused kernels inside the context if it is safe for the caller.
+
+    That is inside `fit`, `evaluate` and `predict` of any Keras model, see
+    `runs_in_keras_step`.
+    """
+    choice = _choice.get()
+    if choice is None and on_tensorflow_cpu() and runs_in_keras_step():
+        choice = "fused"
+    with _choose(choice):
         yield
 
 

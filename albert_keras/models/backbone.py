@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from albert_keras.config import AlbertConfig
+from albert_keras.kernels import kernels_of_caller
 from albert_keras.kernels.padded_sequences import zero_padding
 from albert_keras.kernels.value_ranges import nan_unless
 from albert_keras.layers.cross_layer_sharing import CrossLayerSharingEncoder
@@ -255,7 +256,8 @@ class AlbertBackbone(TakesTexts, KeepsVariables, PretrainedModel):
             )
             positions = ops.pad(read, ((0, 0), (1, 0)))  # add [CLS]
         x = self.embeddings(token_ids, segment_ids, training=training)
-        x = self.encoder(x, padding_mask, positions, training=training)
+        with kernels_of_caller():
+            x = self.encoder(x, padding_mask, positions, training=training)
         pooled = self.pooler(x[:, 0])  # (B, H)
         x = x if read is None else x[:, 1:]  # (B, T, H), or (B, P, H)
         x = zero_padding(x, padding_mask, read)

@@ -75,7 +75,7 @@ def plot_curves(run_directory, panels, path=None):
     """
     rows = read_metrics(Path(run_directory) / METRICS_FILE)
     lines = -(-len(panels) // 2)
-    figure = _figure(11, 4 * lines)
+    figure = new_figure(11, 4 * lines)
     axes = figure.subplots(lines, 2, squeeze=False).ravel()
     for axis, panel in zip(axes, panels, strict=False):
         _draw(axis, panel, rows)
@@ -105,7 +105,7 @@ def curves_svg(panel, rows_of_runs):
 
     # Text becomes outlines, and equal curves give equal bytes.
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": panel.metric}):
-        figure = _figure(5.6, 3.2)
+        figure = new_figure(5.6, 3.2)
         axis = figure.subplots()
         for index, rows in enumerate(rows_of_runs):
             color = color_of(index)
@@ -136,7 +136,8 @@ def color_of(index):
     return COLORS[index % len(COLORS)]
 
 
-def _figure(width, height):
+def new_figure(width, height):
+    """A figure without a window; sizes in inches."""
     # Imported here because it takes a second.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -5,6 +5,7 @@ import json
 from importlib import resources
 
 from albert_keras.files.atomic_write import atomic_file
+from albert_keras.reporting.classification_figures import FIGURES
 from albert_keras.reporting.curves import VALIDATION, color_of, curves_svg
 from albert_keras.reporting.recorded_run import panels_of, settings_table
 from albert_keras.version import __version__
@@ -46,6 +47,7 @@ def write_report(path, runs, unigram_entropy=None, examples=(), notes=()):
     page = template.render(
         runs=[(run, color_of(index)) for index, run in enumerate(runs)],
         panels=[(panel, _data_uri(panel, runs)) for panel in panels],
+        drawings=[(run, _drawings(run)) for run in runs],
         figures=figures_table(runs, panels),
         examples=examples,
         notes=notes,
@@ -90,8 +92,9 @@ def _validation_cell(panel, rows):
     points = panel.points(rows, VALIDATION)
     if not points:
         return None
-    # Lower is better for losses, higher for scores.
-    select = min if "loss" in panel.metric else max
+    # Lower is better for losses and errors, higher for scores.
+    is_error = panel.metric.endswith(("loss", "rmse"))
+    select = min if is_error else max
     step, best = select(points, key=lambda point: point[1])
     if best == points[-1][1]:
         return best, "best"
@@ -110,6 +113,19 @@ def _data_uri(panel, runs):
     """A panel's figure as a URI that contains its data."""
     svg = curves_svg(panel, [run.rows for run in runs])
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+
+
+def _drawings(run):
+    """The figures in a run's directory: their titles and URIs."""
+    paths = [path for name in FIGURES if (path := run.path / name).is_file()]
+    return [
+        (
+            path.stem.replace("_", " ").capitalize(),
+            "data:image/png;base64,"
+            + base64.b64encode(path.read_bytes()).decode(),
+        )
+        for path in paths
+    ]
 
 
 def setting_text(value):

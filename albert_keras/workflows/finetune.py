@@ -54,6 +54,8 @@ class Task:
         report: What was omitted or truncated, for data_report.json.
         describe_data: Returns descriptions of the files, see
             `check_same_data`.
+        draw_figures: Draws the last evaluation in a directory, and returns
+            the paths.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Task:
     card: str = ""
     report: dict = dataclasses.field(default_factory=dict)
     describe_data: Callable[[], dict[str, Any]] | None = None
+    draw_figures: Callable[[Path], list[Path]] = lambda directory: []
 
 
 def finetune(settings: FinetuningSettings, task: Task) -> Path:
@@ -302,5 +305,8 @@ def finish(task, run):
     if task.evaluation is not None:
         panels += [Panel(name, name) for name in task.evaluation.metrics[:4]]
     figure = plot_curves(path, panels)
+    if task.evaluation is not None and task.evaluation.results is not None:
+        for drawn in task.draw_figures(path):
+            print(f"Figure: {drawn}.")
     print(f"\nCurves: {figure}. Models: {path} (last)", end="")
     print(f", {path / BEST} (best)." if (path / BEST).is_dir() else ".")

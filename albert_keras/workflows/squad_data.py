@@ -69,7 +69,8 @@ def say_unanswerable(squad: Squad) -> None:
         more = ", ..." if len(squad.ignored_answers) > 5 else ""
         text += (
             f". {len(squad.ignored_answers):,} of these list answers, which "
-            f"do not count, since is_impossible is true: {shown}{more}"
+            "count in the official metrics only, since is_impossible is true: "
+            f"{shown}{more}"
         )
     print(f"{text}.", file=sys.stderr)
 

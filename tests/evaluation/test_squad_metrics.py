@@ -140,6 +140,23 @@ def test_damaged_answers_to_the_small_file_score_as_the_reference(files, squad):
         assert squad_metrics(squad, answers, null_odds) == expected, seed
 
 
+def test_answers_that_a_file_lists_count_as_in_the_official_script(
+    files, tmp_path
+):
+    """The script never reads `is_impossible`."""
+    (paragraph,) = files["data"]["data"][0]["paragraphs"]
+    for question in paragraph["qas"]:
+        question["is_impossible"] = True
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(files["data"]), encoding="utf-8")
+    squad = read_squad(path)
+    assert squad.num_unanswerable == len(squad.questions)
+    odds = files["null_odds"]
+    expected = reference.metrics(files["data"], files["predictions"], odds)
+    assert squad_metrics(squad, files["predictions"], odds) == expected
+    assert expected["HasAns_total"] == 7
+
+
 @pytest.mark.slow
 def test_damaged_answers_to_real_questions_score_as_the_reference(shared_data):
     path = shared_data("squad-v2-dev-half.json")

@@ -101,9 +101,8 @@ def test_the_samples_command_line_makes_the_job_that_is_expected(
         assert note in shown.err
 
 
-def test_the_code_is_uploaded_with_a_secret_of_its_own(
-    account, launch, whole_code
-):
+@pytest.mark.usefixtures("whole_code")
+def test_the_code_is_uploaded_with_a_secret_of_its_own(account, launch):
     secrets = set()
     for _ in range(2):
         job = account.describe(launch("--sm_job_name", f"j{len(secrets)}"))

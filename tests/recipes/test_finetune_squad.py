@@ -277,7 +277,8 @@ def test_what_is_left_out_is_counted_listed_and_reported(
     shown, told = capsys.readouterr()
     assert (
         "train.json: 8 of 20 questions have no answer. 1 of these list "
-        "answers, which do not count, since is_impossible is true: 0-0-2."
+        "answers, which count in the official metrics only, since "
+        "is_impossible is true: 0-0-2."
     ) in told
     assert "1 of 20 questions were omitted, since their answer" in shown
     assert "1 of 20 questions were truncated to 12 tokens: 0-0-3" in shown

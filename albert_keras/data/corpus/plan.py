@@ -104,13 +104,13 @@ class CorpusPlan:
 
     def __init__(self, directory: str | Path, record: dict[str, Any]) -> None:
         self.directory = Path(directory)
-        self.record = record
         self.settings = TextSettings(**record["settings"])
         paths = [file["path"] for file in record["files"]]
         self.chunks = [
             [FileChunk(paths[file], *fields) for file, *fields in chunk]
-            for chunk in record[_CHUNKS]
+            for chunk in record.pop(_CHUNKS)
         ]
+        self.record = record
 
     @classmethod
     def load(cls, directory: str | Path) -> "CorpusPlan | None":
@@ -165,15 +165,15 @@ class CorpusPlan:
             "version": PLAN_VERSION,
             "settings": dataclasses.asdict(settings),
             "vocabulary": vocabulary,
-            "files": [_describe(path) for path in files],
         }
         record = json.loads(json.dumps(record))
+        record["files"] = [_describe(path) for path in files]
         plan = cls.load(directory)
         if plan is None:
             record[_CHUNKS] = _split(files, settings)
             with atomic_file(Path(directory) / PLAN_FILE) as file:
                 json.dump(record, file)
-            return cls(directory, json.loads(json.dumps(record)))
+            return cls(directory, record)
         for name, value in record.items():
             if plan.record[name] != value:
                 raise ValueError(

@@ -19,13 +19,16 @@ class LabelledTexts(Examples):
 
     Args:
         texts: `(texts,)`, or `(first_texts, second_texts)` for pairs.
-        labels: `(N,)`, integers for classes or floats for scores; or None.
+        labels: `(N,)`, integers for classes or floats for scores; `(N, C)` for
+            0 or 1 for each class; or None.
         tokenizer: An `AlbertTokenizer`.
         sequence_length: Maximum length T of a row.
+        weights: Sample weights in the shape of the labels, or None.
         **kwargs: `source`, `workers` and `progress` of `encode_texts`.
 
-    A batch is `(inputs, labels)`: int32 `token_ids`, `segment_ids`,
-    `padding_mask` `(B, T)`, and the labels `(B,)` or None.
+    A batch is `(inputs, labels)` or `(inputs, labels, weights)`: int32
+    `token_ids`, `segment_ids`, `padding_mask` `(B, T)`, the rows' labels or
+    None, and their weights.
 
     Attributes:
         labels: The argument.
@@ -37,7 +40,15 @@ class LabelledTexts(Examples):
             length, or labels are not numbers.
     """
 
-    def __init__(self, texts, labels, tokenizer, sequence_length=512, **kwargs):
+    def __init__(
+        self,
+        texts,
+        labels,
+        tokenizer,
+        sequence_length=512,
+        weights=None,
+        **kwargs,
+    ):
         texts = _segments(texts)
         num_rows = len(texts[0])
         if labels is not None and len(labels) != num_rows:
@@ -52,6 +63,7 @@ class LabelledTexts(Examples):
                 f"{num_special} special tokens. Received: {sequence_length}."
             )
         self.labels = _checked(labels)
+        self.weights = None if weights is None else np.asarray(weights)
         self.tokenizer = tokenizer
         self.sequence_length = sequence_length
         flat = [text for segment in texts for text in segment]
@@ -69,7 +81,10 @@ class LabelledTexts(Examples):
             for starts, lengths in zip(self._starts, self._kept, strict=True)
         ]
         inputs = pack_slices(segments, self.tokenizer, width)
-        return inputs, None if self.labels is None else self.labels[indices]
+        labels = None if self.labels is None else self.labels[indices]
+        if self.weights is None:
+            return inputs, labels
+        return inputs, labels, self.weights[indices]
 
 
 def _checked(labels):

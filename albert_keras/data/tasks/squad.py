@@ -30,6 +30,9 @@ class Question:
         answers: The annotators' answers; empty if it is unanswerable, that
             is, marked `is_impossible` or without answers in the file.
         title: Title of the article.
+        ignored_answers: The answers in the file if it is marked
+            `is_impossible` nevertheless. Only the official metrics count
+            them.
     """
 
     id: str
@@ -37,6 +40,7 @@ class Question:
     paragraph: int
     answers: tuple[Answer, ...] = ()
     title: str = ""
+    ignored_answers: tuple[Answer, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +53,6 @@ class Squad:
         version: "1.1", where every question has an answer, or "2.0".
         path: The file.
         has_answers: Whether the file contains answers.
-        ignored_answers: Ids of the questions that are marked `is_impossible`
-            and have answers nevertheless, which do not count.
     """
 
     paragraphs: tuple[str, ...]
@@ -58,11 +60,15 @@ class Squad:
     version: str
     path: str = ""
     has_answers: bool = True
-    ignored_answers: tuple[str, ...] = ()
 
     @property
     def num_unanswerable(self) -> int:
         return sum(not question.answers for question in self.questions)
+
+    @property
+    def ignored_answers(self) -> tuple[str, ...]:
+        """Ids of the questions with ignored answers."""
+        return tuple(q.id for q in self.questions if q.ignored_answers)
 
 
 def read_squad(path: str | Path) -> Squad:
@@ -102,7 +108,6 @@ class _Reader:
         self.path = path
         self.root = self._load()
         self.paragraphs, self.questions = [], {}
-        self.ignored_answers = []
         # Numbers of questions with the key "answers", and of those with
         # neither that nor the mark `is_impossible`.
         self.answered = self.unknown = 0
@@ -142,12 +147,15 @@ class _Reader:
         self.paragraphs.append(self.get(paragraph, "context", str, where))
         for q, item in enumerate(self.get(paragraph, "qas", list, where)):
             place = f"{where}.qas[{q}]"
+            is_impossible = self._is_impossible(item, place)
+            answers = self._answers(item, place, is_impossible)
             question = Question(
                 id=self.get(item, "id", str, place),
                 text=self.get(item, "question", str, place),
                 paragraph=number,
-                answers=self._answers(item, place),
+                answers=() if is_impossible else answers,
                 title=title,
+                ignored_answers=answers if is_impossible else (),
             )
             if question.id in self.questions:
                 raise ValueError(
@@ -156,23 +164,18 @@ class _Reader:
                 )
             self.questions[question.id] = question
 
-    def _answers(self, item, place):
-        is_impossible = self._is_impossible(item, place)
+    def _answers(self, item, place, is_impossible):
         if "answers" not in item:
             self.unknown += not is_impossible
             return ()
         self.answered += 1
-        answers = tuple(
+        return tuple(
             Answer(
                 self.get(answer, "text", str, f"{place}.answers[{n}]"),
                 self.get(answer, "answer_start", int, f"{place}.answers[{n}]"),
             )
             for n, answer in enumerate(self.get(item, "answers", list, place))
         )
-        if answers and is_impossible:
-            self.ignored_answers.append(item["id"])
-            return ()
-        return answers
 
     def _is_impossible(self, item, place):
         value = item.get("is_impossible")
@@ -205,7 +208,6 @@ class _Reader:
             version="2.0" if version.startswith("2") else "1.1",
             path=str(self.path),
             has_answers=has_answers,
-            ignored_answers=tuple(self.ignored_answers),
         )
 
 

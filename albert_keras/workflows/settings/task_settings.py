@@ -1,4 +1,4 @@
-"""Settings of the recipes for SQuAD, GLUE, RACE and token classification."""
+"""Settings of the recipes for each fine-tuning task."""
 
 import dataclasses
 from typing import Literal
@@ -69,6 +69,15 @@ TOKEN_DEFAULTS = TaskDefaults(
     global_batch_size=32,
     warmup_share=0.1,
     max_seq_length=128,
+    epochs=3,
+)
+# Not in the ALBERT papers either: from the same ranges. The length is the
+# paper's for GLUE; batches are only as long as their longest row.
+CLASSIFICATION_DEFAULTS = TaskDefaults(
+    learning_rate=3e-5,
+    global_batch_size=32,
+    warmup_share=0.1,
+    max_seq_length=512,
     epochs=3,
 )
 
@@ -199,3 +208,88 @@ class TokenSettings(FinetuningSettings):
         name = needed.get(self.mode, "test_file")
         if not getattr(self, name):
             raise ValueError(f"--mode {self.mode} needs --{name}.")
+
+
+@order_fields
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassificationSettings(FinetuningSettings):
+    """Fine-tunes ALBERT on a table of texts and labels, evaluates, predicts."""
+
+    output_dir: str | None = None  # type: ignore[assignment]
+    """Run directory, for settings, metrics, checkpoints, predictions and
+    figures; not for `--mode predict`."""
+
+    mode: Literal["train", "evaluate", "predict"] = "train"
+    """Train and evaluate; only evaluate `pretrained` on the dev file; or
+    predict the labels of `input_file`."""
+
+    train_file: str | None = None
+    """CSV, TSV, JSON Lines or Parquet file with a text and a label per row."""
+
+    dev_file: str | None = None
+    """File with the same columns to evaluate on."""
+
+    dev_share: float | None = None
+    """Without `dev_file`: share of the training rows to evaluate on instead
+    of training on them, chosen by `seed` with the same share of each class; 0
+    for none. By default 0.1."""
+
+    input_file: str | None = None
+    """File to predict for with `--mode predict`; needs no labels."""
+
+    output_file: str | None = None
+    """File for `--mode predict`, in a format by its suffix: the columns of
+    `input_file`, then `prediction` and `probability`."""
+
+    text_column: str = "text"
+    """Column of the texts."""
+
+    pair_column: str | None = None
+    """Column of the second texts, for pairs."""
+
+    label_column: tuple[str, ...] = ("label",)
+    """Column of the labels; several columns are a class each, with 0 or 1."""
+
+    problem: Literal["single_label", "multi_label", "regression"] | None = None
+    """One class for each text, any number of them, or a number; by default
+    guessed from the labels: lists and `a|b` are several classes, more than 20
+    different numbers or fractions a regression."""
+
+    class_weights: str | None = None
+    """Weights of the classes in the loss: `balanced`, or JSON: a list, or an
+    object by name."""
+
+    encoding: str | None = None
+    """Encoding of CSV and TSV files; by default found out."""
+
+    metric: str | None = None
+    """Score that decides `best/`; by default accuracy, average_precision
+    (multi-label) or pearson (regression)."""
+
+    all_probabilities: bool = False
+    """Also write the probability of each class with `--mode predict`, in a
+    column for each."""
+
+    def check(self) -> None:
+        super().check()
+        needed = {
+            "train": ("train_file", "output_dir"),
+            "evaluate": ("dev_file", "output_dir"),
+            "predict": ("input_file", "output_file"),
+        }[self.mode]
+        missing = [f"--{name}" for name in needed if not getattr(self, name)]
+        if missing:
+            raise ValueError(
+                f"--mode {self.mode} needs {' and '.join(missing)}."
+            )
+        if not self.label_column:
+            raise ValueError("--label_column needs the name of a column.")
+        if self.dev_share is not None and self.dev_file:
+            raise ValueError(
+                "--dev_share is for runs without --dev_file. Pass one of them."
+            )
+        if self.dev_share is not None and not 0 <= self.dev_share < 1:
+            raise ValueError(
+                "--dev_share must be at least 0 and below 1. Received: "
+                f"{self.dev_share}."
+            )

@@ -1,0 +1,113 @@
+"""Writes tables row by row, as CSV, TSV, JSON Lines or Parquet, atomically."""
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from albert_keras.data.tasks.table_files import import_pyarrow
+from albert_keras.data.tasks.table_labels import SEPARATOR
+from albert_keras.files.atomic_write import atomic_file
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+_JSON = (".jsonl", ".ndjson")
+_PARQUET = (".parquet", ".pq")
+
+
+def check_table_suffix(path: str | Path) -> None:
+    """Raises a `ValueError` unless `write_table` knows the file's suffix."""
+    known = (*_DELIMITERS, *_JSON, *_PARQUET)
+    if Path(path).suffix.lower() not in known:
+        raise ValueError(
+            f"The table to write must end in {', '.join(known)}. Received: "
+            f"{path}. Pass another file."
+        )
+
+
+def is_parquet(path: str | Path) -> bool:
+    """Whether `write_table` writes this file as Parquet."""
+    return Path(path).suffix.lower() in _PARQUET
+
+
+@contextlib.contextmanager
+def write_table(
+    path: str | Path, columns: Sequence[str], schema: Any = None
+) -> Iterator[Callable[[list], None]]:
+    """Yields a function that writes a list of rows.
+
+    The file appears when the block ends without an error. In CSV and TSV,
+    lists are written as `a|b`, or in JSON if an item contains `|`.
+
+    Args:
+        path: The file; its suffix tells the format.
+        columns: Names of the columns.
+        schema: PyArrow's schema for Parquet; None takes it from the first
+            rows.
+    """
+    path = Path(path)
+    check_table_suffix(path)
+    suffix = path.suffix.lower()
+    pyarrow = import_pyarrow(path) if is_parquet(path) else None
+    with atomic_file(path, "wb") as file:
+        if suffix in _PARQUET:
+            with _parquet_writer(pyarrow, file, columns, schema) as write:
+                yield write
+            return
+        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        if suffix in _JSON:
+
+            def write(rows):
+                for row in rows:
+                    values = dict(zip(columns, row, strict=True))
+                    line = json.dumps(values, ensure_ascii=False, default=str)
+                    text.write(line + "\n")
+        else:
+            writer = csv.writer(
+                text, delimiter=_DELIMITERS[suffix], lineterminator="\n"
+            )
+            writer.writerow(columns)
+
+            def write(rows):
+                writer.writerows([*map(to_text, row)] for row in rows)
+
+        yield write
+        text.detach()
+
+
+def to_text(cell: Any) -> Any:
+    """A cell as `csv` writes it."""
+    if isinstance(cell, (list, tuple)):
+        items = [str(item) for item in cell]
+        if not any(SEPARATOR in item for item in items):
+            return SEPARATOR.join(items)
+    if isinstance(cell, (list, tuple, dict)):
+        return json.dumps(cell, ensure_ascii=False, default=str)
+    return cell
+
+
+@contextlib.contextmanager
+def _parquet_writer(pyarrow, file, columns, schema):
+    writer = None
+
+    def write(rows):
+        nonlocal writer
+        arrays = dict(zip(columns, zip(*rows, strict=True), strict=True))
+        if schema is None and writer is None:
+            table = pyarrow.table({k: list(v) for k, v in arrays.items()})
+        else:
+            known = schema if writer is None else writer.schema
+            table = pyarrow.table(
+                {k: list(v) for k, v in arrays.items()}, schema=known
+            )
+        if writer is None:
+            writer = pyarrow.parquet.ParquetWriter(file, table.schema)
+        writer.write_table(table)
+
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            writer.close()
