@@ -8,6 +8,7 @@ from .models import (
     AlbertForQuestionAnswering,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
+    AlbertPreprocessor,
     load_model,
 )
 from .tokenization.tokenizer import AlbertTokenizer
@@ -22,6 +23,7 @@ __all__ = [
     "AlbertForQuestionAnswering",
     "AlbertForSequenceClassification",
     "AlbertForTokenClassification",
+    "AlbertPreprocessor",
     "AlbertTokenizer",
     "__version__",
     "data",

@@ -127,3 +127,17 @@ def test_time_to_make_batches_counts_as_waiting(
         results["batch_seconds"] / results["update_seconds"]
     )
     assert results["share_elsewhere"] == results["batch_seconds"] / 10
+
+
+@pytest.mark.heavy
+def test_texts_are_measured_next_to_their_ids(benchmark, corpus, tmp_path):
+    path = tmp_path / "texts.json"
+    benchmark("texts").main(
+        f"--vocabulary {corpus}/vocabulary.model --size tiny --texts 20 "
+        f"--rounds 1 --batch_size 8 --json {path}".split()
+    )
+    results = json.loads(path.read_text())["results"]
+    assert results["same_bits"]
+    assert results["share"] == pytest.approx(
+        results["seconds"]["predict"][0] / results["seconds"]["classify"][0]
+    )

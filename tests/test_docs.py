@@ -275,3 +275,24 @@ def test_the_backbone_is_a_layer_of_another_model(
     again = names["again"].predict(names["batch"], verbose=0)
     first = names["model"].predict(names["batch"], verbose=0)
     np.testing.assert_array_equal(again["topic"], first["topic"])
+
+
+@pytest.mark.heavy
+def test_models_take_texts(directory, recipe, corpus):
+    tokenizer = TokenStore(corpus).tokenizer
+    backbone = ak.AlbertBackbone.from_size("tiny", vocabulary_size=150)
+    for name, model in {
+        "reviews/best": ak.AlbertForSequenceClassification(backbone),
+        "squad/best": ak.AlbertForQuestionAnswering(backbone),
+        "conll/best": ak.AlbertForTokenClassification(
+            backbone, 2, class_names=["O", "B-PER"]
+        ),
+        "race/best": ak.AlbertForMultipleChoice(backbone),
+        "mine": ak.AlbertForPretraining(backbone),
+    }.items():
+        model.save_pretrained(directory / "runs" / name, tokenizer=tokenizer)
+    page = ROOT / "docs" / "how_to" / "texts.md"
+    names = run_document(page, recipe)
+    again = ak.load_model("reviews")
+    assert again.class_names == ("no", "yes")
+    assert again.classify("Fine.") == names["model"].classify("Fine.")

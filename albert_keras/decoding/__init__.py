@@ -1,1 +1,1 @@
-"""Decodes logits into answers: the spans of texts, entities of tags."""
+"""Decodes logits into answers: spans of texts, entities, tokens of masks."""

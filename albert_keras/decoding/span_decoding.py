@@ -19,15 +19,27 @@ _SPANS_PER_ANSWER = 4
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A possible answer with its logits."""
+    """A possible answer with its logits.
+
+    Attributes:
+        text: The answer, `context[start:end]`.
+        start_logit, end_logit: Logits of its first and last token.
+        start, end: Its range of characters in the context.
+    """
 
     text: str
     start_logit: float
     end_logit: float
+    start: int = 0
+    end: int = 0
 
     @property
     def score(self):
         return self.start_logit + self.end_logit
+
+
+# Of a paragraph without text, which only has the empty answer.
+NOTHING = Candidate("", -1e4, -1e4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,10 +162,16 @@ class SpanDecoder:
         shift = int(self.windows.start[window]) - int(begin)
         found = self._candidates.setdefault(question, [])
         for first, last, start_logit, end_logit in spans:
-            text = self.windows.text_of(window, first + shift, last + shift)
+            tokens = window, first + shift, last + shift
+            text = self.windows.text_of(*tokens)
+            start, _ = self.windows.characters_of(*tokens)
+            start += len(text) - len(text.lstrip())
             # A token may be a word-start marker only.
             if text := text.strip():
-                found.append(Candidate(text, start_logit, end_logit))
+                end = start + len(text)
+                found.append(
+                    Candidate(text, start_logit, end_logit, start, end)
+                )
         # With a head, the window that is surest of an answer counts.
         sort_key = sum(null_logits) if odds is None else odds
         null = sort_key, odds, Candidate("", *null_logits)
@@ -176,22 +194,33 @@ class SpanDecoder:
         for question, null in nulls.items():
             self._keep_lowest_null(question, null)
 
+    def ranked(self):
+        """Yields the answers to each question that was added.
+
+        Yields:
+            (question, candidates, null, null odds): the question's index; its
+            best non-null `Candidate`s, best first; that of the empty answer;
+            and the log-odds that it has no answer.
+        """
+        for index in sorted(self._candidates):
+            candidates = _distinct(self._candidates[index])[: self.n_best]
+            _, odds, null = self._null[index]
+            if odds is None:
+                best = candidates[0] if candidates else NOTHING
+                odds = null.score - best.score
+            yield index, candidates, null, odds
+
     def finish(self):
         """Returns the `SquadPredictions` of all questions added."""
         best, nbest, null_odds = {}, {}, {}
         questions = self.windows.squad.questions
         is_version_2 = self.windows.squad.version == "2.0"
-        for index in sorted(self._candidates):
+        for index, ranked, null, odds in self.ranked():
             key = questions[index].id
-            ranked = _distinct(self._candidates[index])[: self.n_best]
-            _, odds, null = self._null[index]
-            # A paragraph without text only has the empty answer.
-            top = ranked[0] if ranked else Candidate("", -1e4, -1e4)
+            top = ranked[0] if ranked else NOTHING
             best[key] = top.text
             if is_version_2:
-                null_odds[key] = (
-                    null.score - top.score if odds is None else odds
-                )
+                null_odds[key] = odds
                 ranked = [null, *ranked][: self.n_best + 1]
                 ranked.sort(key=lambda candidate: -candidate.score)
             nbest[key] = _with_probabilities(ranked or [top])
@@ -284,9 +313,7 @@ def _distinct(candidates):
 
 
 def _with_probabilities(candidates):
-    """Candidates as dictionaries, with the softmax of their scores."""
-    scores = np.array([candidate.score for candidate in candidates], "float64")
-    p = np.exp(scores - scores.max())
+    """Candidates as dictionaries, with their probabilities."""
     return [
         {
             "text": candidate.text,
@@ -294,5 +321,14 @@ def _with_probabilities(candidates):
             "start_logit": candidate.start_logit,
             "end_logit": candidate.end_logit,
         }
-        for candidate, probability in zip(candidates, p / p.sum(), strict=True)
+        for candidate, probability in zip(
+            candidates, probabilities(candidates), strict=True
+        )
     ]
+
+
+def probabilities(candidates):
+    """The softmax of the candidates' scores, float64 `(N,)`."""
+    scores = np.array([candidate.score for candidate in candidates], "float64")
+    p = np.exp(scores - scores.max())
+    return p / p.sum()

@@ -5,14 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from albert_keras.data.tasks.example_batches import EvaluationBatches, Examples
-from albert_keras.kernels import can_fuse
+from albert_keras.data.tasks.example_batches import (
+    EvaluationBatches,
+    Examples,
+    evaluation_batches,
+)
 from albert_keras.training import distributed
-
-# A batch's activations fit into a CPU's caches: 4 rows of 384 tokens were 8%
-# faster than 8, and 8 of 192 faster than 5 or 11 (`base`, bfloat16). CPU
-# kernels are not compiled per shape, so lengths are only rounded to 8.
-_ON_CPU = {"max_tokens": 1536, "padding_multiple": 8}
 
 
 def batches_of_this_rank(
@@ -25,15 +23,12 @@ def batches_of_this_rank(
         batch_size: Rows per batch on each device of this rank.
         padding_multiple: See `EvaluationBatches`; None chooses by device.
     """
-    kwargs = dict(_ON_CPU) if can_fuse() else {}
-    if padding_multiple is not None:
-        kwargs["padding_multiple"] = padding_multiple
-    return EvaluationBatches(
+    return evaluation_batches(
         examples,
         batch_size * distributed.devices(),
+        padding_multiple,
         rank=distributed.rank(),
         size=distributed.size(),
-        **kwargs,
     )
 
 

@@ -9,6 +9,7 @@ from albert_keras.models.question_answering import AlbertForQuestionAnswering
 from albert_keras.models.sequence_classification import (
     AlbertForSequenceClassification,
 )
+from albert_keras.models.texts.preprocessor import AlbertPreprocessor
 from albert_keras.models.token_classification import (
     AlbertForTokenClassification,
 )
@@ -21,5 +22,6 @@ __all__ = [
     "AlbertForQuestionAnswering",
     "AlbertForSequenceClassification",
     "AlbertForTokenClassification",
+    "AlbertPreprocessor",
     "load_model",
 ]

@@ -25,11 +25,12 @@ from albert_keras.models.quantization import (
     quantization_config,
     quantize_layers,
 )
+from albert_keras.models.texts.takes_texts import TakesTexts
 from albert_keras.models.weight_loading import assign_weights
 
 
 @keras.saving.register_keras_serializable("albert_keras")
-class AlbertBackbone(KeepsVariables, PretrainedModel):
+class AlbertBackbone(TakesTexts, KeepsVariables, PretrainedModel):
     """ALBERT without a head (Lan et al. 2019, arXiv:1909.11942).
 
     Factorized embeddings, L layers that share one block, and a pooler:
@@ -198,6 +199,8 @@ class AlbertBackbone(KeepsVariables, PretrainedModel):
         config.pop("name", None)
         copy = type(self).from_config(config)
         assign_weights(copy, self.to_parts())
+        if self.preprocessor is not None:
+            copy.preprocessor = self.preprocessor
         return copy
 
     def build(self, input_shape):

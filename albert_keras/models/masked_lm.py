@@ -8,6 +8,7 @@ from albert_keras.layers.masked_lm_head import MaskedLMHead
 from albert_keras.losses import masked_language_modeling
 from albert_keras.models.inputs import SEQUENCES, select_inputs
 from albert_keras.models.task import AlbertTask
+from albert_keras.models.texts.filling import fill_mask, masked_inputs
 
 
 @keras.saving.register_keras_serializable("albert_keras")
@@ -104,3 +105,34 @@ class AlbertForMaskedLM(AlbertTask):
             None,
             ops.cast(self.backbone.token_table, self.compute_dtype),
         )
+
+    def inputs_of_columns(self, columns):
+        return masked_inputs(self, columns)
+
+    def fill_mask(self, texts, top=5, batch_size=32):
+        """Predicts the likeliest tokens for each `[MASK]` of texts.
+
+        Args:
+            texts: A string, or a list, an array or a Series of strings.
+            top: Number of tokens for each mask.
+            batch_size: Maximum number of rows in a batch.
+
+        Returns:
+            For one string a list with an item for each mask, otherwise a list
+            of these. The item is a list of dictionaries, the likeliest token
+            first: `token`, with the mark of a word's start; `text`, without
+            it; and `probability`.
+
+        Raises:
+            ValueError: If the model has no tokenizer, or a text has no mask,
+                is too long, None, NaN, blank or no string; names its row.
+
+        Example:
+
+        ```python
+        model = ak.AlbertForMaskedLM.from_pretrained("albert_base")
+        model.fill_mask("Paris is the [MASK] of France.", top=1)
+        # [[{"token": "▁capital", "text": "capital", "probability": 0.94}]]
+        ```
+        """
+        return fill_mask(self, texts, top, batch_size)

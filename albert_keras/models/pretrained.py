@@ -1,6 +1,7 @@
 """Saves models to pretrained directories, and loads them."""
 
 import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +14,11 @@ from albert_keras.conversion import (
     write_pretrained,
 )
 from albert_keras.conversion.formats import write_files
+from albert_keras.conversion.keras_format import (
+    VOCABULARY_FILE,
+    read_tokenizer,
+    write_tokenizer,
+)
 from albert_keras.conversion.weight_places import weights_by_place
 from albert_keras.kernels import fused_kernels
 from albert_keras.kernels.cpu_memory_pool import use_memory_pool
@@ -24,6 +30,10 @@ from albert_keras.models.low_rank_adaptation import (
 from albert_keras.models.quantization import (
     check_pretrained_format,
     quantize_layers,
+)
+from albert_keras.models.texts.preprocessor import (
+    AlbertPreprocessor,
+    as_preprocessor,
 )
 from albert_keras.models.weight_loading import BACKBONE, assign_weights
 
@@ -54,6 +64,25 @@ class PretrainedModel(ExportableModel):
     @property
     def card(self):
         return self.__dict__.setdefault("_card", {})
+
+    @property
+    def preprocessor(self):
+        """Turns texts into the model's inputs: an `AlbertPreprocessor`.
+
+        Models that are loaded with a vocabulary have one, and so have models
+        with heads whose backbone has one; others have None. With it `fit`,
+        `evaluate` and `predict` take texts as well as ids. Set it to an
+        `AlbertPreprocessor`, an `AlbertTokenizer`, or another function of the
+        same form, such as a preprocessor of KerasHub.
+        """
+        # Not an attribute that Keras tracks as a part of the model's state.
+        if "_preprocessor" in self.__dict__:
+            return self.__dict__["_preprocessor"]
+        return getattr(getattr(self, "backbone", None), "preprocessor", None)
+
+    @preprocessor.setter
+    def preprocessor(self, value):
+        self.__dict__["_preprocessor"] = as_preprocessor(value, self)
 
     def predict_step(self, *args):
         with fused_kernels():
@@ -128,7 +157,8 @@ class PretrainedModel(ExportableModel):
             format: `"keras"` (this package's own), `"huggingface"`,
                 `"keras_hub"` or `"google"`. A warning lists the weights and
                 settings that a format cannot hold.
-            tokenizer: An `AlbertTokenizer` to save with the model.
+            tokenizer: An `AlbertTokenizer` to save with the model; None is
+                that of its preprocessor, if it has one.
 
         Raises:
             ValueError: If the format is unknown or cannot hold the model, the
@@ -136,11 +166,35 @@ class PretrainedModel(ExportableModel):
                 same name, or the directory holds anything but a pretrained
                 model.
         """
-        write_pretrained(directory, self.to_parts(tokenizer), format)
+        parts = self.to_parts(tokenizer or self._own_tokenizer())
+        write_pretrained(directory, parts, format)
 
     def write_pretrained(self, directory, tokenizer=None):
         """Adds the files of `save_pretrained` to an existing directory."""
-        write_files(directory, self.to_parts(tokenizer), "keras")
+        parts = self.to_parts(tokenizer or self._own_tokenizer())
+        write_files(directory, parts, "keras")
+
+    def _own_tokenizer(self):
+        return getattr(self.preprocessor, "tokenizer", None)
+
+    # === Keras's files: the vocabulary is an asset ===
+
+    def save_assets(self, directory):
+        preprocessor = self.__dict__.get("_preprocessor")
+        if isinstance(preprocessor, AlbertPreprocessor):
+            tokenizer = preprocessor.tokenizer
+            settings = tokenizer.settings()
+            write_tokenizer(Path(directory), tokenizer.model_proto, settings)
+
+    def load_assets(self, directory):
+        # None if the file has no assets of this model.
+        if directory and (Path(directory) / VOCABULARY_FILE).is_file():
+            self._set_vocabulary(**read_tokenizer(Path(directory)))
+
+    def _set_vocabulary(self, vocabulary, tokenizer):
+        self.__dict__["_preprocessor"] = AlbertPreprocessor.from_vocabulary(
+            vocabulary, tokenizer, self.config.max_sequence_length
+        )
 
     def to_parts(self, tokenizer=None):
         """Returns the model's configuration and weights as `PretrainedParts`.
@@ -220,6 +274,9 @@ class PretrainedModel(ExportableModel):
             config, dtype=dtype, **{**arguments, **kwargs}
         )
         model.card.update(parts.card)
+        # Not of a source whose embeddings were replaced by others.
+        if parts.vocabulary and "vocabulary_size" not in replaced:
+            model._set_vocabulary(parts.vocabulary, parts.tokenizer)
         quantize_layers(
             model, {name: {"mode": "int8"} for name in parts.quantized_layers}
         )

@@ -11,6 +11,7 @@ from albert_keras.models.inputs import (
     select_inputs,
 )
 from albert_keras.models.task import AlbertTask
+from albert_keras.models.texts.answering import answer, answer_inputs
 
 # Lower than every logit, and within the range of float16.
 _NEVER = -30000.0
@@ -93,3 +94,64 @@ class AlbertForQuestionAnswering(AlbertTask):
                 x, start, training=training
             )
         return outputs
+
+    def inputs_of_columns(self, columns):
+        if len(columns) < 2:
+            raise ValueError(
+                f"{type(self).__name__} takes pairs of question and text. "
+                "Received: single texts. Pass a tuple `(questions, texts)`."
+            )
+        return answer_inputs(super().inputs_of_columns(columns))
+
+    def answer(
+        self,
+        question,
+        context,
+        no_answer=None,
+        threshold=0.0,
+        max_answer_length=30,
+        batch_size=32,
+    ):
+        """Answers a question about a text, with a span of the text.
+
+        Uses the tokenizer of the model's preprocessor. A text of any length is
+        split into overlapping windows, as in Google's release for SQuAD.
+
+        Args:
+            question: A string or a list of strings.
+            context: The text with the answer, a string; or a list, one for
+                each question. A string next to a list stands for each row.
+            no_answer: Whether a question may have no answer. None is true for
+                models with an answerability head and those that
+                `finetune_squad.py` fine-tuned on SQuAD 2.0.
+            threshold: Log-odds above which a question has no answer.
+            max_answer_length: Maximum number of tokens in an answer.
+            batch_size: Maximum number of windows in a batch.
+
+        Returns:
+            For two strings a dictionary, otherwise a list of them: `answer`,
+            the text `context[start:end]`, empty if there is no answer;
+            `start` and `end` in characters; and `score`, its probability
+            among the best answers.
+
+        Raises:
+            ValueError: If the model has no tokenizer, or a question or a text
+                is None, NaN, blank or no string; names its row.
+
+        Example:
+
+        ```python
+        model = ak.load_model("runs/squad/best")
+        model.answer("Who wrote it?", "Ada Lovelace wrote it in 1843.")
+        # {"answer": "Ada Lovelace", "start": 0, "end": 12, "score": 0.97}
+        ```
+        """
+        return answer(
+            self,
+            question,
+            context,
+            no_answer,
+            threshold,
+            max_answer_length,
+            batch_size,
+        )

@@ -9,6 +9,7 @@ from albert_keras.losses import (
 )
 from albert_keras.models.inputs import select_inputs
 from albert_keras.models.task import AlbertTask
+from albert_keras.models.texts.classifying import classify
 from albert_keras.problems import (
     MULTI_LABEL,
     REGRESSION,
@@ -101,6 +102,42 @@ class AlbertForSequenceClassification(AlbertTask):
         encoded = self.backbone(inputs, training=training)
         pooled = encoded["pooled_output"]  # (B, H)
         return {"logits": self.classifier(pooled, training=training)}
+
+    def classify(self, texts, pairs=None, batch_size=32):
+        """Classifies texts, with the tokenizer of the model's preprocessor.
+
+        Texts of similar lengths are batched together where padding takes
+        time: not on a CPU with TensorFlow, whose kernels leave it out. There,
+        and for one batch, the logits have the bits of `predict`. A text that
+        is too long is truncated, and a warning says so.
+
+        Args:
+            texts: A string, or a list, an array or a Series of strings; pairs
+                as for `AlbertPreprocessor`.
+            pairs: Second texts, one for each; or None.
+            batch_size: Maximum number of rows in a batch.
+
+        Returns:
+            For one string a dictionary, otherwise a list of them: `label`,
+            the name of the most likely class (its number if the model has no
+            `class_names`); `probability`; and `probabilities`, those of all
+            classes by name. For "multi_label", `label` is the list of all
+            classes above their thresholds, and `probability` the list of
+            their probabilities. For regression, `value` alone.
+
+        Raises:
+            ValueError: If the model has no tokenizer, or a text is None, NaN,
+                blank or no string; names its row.
+
+        Example:
+
+        ```python
+        model = ak.load_model("runs/reviews/best")
+        model.classify(["A masterpiece.", "Two hours of my life."])
+        # [{"label": "positive", "probability": 0.98, ...}, ...]
+        ```
+        """
+        return classify(self, texts, pairs, batch_size)
 
 
 def check_num_classes(num_classes):

@@ -11,10 +11,13 @@ from albert_keras.models.quantization import (
     quantization_config,
     quantize_layers,
 )
+from albert_keras.models.texts.takes_texts import TakesTexts
 from albert_keras.training.steps.accumulating_model import AccumulatingModel
 
 
-class AlbertTask(KeepsVariables, AccumulatingModel, PretrainedModel):
+class AlbertTask(
+    TakesTexts, KeepsVariables, AccumulatingModel, PretrainedModel
+):
     """A backbone with heads, trained on objectives.
 
     A subclass lists its `objectives`, creates and builds its heads in

@@ -9,6 +9,7 @@ from albert_keras.models.sequence_classification import (
     checked_class_names,
 )
 from albert_keras.models.task import AlbertTask
+from albert_keras.models.texts.tagging import tag
 
 
 @keras.saving.register_keras_serializable("albert_keras")
@@ -58,3 +59,37 @@ class AlbertForTokenClassification(AlbertTask):
         inputs = select_inputs(self, inputs)
         x = self.backbone(inputs, training=training)["sequence_output"]
         return {"logits": self.classifier(x, training=training)}
+
+    def tag(self, texts, batch_size=32):
+        """Finds the entities in plain texts, by the names of the classes.
+
+        Uses the tokenizer of the model's preprocessor. A text is split into
+        words at spaces and punctuation; each has the class of its first token,
+        as in fine-tuning. The class names show the scheme that turns words
+        into entities, such as IOB2 or BILOU; without a scheme, as for parts of
+        speech, every word whose class is not "O" is one. Long texts are split
+        into overlapping windows.
+
+        Args:
+            texts: A string, or a list, an array or a Series of strings.
+            batch_size: Maximum number of windows in a batch.
+
+        Returns:
+            For one string a list of dictionaries, otherwise a list of lists:
+            `label`, the entity's type; `text`; `start` and `end` in
+            characters; and `score`, the mean probability of its words' tags.
+
+        Raises:
+            ValueError: If the model has no tokenizer, or a text is None, NaN,
+                blank or no string; names its row.
+
+        Example:
+
+        ```python
+        model = ak.load_model("runs/conll/best")
+        model.tag("Ada Lovelace lived in London.")
+        # [{"label": "PER", "text": "Ada Lovelace", "start": 0, "end": 12,
+        #   "score": 0.99}, {"label": "LOC", "text": "London", ...}]
+        ```
+        """
+        return tag(self, texts, batch_size)

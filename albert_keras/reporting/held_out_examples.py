@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from albert_keras.data.pretraining.google_records import unmasked
-from albert_keras.evaluation.fill_mask import Fill
+from albert_keras.decoding.mask_filling import Fill
 from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
 
 

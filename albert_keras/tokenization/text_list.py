@@ -27,6 +27,28 @@ def text_list(texts: Any, name: str = "texts") -> list[str]:
     return [str(text) for text in rows]  # of subclasses, such as NumPy's
 
 
+def filled_text_list(texts: Any, name: str = "texts") -> list[str]:
+    """Returns texts as a list of strings that are not blank.
+
+    Args:
+        texts, name: As for `text_list`.
+
+    Raises:
+        ValueError: As for `text_list`, or if a text is empty or white space
+            only; names the first such row, counted from 0.
+    """
+    rows = text_list(texts, name)
+    blank = [row for row, text in enumerate(rows) if not text.strip()]
+    if blank:
+        others = f", and {len(blank) - 1} more such rows" if blank[1:] else ""
+        raise ValueError(
+            f"`{name}` must hold texts. Received: {rows[blank[0]]!r:.60}, "
+            f"which is empty, in row {blank[0]}, counted from 0{others}. "
+            "Remove these rows, or replace them by texts."
+        )
+    return rows
+
+
 def check_is_list(texts: Any, name: str) -> None:
     """Raises a `ValueError` unless `texts` is an ordered iterable of items."""
     if isinstance(texts, str | bytes):

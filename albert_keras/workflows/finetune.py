@@ -280,6 +280,7 @@ def make_card(settings, task, plan):
     """Data and training for the model card."""
     return {
         "name": settings.name or f"ALBERT for {task.name}",
+        "task": task.name,
         "data": task.card,
         "training": {
             "from": settings.pretrained,

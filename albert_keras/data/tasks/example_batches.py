@@ -7,9 +7,14 @@ import keras
 import numpy as np
 
 from albert_keras.data.stateless_random import permute, uniform
+from albert_keras.kernels import can_fuse
 
 # Number of batches within which `group_by_length` sorts the examples.
 _POOL_BATCHES = 50
+# A batch's activations fit into a CPU's caches: 4 rows of 384 tokens were 8%
+# faster than 8, and 8 of 192 faster than 5 or 11 (`base`, bfloat16). CPU
+# kernels are not compiled per shape, so lengths are only rounded to 8.
+_ON_CPU = {"max_tokens": 1536, "padding_multiple": 8}
 
 
 class Examples:
@@ -224,3 +229,24 @@ class EvaluationBatches(_Batches):
             yield indices, inputs, model.predict_on_batch(inputs)
             if progress is not None:
                 progress(len(indices))
+
+
+def evaluation_batches(
+    examples: Examples,
+    batch_size: int,
+    padding_multiple: int | None = None,
+    rank: int = 0,
+    size: int = 1,
+) -> EvaluationBatches:
+    """Makes `EvaluationBatches` of the sizes that are fast on the device.
+
+    Args:
+        examples, batch_size, rank, size: See `EvaluationBatches`.
+        padding_multiple: See `EvaluationBatches`; None chooses by device.
+    """
+    kwargs: dict[str, Any] = dict(_ON_CPU) if can_fuse() else {}
+    if padding_multiple is not None:
+        kwargs["padding_multiple"] = padding_multiple
+    return EvaluationBatches(
+        examples, batch_size, rank=rank, size=size, **kwargs
+    )

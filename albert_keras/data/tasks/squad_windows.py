@@ -113,10 +113,17 @@ class SquadWindows(Examples):
         Returns:
             The span's text in the paragraph, not normalized.
         """
+        start, end = self.characters_of(window, first, last)
+        paragraph = self._paragraph[self.question[window]]
+        return self.squad.paragraphs[paragraph][start:end]
+
+    def characters_of(
+        self, window: int, first: int, last: int
+    ) -> tuple[int, int]:
+        """The range of characters of a span; arguments as for `text_of`."""
         paragraph = self._paragraph[self.question[window]]
         offsets = self.paragraphs.offsets_of(paragraph)
-        text = self.squad.paragraphs[paragraph]
-        return text[offsets[first, 0] : offsets[last, 1]]
+        return int(offsets[first, 0]), int(offsets[last, 1])
 
     def batch(self, indices: np.ndarray, width: int) -> tuple:
         question = self.question[indices]

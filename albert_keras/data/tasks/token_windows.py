@@ -104,17 +104,33 @@ class TokenWindows(Examples):
         Returns:
             The tags of each sentence, like `Conll.tags`.
         """
-        predicted = np.zeros(len(self._begins) - 1, int)
-        for ids, words, (first, last) in zip(
-            tag_ids, self._words, self._labeled_words, strict=True
-        ):
-            positions = self._begins[first:last] - self._begins[words[0]] + 1
-            predicted[first:last] = ids[positions]
+        predicted = self.values_of_words(tag_ids)
         names = iter([self.tag_names[tag_id] for tag_id in predicted])
         return [
             [next(names) for _ in sentence.rows]
             for sentence in self.conll.sentences
         ]
+
+    def values_of_words(self, rows):
+        """Collects the values at the first token of each word.
+
+        Args:
+            rows: Values of the tokens of each window, `(T, ...)` with T at
+                least its length.
+
+        Returns:
+            An array `(W, ...)`, for the words of all sentences in order.
+        """
+        values = np.zeros(
+            (len(self._begins) - 1, *np.shape(rows[0])[1:]),
+            np.asarray(rows[0]).dtype,
+        )
+        for row, words, (first, last) in zip(
+            rows, self._words, self._labeled_words, strict=True
+        ):
+            positions = self._begins[first:last] - self._begins[words[0]] + 1
+            values[first:last] = row[positions]
+        return values
 
     # === Construction ===
 

@@ -1,0 +1,1 @@
+"""Texts in, predictions out: what each model makes of texts."""
