@@ -29,7 +29,7 @@ The second command writes the columns of its input, then `prediction` and
 import functools
 
 from albert_keras import AlbertForSequenceClassification
-from albert_keras.data.tasks.class_weights import class_weights
+from albert_keras.data.tables.class_weights import class_weights
 from albert_keras.evaluation.classification_evaluation import PREDICTIONS_FILE
 from albert_keras.reporting.classification_figures import FIGURES
 from albert_keras.training import distributed

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from albert_keras.data.tasks.table_labels import Labels
-from albert_keras.data.tasks.table_writer import write_table
-from albert_keras.data.tasks.text_table import TextColumns, TextTable
+from albert_keras.data.tables.table_labels import Labels
+from albert_keras.data.tables.table_writer import write_table
+from albert_keras.data.tables.text_table import TextColumns, TextTable
 from albert_keras.evaluation.classification_metrics import (
     LOWER_IS_BETTER,
     METRICS,

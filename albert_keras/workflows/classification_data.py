@@ -8,19 +8,19 @@ import numpy as np
 
 from albert_keras.conversion.formats import read_pretrained
 from albert_keras.conversion.sources import local_directory
-from albert_keras.data.tasks.labelled_texts import LabelledTexts
-from albert_keras.data.tasks.table_labels import (
+from albert_keras.data.tables.table_labels import (
     Labels,
     kinds_of_labels,
     learn_labels,
 )
-from albert_keras.data.tasks.text_table import (
+from albert_keras.data.tables.text_table import (
     TextColumns,
     TextTable,
     encode_labels,
     read_text_table,
     split_rows,
 )
+from albert_keras.data.tasks.labelled_texts import LabelledTexts
 from albert_keras.evaluation.classification_evaluation import (
     ClassificationEvaluation,
 )

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from albert_keras.data.tasks.labelled_texts import LabelledTexts
-from albert_keras.data.tasks.table_files import Table
-from albert_keras.data.tasks.table_writer import (
+from albert_keras.data.tables.table_files import Table
+from albert_keras.data.tables.table_writer import (
     check_table_suffix,
     is_parquet,
     to_text,
     write_table,
 )
-from albert_keras.data.tasks.text_table import (
+from albert_keras.data.tables.text_table import (
     BROKEN,
     chunks_of_rows,
     unusable_text,
 )
+from albert_keras.data.tasks.labelled_texts import LabelledTexts
 from albert_keras.evaluation.classification_evaluation import (
     predict_logits,
     prediction_cells,

@@ -19,11 +19,12 @@ MEASURED_SECONDS = 5
 def plan_updates(
     settings: PretrainingSettings, store: TokenStore
 ) -> PretrainingSettings:
-    """Sets `total_steps` from `minutes`, if these are given.
+    """Replaces `minutes` by `total_steps`, if these are given.
 
     Trains a model for some seconds to measure its speed, and discards it.
-    The speed of the validations counts, too. A run that resumes keeps the
-    updates that were planned when it started.
+    The speed of the validations counts, too. The settings that a run records
+    have only the updates, so that they start the same run again; a run that
+    resumes keeps those that were planned when it started.
 
     Args:
         settings: The settings; without `minutes` they stay as they are.
@@ -32,7 +33,7 @@ def plan_updates(
     Returns:
         The settings, the same on every rank.
     """
-    if settings.minutes is None or settings.is_planned():
+    if settings.minutes is None:
         return settings
     total = distributed.on_first_rank(lambda: _recorded_updates(settings))
     if total is None:
@@ -45,7 +46,7 @@ def plan_updates(
             f"{1 / seconds:.3g} updates a second, and {validation:.2g} s for a "
             f"validation: {total:,} updates in {settings.minutes:g} minutes."
         )
-    return dataclasses.replace(settings, total_steps=total)
+    return dataclasses.replace(settings, total_steps=total, minutes=None)
 
 
 def _recorded_updates(settings):
@@ -53,10 +54,7 @@ def _recorded_updates(settings):
     directory = RunDirectory(settings.output_dir, settings.checkpoint_dir)
     if not directory.settings_path.is_file():
         return None
-    record = directory.read_settings()
-    if record.get("minutes") != settings.minutes:
-        return settings.total_steps  # another run: refused when it starts
-    return record["total_steps"]
+    return directory.read_settings().get("total_steps")
 
 
 def _measure(settings, store):

@@ -8,8 +8,8 @@ import pyarrow.parquet
 import pytest
 from hypothesis import strategies as st
 
-from albert_keras.data.tasks.table_labels import learn_labels
-from albert_keras.data.tasks.text_table import (
+from albert_keras.data.tables.table_labels import learn_labels
+from albert_keras.data.tables.text_table import (
     TextColumns,
     encode_labels,
     read_text_table,

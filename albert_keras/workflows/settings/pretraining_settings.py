@@ -9,8 +9,6 @@ from albert_keras.workflows.settings.run_settings import (
     order_fields,
 )
 
-ALBERT_STEPS = 125_000  # paper, section 4.1
-
 
 @order_fields
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,12 +94,12 @@ class PretrainingSettings(RunSettings):
     """Sequences per micro-batch on each rank; on JAX, on each device of the
     machine."""
 
-    total_steps: int = ALBERT_STEPS
+    total_steps: int = 125000
     """Total number of updates (ALBERT: 125,000 of 4096 x 512 tokens)."""
 
     minutes: float | None = None
-    """Plan `total_steps` for a run of this length by measuring the speed of
-    this machine; a given `total_steps` wins."""
+    """Replace `total_steps` by the updates that this machine, whose speed is
+    measured, makes in so many minutes."""
 
     warmup_steps: int | None = None
     """Warm-up updates; by default 1/40 of all, as in ALBERT."""
@@ -158,10 +156,6 @@ class PretrainingSettings(RunSettings):
         "validation_steps",
         "minutes",
     }
-
-    def is_planned(self) -> bool:
-        """Whether `total_steps` is given, or has been planned."""
-        return self.total_steps != ALBERT_STEPS
 
     def compute_global_batch_size(self, num_ranks: int) -> int:
         """Rows of an update over all ranks, or devices."""

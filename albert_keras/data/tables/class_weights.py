@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from albert_keras.data.tasks.table_labels import Labels
+from albert_keras.data.tables.table_labels import Labels
 from albert_keras.problems import MULTI_LABEL, REGRESSION
 
 BALANCED = "balanced"

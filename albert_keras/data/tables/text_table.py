@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from albert_keras.data.tasks.table_files import Table, open_table
-from albert_keras.data.tasks.table_labels import Labels, UnusableLabel
+from albert_keras.data.tables.table_files import Table, open_table
+from albert_keras.data.tables.table_labels import Labels, UnusableLabel
 from albert_keras.problems import REGRESSION, SINGLE_LABEL
 
 NO_TEXT = "have no text"

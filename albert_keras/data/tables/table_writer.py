@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from albert_keras.data.tasks.table_files import import_pyarrow
-from albert_keras.data.tasks.table_labels import SEPARATOR
+from albert_keras.data.tables.table_files import import_pyarrow
+from albert_keras.data.tables.table_labels import SEPARATOR
 from albert_keras.files.atomic_write import atomic_file
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_keras.data.reading.utf8_lines import decode_line
-from albert_keras.data.tasks.delimited_text import (
+from albert_keras.data.tables.delimited_text import (
     delimited_rows,
     find_dialect,
 )

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from albert_keras.data.tasks.class_weights import class_weights
-from albert_keras.data.tasks.table_labels import (
+from albert_keras.data.tables.class_weights import class_weights
+from albert_keras.data.tables.table_labels import (
     Labels,
     guess_problem,
     label_names,
     learn_labels,
 )
-from albert_keras.data.tasks.text_table import (
+from albert_keras.data.tables.text_table import (
     TextColumns,
     encode_labels,
     read_text_table,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albert_keras.data.tasks.table_files import open_table
-from albert_keras.data.tasks.table_writer import write_table
+from albert_keras.data.tables.table_files import open_table
+from albert_keras.data.tables.table_writer import write_table
 
 NEEDED = {"text_column": ("text",), "label_column": ("label",)}
 CELLS = st.text(st.sampled_from(list("aä\",;\t\n|'\\ \u2028")), max_size=6)
