@@ -150,7 +150,8 @@ lint: setup
 demo: setup
 	rm -rf $(DEMO)
 	$(BIN)/python recipes/collect_python_docs.py \
-		--output_file $(DEMO)/python_docs.txt
+		--output_file $(DEMO)/python_docs.txt \
+		--labelled_file $(DEMO)/labelled.csv
 	$(BIN)/python recipes/prepare_corpus.py \
 		--input $(DEMO)/python_docs.txt --output_dir $(DEMO)/corpus \
 		--vocabulary_size 4000
@@ -159,6 +160,9 @@ demo: setup
 	$(BIN)/python recipes/fill_mask.py --pretrained $(DEMO)/run \
 		--save_to $(DEMO)/model
 	$(BIN)/python recipes/report.py $(DEMO)/run
+	$(BIN)/python benchmarks/transfer.py --texts $(DEMO)/labelled.csv \
+		--pretrained $(DEMO)/run --labels_per_class 10 --seeds 1 \
+		--updates 300 --rates 1e-3
 
 clean:
 	rm -rf $(VENV) $(PARITY_VENV) $(DEMO) runs site build dist *.egg-info

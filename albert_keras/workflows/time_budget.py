@@ -33,18 +33,19 @@ def plan_updates(
     Returns:
         The settings, the same on every rank.
     """
-    if settings.minutes is None:
+    minutes = settings.minutes
+    if minutes is None:
         return settings
     total = distributed.on_first_rank(lambda: _recorded_updates(settings))
     if total is None:
         seconds, validation = _measure(settings, store)
         update = seconds + validation / settings.validation_frequency
         total = distributed.on_first_rank(
-            lambda: max(1, round(60 * settings.minutes / update))
+            lambda: max(1, round(60 * minutes / update))
         )
         distributed.say(
             f"{1 / seconds:.3g} updates a second, and {validation:.2g} s for a "
-            f"validation: {total:,} updates in {settings.minutes:g} minutes."
+            f"validation: {total:,} updates in {minutes:g} minutes."
         )
     return dataclasses.replace(settings, total_steps=total, minutes=None)
 
