@@ -79,8 +79,12 @@ RACE = {
 CONLL = b"-DOCSTART- O\n\nAda B-PER\nis O\n\nhere O\n"
 
 
+NO_QUESTION = b'{"data": [{"paragraphs": [{"context": "A", "qas": [null]}]}]}'
+
+
 @hypothesis.given(content=contents(encoded(SQUAD), SQUAD))
 @hypothesis.example(content=DEEP)
+@hypothesis.example(content=NO_QUESTION)
 def test_squad(folder, content):
     path = folder / "squad.json"
     reads_or_refuses(lambda: read_squad(path), path, content)

@@ -147,11 +147,13 @@ class _Reader:
         self.paragraphs.append(self.get(paragraph, "context", str, where))
         for q, item in enumerate(self.get(paragraph, "qas", list, where)):
             place = f"{where}.qas[{q}]"
+            name = self.get(item, "id", str, place)
+            text = self.get(item, "question", str, place)
             is_impossible = self._is_impossible(item, place)
             answers = self._answers(item, place, is_impossible)
             question = Question(
-                id=self.get(item, "id", str, place),
-                text=self.get(item, "question", str, place),
+                id=name,
+                text=text,
                 paragraph=number,
                 answers=() if is_impossible else answers,
                 title=title,
