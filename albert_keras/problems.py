@@ -84,15 +84,20 @@ def decode_logits(
     if problem == REGRESSION:
         return logits[:, 0], None
     if problem == SINGLE_LABEL:
-        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        sums = exponentials.sum(axis=-1, keepdims=True)
-        return logits.argmax(axis=-1), exponentials / sums
+        return logits.argmax(axis=-1), softmax(logits)
     # exp of a negative number only, which cannot overflow.
     small = np.exp(-np.abs(logits))
     probabilities = np.where(logits < 0, small, 1.0) / (1.0 + small)
     if thresholds is None:
         thresholds = [DEFAULT_THRESHOLD] * logits.shape[-1]
     return probabilities > np.asarray(thresholds), probabilities
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """The softmax over the last axis, in float64."""
+    logits = np.asarray(logits, "float64")
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def _is_probability(value):

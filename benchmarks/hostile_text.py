@@ -124,7 +124,7 @@ def compare(prepare_size, smallest, sizes, unit, full):
         prepare_size: `size -> result`.
         smallest: A size whose time is subtracted from the others.
         sizes: The sizes.
-        unit: What a size counts.
+        unit: Name of one unit of a size, such as "file".
         full: Size that fills more than one shard.
     """
     start = prepare_size(smallest)

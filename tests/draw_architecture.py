@@ -21,6 +21,7 @@ LEFT_OUT = {
     "data/stateless_random",
     "keras_registry",
     "problems",
+    "progress_bars",
     "version",
 }
 # Folders without a Python module in them.

@@ -1,4 +1,4 @@
-"""What the logits of a sequence classifier predict, compared with SciPy."""
+"""Predictions from the logits of a sequence classifier, as SciPy has them."""
 
 import numpy as np
 import pytest

@@ -23,6 +23,7 @@ RANKS = {
     "files": 0,
     "keras_registry": 0,
     "problems": 0,
+    "progress_bars": 0,
     "version": 0,
     "kernels": 0.2,
     "metrics": 0.4,

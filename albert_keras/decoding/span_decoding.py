@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from albert_keras.files.atomic_write import atomic_file
+from albert_keras.problems import softmax
 
 PREDICTIONS_FILE = "predictions.json"
 NBEST_FILE = "nbest_predictions.json"
@@ -329,6 +330,4 @@ def _with_probabilities(candidates):
 
 def probabilities(candidates):
     """The softmax of the candidates' scores, float64 `(N,)`."""
-    scores = np.array([candidate.score for candidate in candidates], "float64")
-    p = np.exp(scores - scores.max())
-    return p / p.sum()
+    return softmax(np.array([candidate.score for candidate in candidates]))

@@ -29,7 +29,7 @@ class ClassificationEvaluation(TaskEvaluation):
         table: The rows.
         columns: Names of the table's columns.
         encoded: Their labels, see `encode_labels`.
-        labels: What the labels mean.
+        labels: Their problem and classes.
         examples: The rows as `LabelledTexts`.
         batch_size: Rows per batch on each device.
         metric: Name of the main score; None is the problem's.

@@ -1,11 +1,13 @@
 """Reads text files from elsewhere, with or without a byte order mark."""
 
 import codecs
+import re
 from pathlib import Path
 
 UTF8_MARK = codecs.BOM_UTF8
 _UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def read_text(path: str | Path) -> str:
@@ -49,6 +51,11 @@ def utf16_message(path: str | Path, head: bytes) -> str | None:
         f"{path} is {encoding.upper()} text. Expected UTF-8. Convert it "
         f"first: iconv -f {encoding} -t utf-8 {path}."
     )
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether a text has halves of surrogate pairs, or undecoded bytes."""
+    return _SURROGATES.search(text) is not None
 
 
 def wide_encoding(head: bytes) -> str | None:

@@ -1,13 +1,15 @@
 """LAMB: layer-wise adaptive moments for batch training."""
 
-import re
-
 import keras
 from keras import ops
 
 from albert_keras.kernels import lamb_kernel
 from albert_keras.optimizers.float32_moments import Float32Moments
 from albert_keras.optimizers.layer_wise_decay import learning_rate_factor
+from albert_keras.optimizers.weight_decay_exclusions import (
+    ExcludesFromWeightDecay,
+    matches,
+)
 
 # Layer normalization and biases, as in Google's release. They are searched in
 # paths, since a Keras variable's name is just "gamma" or "bias", and match only
@@ -21,7 +23,7 @@ DEFAULT_EXCLUSIONS = (
 
 
 @keras.saving.register_keras_serializable("albert_keras")
-class Lamb(Float32Moments):
+class Lamb(ExcludesFromWeightDecay, Float32Moments):
     r"""LAMB as in the paper (You et al. 2020, arXiv:1904.00962, algorithm 2).
 
     For each variable w with gradient g, at update t = 1, 2, ...:
@@ -73,6 +75,7 @@ class Lamb(Float32Moments):
         super().__init__(
             learning_rate=learning_rate,
             weight_decay=weight_decay,
+            weight_decay_exclusions=weight_decay_exclusions,
             name=name,
             **kwargs,
         )
@@ -80,7 +83,6 @@ class Lamb(Float32Moments):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.bias_correction = bias_correction
-        self.weight_decay_exclusions = tuple(weight_decay_exclusions)
         self.layer_adaptation_exclusions = (
             None
             if layer_adaptation_exclusions is None
@@ -132,19 +134,14 @@ class Lamb(Float32Moments):
 
     def decays(self, variable):
         """Whether the weight decay applies to `variable`."""
-        if not self.weight_decay or _matches(
-            self.weight_decay_exclusions, variable
-        ):
-            return False
-        # Respect `exclude_from_weight_decay()` of Keras optimizers.
-        return self._use_weight_decay(variable)
+        return bool(self.weight_decay) and self._use_weight_decay(variable)
 
     def adapts(self, variable):
         """Whether the trust ratio applies to `variable`."""
         exclusions = self.layer_adaptation_exclusions
         if exclusions is None:
             exclusions = self.weight_decay_exclusions
-        return not _matches(exclusions, variable)
+        return not matches(exclusions, variable.path)
 
     def _apply_weight_decay(self, variables):
         """Does nothing: Keras would decay outside the trust ratio."""
@@ -203,14 +200,9 @@ class Lamb(Float32Moments):
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
             "bias_correction": self.bias_correction,
-            "weight_decay_exclusions": self.weight_decay_exclusions,
             "layer_adaptation_exclusions": self.layer_adaptation_exclusions,
             "learning_rate_factors": self.learning_rate_factors,
         }
-
-
-def _matches(patterns, variable):
-    return any(re.search(pattern, variable.path) for pattern in patterns)
 
 
 def _trust_ratio(variable, update):

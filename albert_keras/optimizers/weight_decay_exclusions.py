@@ -28,7 +28,7 @@ class ExcludesFromWeightDecay(keras.optimizers.Optimizer):
         # Some backends pass a variable of theirs, which has no path.
         index = self._get_variable_index(variable)
         path = self._trainable_variables[index].path
-        if any(re.search(p, path) for p in self.weight_decay_exclusions):
+        if matches(self.weight_decay_exclusions, path):
             return False
         return super()._use_weight_decay(variable)
 
@@ -37,3 +37,8 @@ class ExcludesFromWeightDecay(keras.optimizers.Optimizer):
             **super().get_config(),
             "weight_decay_exclusions": self.weight_decay_exclusions,
         }
+
+
+def matches(patterns, path):
+    """Whether one of the regular expressions is found in a path."""
+    return any(re.search(pattern, path) for pattern in patterns)

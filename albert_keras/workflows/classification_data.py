@@ -24,7 +24,8 @@ from albert_keras.data.tasks.labelled_texts import LabelledTexts
 from albert_keras.evaluation.classification_evaluation import (
     ClassificationEvaluation,
 )
-from albert_keras.problems import SINGLE_LABEL
+from albert_keras.models.texts.classifying import class_names
+from albert_keras.problems import REGRESSION, SINGLE_LABEL
 from albert_keras.reporting.classification_figures import draw_classification
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import make_examples, say_report
@@ -42,7 +43,7 @@ class TrainingData:
     """The training and development rows of a run.
 
     Attributes:
-        labels: What the labels mean.
+        labels: The problem and the classes.
         table, encoded: Training rows and their labels.
         dev, dev_encoded: Development rows and their labels, or None.
     """
@@ -136,7 +137,7 @@ def say_labels(
 
     Args:
         table: The usable rows.
-        labels: What their labels mean.
+        labels: Their problem and classes.
         encoded: The labels.
         kinds: See `kinds_of_labels`.
     """
@@ -168,7 +169,7 @@ def say_labels(
 
 
 def labels_of(model: Any, settings: ClassificationSettings) -> Labels:
-    """What the labels of a file mean for a fine-tuned model.
+    """Returns the labels that a fine-tuned model predicts.
 
     Raises:
         ValueError: If the settings have other columns than the model classes.
@@ -185,9 +186,7 @@ def labels_of(model: Any, settings: ClassificationSettings) -> Labels:
 
 def class_names_of(model: Any) -> tuple[str, ...]:
     """Names of a model's classes, or their numbers; empty for a regression."""
-    if model.problem == "regression":
-        return ()
-    return model.class_names or tuple(map(str, range(model.num_classes)))
+    return () if model.problem == REGRESSION else class_names(model)
 
 
 def find_sequence_length(settings: ClassificationSettings) -> int:

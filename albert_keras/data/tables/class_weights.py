@@ -21,7 +21,7 @@ def class_weights(
             None for no weights. "balanced" gives all classes the same total
             weight (scikit-learn's `compute_class_weight`), and for
             "multi_label" the rows with and without each class.
-        labels: What the labels mean.
+        labels: The problem and the classes.
         encoded: The labels, `(N,)` or `(N, C)`, see `encode_labels`.
 
     Returns:

@@ -9,11 +9,14 @@ import collections
 import csv
 import dataclasses
 import io
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from albert_keras.files.text_files import UTF8_MARK, wide_encoding
+from albert_keras.files.text_files import (
+    UTF8_MARK,
+    has_surrogates,
+    wide_encoding,
+)
 
 _DELIMITERS = (",", "\t", ";", "|")
 _SAMPLE = 1 << 22  # bytes that tell the encoding
@@ -23,7 +26,6 @@ _MAX_CHARACTERS = 1 << 24
 _LINES_PER_REPORT = 64
 _GUESSED = 1 << 16  # bytes, of lines that are not UTF-8
 _WESTERN = "cp1252"
-_UNDECODED = re.compile("[\ud800-\udfff]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +174,7 @@ def _records(path, dialect, on_bytes):
             line = lines.number - len(lines.record) + 1
             if count and (reason or len(cells) != count or lines.record[1:]):
                 cells, reason = _mend(cells, reason, lines, dialect)
-            if reason is None and _UNDECODED.search("".join(cells)):
+            if reason is None and has_surrogates("".join(cells)):
                 reason = f"not {dialect.encoding}"
             if reason is not None:
                 lines.read_again()

@@ -13,7 +13,7 @@ from albert_keras.data.tables.delimited_text import (
 from albert_keras.files.strict_json import parse_json
 
 _JSON = (".jsonl", ".ndjson", ".json")
-_PARQUET = (".parquet", ".pq")
+PARQUET = (".parquet", ".pq")
 _DELIMITED = (".csv", ".tsv", ".tab", ".txt")
 _ROWS_PER_BATCH = 1024
 _BROKEN_SHARE = 0.5  # more broken rows mean that the file is something else
@@ -91,7 +91,7 @@ def open_table(
         )
     suffix = path.suffix.lower()
     names = [name for group in needed.values() for name in group]
-    if suffix in _PARQUET:
+    if suffix in PARQUET:
         table = _open_parquet(path)
     elif suffix in _JSON:
         table = _open_json_lines(path)
@@ -100,7 +100,7 @@ def open_table(
     else:
         raise ValueError(
             f"{path} must be a table: {', '.join(_DELIMITED + _JSON)} or "
-            f"{', '.join(_PARQUET)}. Received: {suffix}. Export it as CSV."
+            f"{', '.join(PARQUET)}. Received: {suffix}. Export it as CSV."
         )
     for argument, group in needed.items():
         for name in group:

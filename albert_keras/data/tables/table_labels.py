@@ -24,7 +24,7 @@ class UnusableLabel(ValueError):
 
     Args:
         reason: Why, as for `TextTable.unusable`.
-        found: What the row has instead, or empty.
+        found: The label that the row has, or empty.
     """
 
     def __init__(self, reason, found=""):
@@ -34,7 +34,7 @@ class UnusableLabel(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
-    """What the labels of a table mean.
+    """The problem that a table poses, and its classes.
 
     Attributes:
         problem: One of `albert_keras.problems.PROBLEMS`.

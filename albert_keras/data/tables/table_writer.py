@@ -8,18 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from albert_keras.data.tables.table_files import import_pyarrow
+from albert_keras.data.tables.table_files import PARQUET, import_pyarrow
 from albert_keras.data.tables.table_labels import SEPARATOR
 from albert_keras.files.atomic_write import atomic_file
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _JSON = (".jsonl", ".ndjson")
-_PARQUET = (".parquet", ".pq")
 
 
 def check_table_suffix(path: str | Path) -> None:
     """Raises a `ValueError` unless `write_table` knows the file's suffix."""
-    known = (*_DELIMITERS, *_JSON, *_PARQUET)
+    known = (*_DELIMITERS, *_JSON, *PARQUET)
     if Path(path).suffix.lower() not in known:
         raise ValueError(
             f"The table to write must end in {', '.join(known)}. Received: "
@@ -29,7 +28,7 @@ def check_table_suffix(path: str | Path) -> None:
 
 def is_parquet(path: str | Path) -> bool:
     """Whether `write_table` writes this file as Parquet."""
-    return Path(path).suffix.lower() in _PARQUET
+    return Path(path).suffix.lower() in PARQUET
 
 
 @contextlib.contextmanager
@@ -52,7 +51,7 @@ def write_table(
     suffix = path.suffix.lower()
     pyarrow = import_pyarrow(path) if is_parquet(path) else None
     with atomic_file(path, "wb") as file:
-        if suffix in _PARQUET:
+        if suffix in PARQUET:
             with _parquet_writer(pyarrow, file, columns, schema) as write:
                 yield write
             return
@@ -95,13 +94,10 @@ def _parquet_writer(pyarrow, file, columns, schema):
     def write(rows):
         nonlocal writer
         arrays = dict(zip(columns, zip(*rows, strict=True), strict=True))
-        if schema is None and writer is None:
-            table = pyarrow.table({k: list(v) for k, v in arrays.items()})
-        else:
-            known = schema if writer is None else writer.schema
-            table = pyarrow.table(
-                {k: list(v) for k, v in arrays.items()}, schema=known
-            )
+        table = pyarrow.table(
+            {name: list(values) for name, values in arrays.items()},
+            schema=schema if writer is None else writer.schema,
+        )
         if writer is None:
             writer = pyarrow.parquet.ParquetWriter(file, table.schema)
         writer.write_table(table)

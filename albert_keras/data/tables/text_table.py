@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ import numpy as np
 
 from albert_keras.data.tables.table_files import Table, open_table
 from albert_keras.data.tables.table_labels import Labels, UnusableLabel
+from albert_keras.files.text_files import has_surrogates
 from albert_keras.problems import REGRESSION, SINGLE_LABEL
 
 NO_TEXT = "have no text"
 BROKEN = "cannot be read (line: reason)"
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +144,7 @@ def unusable_text(texts: Sequence[Any]) -> str | None:
             return NO_TEXT
         if not isinstance(text, str):
             return "have something other than a text"
-        if _SURROGATES.search(text):
+        if has_surrogates(text):
             return "have a text that is not Unicode"
     return None
 

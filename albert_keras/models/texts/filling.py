@@ -6,6 +6,7 @@ from albert_keras.data.tasks.masked_texts import MaskedTexts
 from albert_keras.decoding.mask_filling import likeliest_fills
 from albert_keras.models.texts.predicting import predictions
 from albert_keras.models.texts.preprocessor import tokenizer_of
+from albert_keras.problems import softmax
 from albert_keras.tokenization.sentencepiece_encoder import SPACE_SYMBOL
 from albert_keras.tokenization.text_list import filled_text_list
 
@@ -48,15 +49,11 @@ def masked_inputs(model, columns):
 
 
 def _likeliest(tokenizer, logits, top):
-    logits = logits.astype("float64")
-    exponentials = np.exp(logits - logits.max())
     return [
         {
             "token": fill.piece,
             "text": fill.piece.replace(SPACE_SYMBOL, " ").strip(),
             "probability": fill.probability,
         }
-        for fill in likeliest_fills(
-            tokenizer, exponentials / exponentials.sum(), top
-        )
+        for fill in likeliest_fills(tokenizer, softmax(logits), top)
     ]

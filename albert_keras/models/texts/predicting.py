@@ -1,6 +1,5 @@
 """Predicts for texts in batches of similar lengths, with progress bars."""
 
-import contextlib
 import logging
 
 import keras
@@ -8,6 +7,7 @@ import numpy as np
 
 from albert_keras.data.tasks.example_batches import evaluation_batches
 from albert_keras.kernels import can_fuse
+from albert_keras.progress_bars import successive_bars
 
 # A bar appears for work that takes longer than this.
 _SECONDS_WITHOUT_BAR = 3
@@ -114,26 +114,8 @@ def warn_of_cut(rows, total, limit):
         )
 
 
-@contextlib.contextmanager
 def progress_bars():
-    """Yields `(description, total) -> advance(count)`, which starts a bar."""
-    try:
-        from tqdm import tqdm
-    except ImportError:  # of the extra `recipes`
-        yield lambda description, total: lambda count: None
-        return
-    with contextlib.ExitStack() as bar:
-
-        def progress(description, total):
-            bar.close()
-            return bar.enter_context(
-                tqdm(
-                    total=total,
-                    desc=description,
-                    unit=" rows",
-                    delay=_SECONDS_WITHOUT_BAR,
-                    leave=False,
-                )
-            ).update
-
-        yield progress
+    """Returns a context of `successive_bars` of rows."""
+    return successive_bars(
+        unit=" rows", delay=_SECONDS_WITHOUT_BAR, leave=False
+    )

@@ -10,6 +10,7 @@ from albert_keras.models.texts.predicting import (
     warn_of_cut,
 )
 from albert_keras.models.texts.preprocessor import preprocessor_of, tokenizer_of
+from albert_keras.problems import softmax
 from albert_keras.tokenization.text_list import filled_text_list
 
 
@@ -120,9 +121,8 @@ def _repeated(texts, counts):
 
 
 def _ranked(choices, scores):
-    scores = scores.ravel().astype("float64")
-    exponentials = np.exp(scores - scores.max())
-    probabilities = exponentials / exponentials.sum()
+    scores = scores.ravel()
+    probabilities = softmax(scores)
     return [
         {
             "choice": choices[index],

@@ -1,5 +1,6 @@
 """Lets `fit`, `evaluate` and `predict` take texts in place of ids."""
 
+import functools
 import inspect
 from collections.abc import Mapping
 
@@ -90,8 +91,7 @@ class TakesTexts(keras.Model):
 
 def _bind(model, method, args, kwargs):
     """The arguments of a method of Keras, with ids in place of texts."""
-    signature = inspect.signature(getattr(keras.Model, method))
-    given = signature.bind(model, *args, **kwargs)
+    given = _signature(method).bind(model, *args, **kwargs)
     arguments = given.arguments
     if "x" in arguments:
         arguments["x"] = model.inputs_of(arguments["x"])
@@ -99,6 +99,11 @@ def _bind(model, method, args, kwargs):
         if name in arguments:
             arguments[name] = _as_array(arguments[name])
     return given
+
+
+@functools.cache
+def _signature(method):
+    return inspect.signature(getattr(keras.Model, method))
 
 
 def _as_array(labels):

@@ -129,16 +129,12 @@ class SquadSettings(FinetuningSettings):
     def check(self) -> None:
         super().check()
         text_list(self.question, "question")
-        needed = {
-            "train": ("train_file", "output_dir"),
-            "evaluate": ("dev_file", "output_dir"),
-            "predict": ("question", "text_file"),
-        }[self.mode]
-        missing = [f"--{name}" for name in needed if not getattr(self, name)]
-        if missing:
-            raise ValueError(
-                f"--mode {self.mode} needs {' and '.join(missing)}."
-            )
+        _check_mode(
+            self,
+            train=("train_file", "output_dir"),
+            evaluate=("dev_file", "output_dir"),
+            predict=("question", "text_file"),
+        )
 
 
 @order_fields
@@ -204,10 +200,12 @@ class TokenSettings(FinetuningSettings):
 
     def check(self) -> None:
         super().check()
-        needed = {"train": "train_file", "evaluate": "dev_file"}
-        name = needed.get(self.mode, "test_file")
-        if not getattr(self, name):
-            raise ValueError(f"--mode {self.mode} needs --{name}.")
+        _check_mode(
+            self,
+            train=("train_file",),
+            evaluate=("dev_file",),
+            predict=("test_file",),
+        )
 
 
 @order_fields
@@ -272,16 +270,12 @@ class ClassificationSettings(FinetuningSettings):
 
     def check(self) -> None:
         super().check()
-        needed = {
-            "train": ("train_file", "output_dir"),
-            "evaluate": ("dev_file", "output_dir"),
-            "predict": ("input_file", "output_file"),
-        }[self.mode]
-        missing = [f"--{name}" for name in needed if not getattr(self, name)]
-        if missing:
-            raise ValueError(
-                f"--mode {self.mode} needs {' and '.join(missing)}."
-            )
+        _check_mode(
+            self,
+            train=("train_file", "output_dir"),
+            evaluate=("dev_file", "output_dir"),
+            predict=("input_file", "output_file"),
+        )
         if not self.label_column:
             raise ValueError("--label_column needs the name of a column.")
         if self.dev_share is not None and self.dev_file:
@@ -293,3 +287,13 @@ class ClassificationSettings(FinetuningSettings):
                 "--dev_share must be at least 0 and below 1. Received: "
                 f"{self.dev_share}."
             )
+
+
+def _check_mode(settings, **needed):
+    """Raises a `ValueError` if settings that the mode needs are missing."""
+    names = needed[settings.mode]
+    missing = [f"--{name}" for name in names if not getattr(settings, name)]
+    if missing:
+        raise ValueError(
+            f"--mode {settings.mode} needs {' and '.join(missing)}."
+        )

@@ -1,11 +1,13 @@
 """Tiny task models with a tokenizer, and texts of made-up words."""
 
+import dataclasses
 import functools
 
 import keras
 import pytest
 
 import albert_keras as ak
+from tests.task_models import CONFIG
 
 TEXTS = [
     "Ba do le.",
@@ -32,16 +34,14 @@ def make(tokenizer):
     @functools.cache
     def make_once(model_class, *args, with_tokenizer=True, **kwargs):
         keras.utils.set_random_seed(1)
-        backbone = ak.AlbertBackbone(
+        config = dataclasses.replace(
+            CONFIG,
             vocabulary_size=tokenizer.vocabulary_size,
             num_layers=2,
-            num_heads=2,
-            embedding_dim=6,
-            hidden_dim=8,
-            intermediate_dim=12,
             max_sequence_length=48,
             initializer_range=0.5,
         )
+        backbone = ak.AlbertBackbone.from_config(config)
         model = model_class(backbone, *args, **kwargs)
         if with_tokenizer:
             model.preprocessor = tokenizer
