@@ -134,9 +134,10 @@ class TokenStoreWriter:
             "report": report,
             "settings": settings,
         }
-        (self.directory / MANIFEST_FILE).write_text(
-            json.dumps(manifest, indent=2) + "\n", encoding="utf-8"
-        )
+        path = self.directory / MANIFEST_FILE
+        with path.open("w", encoding="utf-8") as file:
+            json.dump(manifest, file, indent=2)
+            file.write("\n")
         return manifest
 
     def _write_offsets(self, arrays):
