@@ -257,6 +257,17 @@ class ClassificationSettings(FinetuningSettings):
     """Weights of the classes in the loss: `balanced`, or JSON: a list, or an
     object by name."""
 
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    """Cross entropy, or focal loss (Lin et al. 2017), in which rows that are
+    already predicted well count less; not for regression."""
+
+    focal_gamma: float | None = None
+    """Exponent of the focal weights (1 - p)^gamma; by default 2."""
+
+    label_smoothing: float = 0.0
+    """Share of each label that is divided among all classes (Szegedy et al.
+    2016, who use 0.1), from 0 to below 1; not for regression."""
+
     encoding: str | None = None
     """Encoding of CSV and TSV files; by default found out."""
 
@@ -276,6 +287,18 @@ class ClassificationSettings(FinetuningSettings):
             evaluate=("dev_file", "output_dir"),
             predict=("input_file", "output_file"),
         )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                "--label_smoothing must be at least 0 and below 1. Received: "
+                f"{self.label_smoothing}."
+            )
+        if self.focal_gamma is not None and self.loss != "focal":
+            raise ValueError("--focal_gamma is for --loss focal. Pass both.")
+        if self.focal_gamma is not None and not 0 <= self.focal_gamma < 100:
+            raise ValueError(
+                "--focal_gamma must be at least 0 and below 100. Received: "
+                f"{self.focal_gamma}."
+            )
         if not self.label_column:
             raise ValueError("--label_column needs the name of a column.")
         if self.dev_share is not None and self.dev_file:

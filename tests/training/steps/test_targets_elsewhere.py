@@ -12,6 +12,7 @@ FILES = (
     "tests/models/test_padding.py",
     "tests/models/test_refused_labels_and_weights.py",
     "tests/training/steps/test_layer_losses.py",
+    "tests/training/steps/test_own_losses_and_metrics.py",
 )
 
 
