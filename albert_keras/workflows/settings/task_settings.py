@@ -1,7 +1,7 @@
 """Settings of the recipes for each fine-tuning task."""
 
 import dataclasses
-from typing import Literal
+from typing import ClassVar, Literal
 
 from albert_keras.data.tasks.race import LEVELS
 from albert_keras.tokenization.text_list import text_list
@@ -142,8 +142,9 @@ class SquadSettings(FinetuningSettings):
 class GlueSettings(FinetuningSettings):
     """Fine-tunes ALBERT on a GLUE task, evaluates, or predicts."""
 
-    task: GlueTaskName
-    """Task of the benchmark."""
+    task: GlueTaskName | Literal["all"]
+    """Task of the benchmark, or all eight of the paper's table that have files,
+    to make the table of medians."""
 
     data_dir: str
     """Folder with one folder per task, such as RTE with train.tsv."""
@@ -151,6 +152,34 @@ class GlueSettings(FinetuningSettings):
     mode: Literal["train", "evaluate", "predict"] = "train"
     """Train and evaluate; only evaluate `pretrained` on the dev files; or write
     the benchmark's submission for the test files."""
+
+    seeds: int = 1
+    """Number of runs of a task, with the seeds from `seed`; the paper reports
+    the medians of 5."""
+
+    from_mnli: bool = True
+    """With `--task all`, start RTE, MRPC and STS-B from the best model of the
+    runs on MNLI, as in the paper."""
+
+    POSITIVE: ClassVar[frozenset[str]] = FinetuningSettings.POSITIVE | {"seeds"}
+
+    @property
+    def is_series(self) -> bool:
+        """Whether there are several runs, for a table."""
+        return self.task == "all" or self.seeds > 1
+
+    def check(self) -> None:
+        super().check()
+        if self.is_series and self.mode != "train":
+            raise ValueError(
+                f"--task all and --seeds are for training. Received: --mode "
+                f"{self.mode}. Pass one task and no --seeds."
+            )
+        if self.is_series and self.checkpoint_dir:
+            raise ValueError(
+                "--task all and --seeds make several runs, each with its own "
+                "checkpoints. Omit --checkpoint_dir."
+            )
 
 
 @order_fields
