@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def run_table(settings: GlueSettings, tokenizer: Any, train: Callable) -> Path:
     return directory
 
 
-def tasks_of(settings: GlueSettings) -> list[str]:
+def tasks_of(settings: GlueSettings) -> Sequence[str]:
     """The tasks to run: one, or all of the paper's table that have files."""
     if settings.task != "all":
         return [settings.task]
