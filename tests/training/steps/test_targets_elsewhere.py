@@ -7,6 +7,7 @@ import sys
 import pytest
 
 FILES = (
+    "tests/models/test_hidden_states.py",
     "tests/models/test_inputs.py",
     "tests/models/test_labels_and_weights.py",
     "tests/models/test_padding.py",
