@@ -7,7 +7,10 @@ of tokens that occur near each other:
     X ~ U S V'  (truncated singular value decomposition),  table = U sqrt(S)
 
 where n(a, b) counts pairs at most `WINDOW` tokens apart, weighted by one over
-their distance, and n(a) is the sum over b. Skip-gram word embeddings factorize
+their distance, and n(a) is the sum over b. The contexts b are the whole
+vocabulary if it has at most 11,585 tokens, otherwise its most frequent tokens,
+so that V x C counts fit `MAX_COUNTS`: a matrix of bounded size, whatever the
+text. Skip-gram word embeddings factorize
 the same matrix implicitly (Levy & Goldberg 2014, "Neural Word Embedding as
 Implicit Matrix Factorization"); the power of 0.75 is from Levy, Goldberg &
 Dagan 2015, "Improving Distributional Similarity".
@@ -23,6 +26,7 @@ from albert_keras.data.stateless_random import uniform
 WINDOW = 5  # tokens
 SMOOTHING = 0.75  # power of the frequencies of the second token of a pair
 MAX_TOKENS = 100_000_000  # of a larger corpus a random sample is counted
+MAX_COUNTS = 1 << 27  # of V x C; 0.5 GB
 _CHUNK = 1_000_000  # tokens whose pairs are counted at once: 150 MB
 _SVD_ITERATIONS = 2
 
@@ -47,60 +51,67 @@ def token_counts(store: Any, seed: int = 0) -> np.ndarray:
     return counts
 
 
+def frequent_tokens(store: Any, number: int, seed: int = 0) -> np.ndarray:
+    """Ids of the most frequent tokens, ascending; the lower ids of a tie.
+
+    Args:
+        store, seed: As for `token_counts`.
+        number: Number of tokens; all of the vocabulary if it has fewer.
+    """
+    order = np.argsort(-token_counts(store, seed), kind="stable")
+    return np.sort(order[:number])
+
+
 def count_co_occurrences(
     store: Any,
+    contexts: np.ndarray,
     seed: int = 0,
     on_tokens: Callable[[int], None] = lambda count: None,
-) -> Any:
+) -> np.ndarray:
     """Counts pairs of tokens of a document, weighted by 1 / distance.
 
     Args:
         store: A `TokenStore`; its training documents are read, or a random
             sample of `MAX_TOKENS` tokens if they have more.
+        contexts: Ids of the tokens b, `(C,)`.
         seed: Seed of the sample.
         on_tokens: Called with the number of tokens read.
 
     Returns:
-        A symmetric sparse matrix `(V, V)` in float32.
-
-    Raises:
-        ModuleNotFoundError: If SciPy is not installed.
+        float32 `(V, C)`: n(a, b) of each token a and context b.
     """
-    parts: list[Any] = []
+    column = np.full(store.vocabulary_size, -1)
+    column[contexts] = np.arange(len(contexts))
+    counts = np.zeros((store.vocabulary_size, len(contexts)), "float32")
     for tokens, documents in _training_text(store, seed):
-        parts.append(_count_pairs(tokens, documents, store.vocabulary_size))
-        # Add parts of like size, so that each is copied only a few times.
-        while len(parts) > 1 and parts[-2].nnz < 2 * parts[-1].nnz:
-            parts.append(parts.pop() + parts.pop())
+        earlier, later, sums = _count_pairs(
+            tokens, documents, store.vocabulary_size
+        )
+        # Each pair occurs once here, so that `+=` adds all of them.
+        for row, context in ((earlier, later), (later, earlier)):
+            inside = column[context] >= 0
+            counts[row[inside], column[context[inside]]] += sums[inside]
         on_tokens(len(tokens))
-    counts = parts.pop()
-    while parts:
-        counts = counts + parts.pop()
-    return counts + counts.T.tocsr()
+    return counts
 
 
-def positive_pmi(counts: Any) -> Any:
+def positive_pmi(counts: np.ndarray) -> np.ndarray:
     """Converts co-occurrences to positive PMI, see the formula above.
 
     Args:
-        counts: A symmetric sparse matrix `(V, V)`.
+        counts: float32 `(V, C)`.
 
     Returns:
-        A sparse matrix of the same shape, in float32.
+        float32 `(V, C)`.
     """
-    counts = counts.tocsr()
-    rows = np.asarray(counts.sum(axis=1), "float64")[:, 0]
-    smoothed = rows**SMOOTHING
-    with np.errstate(divide="ignore"):
-        row_term = np.log(rows)
-        column_term = np.log(smoothed / smoothed.sum())
-    pmi = counts.copy()
-    values = np.log(counts.data)
-    values -= np.repeat(row_term, np.diff(counts.indptr)).astype("float32")
-    values -= column_term[counts.indices].astype("float32")
-    pmi.data = np.maximum(values, 0)
-    pmi.eliminate_zeros()
-    return pmi
+    smoothed = counts.sum(axis=0, dtype="float64") ** SMOOTHING
+    # Without any pair of a token or a context, the difference is NaN: not PMI.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rows = np.log(counts.sum(axis=1, keepdims=True, dtype="float64"))
+        pmi = np.log(counts)
+        pmi -= rows.astype("float32")
+        pmi -= np.log(smoothed / smoothed.sum()).astype("float32")
+    return np.fmax(pmi, 0, out=pmi)
 
 
 def corpus_embeddings(
@@ -122,11 +133,13 @@ def corpus_embeddings(
         columns are 0.
 
     Raises:
-        ModuleNotFoundError: If SciPy or scikit-learn is not installed.
+        ModuleNotFoundError: If scikit-learn is not installed.
     """
     from sklearn.utils.extmath import randomized_svd
 
-    pmi = positive_pmi(count_co_occurrences(store, seed, on_tokens))
+    number = max(MAX_COUNTS // store.vocabulary_size, embedding_dim)
+    contexts = frequent_tokens(store, number, seed)
+    pmi = positive_pmi(count_co_occurrences(store, contexts, seed, on_tokens))
     rank = min(embedding_dim, store.vocabulary_size)
     u, s, _ = randomized_svd(
         pmi, rank, n_iter=_SVD_ITERATIONS, random_state=seed
@@ -185,9 +198,7 @@ def _spans(store, documents):
 
 
 def _count_pairs(tokens, documents, vocabulary_size):
-    """Counts the pairs of a chunk, the earlier token first."""
-    import scipy.sparse
-
+    """The different pairs of a chunk: earlier token, later token, weight."""
     tokens = tokens.astype("int64")
     keys = []
     for distance in range(1, WINDOW + 1):
@@ -200,8 +211,4 @@ def _count_pairs(tokens, documents, vocabulary_size):
     first = np.flatnonzero(np.diff(pair, prepend=-1))
     weights = 1 / np.maximum(key & 7, 1).astype("float32")
     sums = np.add.reduceat(weights, first) if len(first) else weights
-    row, column = np.divmod(pair[first], vocabulary_size)
-    return scipy.sparse.csr_matrix(
-        (sums, (row.astype("int32"), column.astype("int32"))),
-        shape=(vocabulary_size, vocabulary_size),
-    )
+    return (*np.divmod(pair[first], vocabulary_size), sums)

@@ -10,6 +10,7 @@ from albert_keras.data.corpus import corpus_statistics
 from albert_keras.data.corpus.corpus_statistics import (
     corpus_embeddings,
     count_co_occurrences,
+    frequent_tokens,
     log_frequencies,
     positive_pmi,
     token_counts,
@@ -59,9 +60,11 @@ def test_pairs_within_five_tokens_of_a_document_are_counted(
     monkeypatch.setattr(corpus_statistics, "_CHUNK", chunk)
     store = Store(*documents, held_out=[3])
     seen = []
-    counts = count_co_occurrences(store, on_tokens=seen.append)
+    contexts = np.array([0, 2, 3])
+    counts = count_co_occurrences(store, contexts, on_tokens=seen.append)
     read = [d for i, d in enumerate(documents) if i != 3]
-    np.testing.assert_allclose(counts.toarray(), slow_counts(read), rtol=1e-6)
+    expected = slow_counts(read)[:, contexts]
+    np.testing.assert_allclose(counts, expected, rtol=1e-6)
     assert sum(seen) == sum(map(len, read))
     expected = np.bincount(np.concatenate(read), minlength=V)
     np.testing.assert_array_equal(token_counts(store), expected)
@@ -78,9 +81,15 @@ def test_of_a_large_corpus_a_sample_of_documents_is_counted(
     assert (same != other).any()
 
 
+def test_the_contexts_are_the_most_frequent_tokens():
+    store = Store(np.array([5, 5, 5, 1, 1, 4, 2, 2]))
+    np.testing.assert_array_equal(frequent_tokens(store, 2), [1, 5])
+    np.testing.assert_array_equal(frequent_tokens(store, 99), np.arange(V))
+
+
 def test_positive_pmi_is_the_formula(documents):
     counts = slow_counts(documents)
-    pmi = positive_pmi(count_co_occurrences(Store(*documents))).toarray()
+    pmi = positive_pmi(counts.astype("float32"))
     p = counts.sum(0) ** 0.75 / (counts.sum(0) ** 0.75).sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         expected = np.log(counts / counts.sum(1, keepdims=True) / p)
@@ -89,9 +98,15 @@ def test_positive_pmi_is_the_formula(documents):
     assert expected.any()
 
 
-def test_embeddings_are_the_singular_vectors_of_numpy(documents):
+@pytest.mark.parametrize("number", [V, 4])
+def test_embeddings_are_the_singular_vectors_of_numpy(
+    documents, number, monkeypatch
+):
+    monkeypatch.setattr(corpus_statistics, "MAX_COUNTS", number * V)
     store = Store(*documents)
-    pmi = positive_pmi(count_co_occurrences(store)).toarray()
+    pmi = positive_pmi(
+        count_co_occurrences(store, frequent_tokens(store, number))
+    )
     u, s, _ = np.linalg.svd(pmi.astype("float64"))
     expected = u[:, :3] * np.sqrt(s[:3])
     norms = np.linalg.norm(expected, axis=1, keepdims=True)
