@@ -53,7 +53,8 @@ def attention_bias_from_mask(padding_mask):
     positions = ops.arange(ops.shape(is_token)[1], dtype="int32")
     is_first = ops.equal(positions, 0)
     is_key = ops.logical_or(is_token, ops.logical_and(is_empty, is_first))
-    return (1.0 - ops.cast(is_key, "float32")[:, None, None, :]) * -30000.0
+    bias = (1.0 - ops.cast(is_key, "float32")) * -30000.0
+    return ops.expand_dims(bias, (1, 2))  # LiteRT cannot index with None
 
 
 def zero_padding(x, padding_mask, positions=None):
@@ -70,7 +71,8 @@ def zero_padding(x, padding_mask, positions=None):
     if positions is not None:
         rows = rows_at(positions, ops.shape(is_token)[1])
         is_token = ops.take(ops.reshape(is_token, (-1,)), rows, axis=0)
-    return ops.where(is_token[..., None], x, ops.zeros((), dtype=x.dtype))
+    is_token = ops.expand_dims(is_token, -1)
+    return ops.where(is_token, x, ops.zeros((), dtype=x.dtype))
 
 
 def gather_positions(x, positions):

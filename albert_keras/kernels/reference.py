@@ -173,9 +173,13 @@ def split_heads(x, bias, num_heads, parts):
     x = ops.cast(_widen(x) + bias, x.dtype)
     batch, length = ops.shape(x)[:2]
     head_dim = x.shape[-1] // (parts * num_heads)
-    x = ops.reshape(x, (batch, length, parts, num_heads, head_dim))
+    # Four axes at most, as LiteRT's operators have.
     return tuple(
-        ops.transpose(x[:, :, part], (0, 2, 1, 3)) for part in range(parts)
+        ops.transpose(
+            ops.reshape(part, (batch, length, num_heads, head_dim)),
+            (0, 2, 1, 3),
+        )
+        for part in ops.split(x, parts, axis=-1)
     )
 
 

@@ -60,7 +60,7 @@ class AnswerabilityHead(keras.layers.Layer):
     def call(self, sequence_output, start_logits, training=False):
         dtype = statistics_type(self.compute_dtype)
         p = ops.softmax(ops.cast(start_logits, dtype))  # (B, T)
-        p = ops.cast(p, self.compute_dtype)[:, None, :]
+        p = ops.expand_dims(ops.cast(p, self.compute_dtype), 1)
         start = ops.matmul(p, sequence_output)[:, 0]  # (B, H)
         x = ops.concatenate([start, sequence_output[:, 0]], axis=-1)
         x = self.dropout_layer(self.dense(x), training=training)

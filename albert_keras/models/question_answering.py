@@ -85,7 +85,7 @@ class AlbertForQuestionAnswering(AlbertTask):
         for name in ("padding_mask", "answer_mask"):
             if name in inputs:
                 mask, _ = mask_range(name).check(inputs[name])
-                allowed = ops.cast(mask, "bool")[..., None]
+                allowed = ops.expand_dims(ops.cast(mask, "bool"), -1)
                 logits = ops.where(allowed, logits, never)
         start, end = ops.unstack(logits, num=2, axis=-1)
         outputs = {"start_logits": start, "end_logits": end}

@@ -253,6 +253,7 @@ def classifier(pretrained, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_every_readable_row_is_written_in_chunks(
     recipe, classifier, tmp_path, capsys, monkeypatch
 ):

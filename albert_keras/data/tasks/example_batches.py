@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from albert_keras.data.stateless_random import permute, uniform
+from albert_keras.data.tasks.examples import Examples
 from albert_keras.kernels import can_fuse
 
 # Number of batches within which `group_by_length` sorts the examples.
@@ -15,33 +16,6 @@ _POOL_BATCHES = 50
 # faster than 8, and 8 of 192 faster than 5 or 11 (`base`, bfloat16). CPU
 # kernels are not compiled per shape, so lengths are only rounded to 8.
 _ON_CPU = {"max_tokens": 1536, "padding_multiple": 8}
-
-
-class Examples:
-    """Base class of a task's encoded examples: rows of different lengths.
-
-    Subclasses set `lengths`, integers `(N,)`: the number of tokens of each
-    row, special tokens included; and `sequence_length`, their maximum.
-    """
-
-    lengths: np.ndarray
-    sequence_length: int
-
-    def __len__(self):
-        return len(self.lengths)
-
-    def batch(self, indices: np.ndarray, width: int) -> tuple:
-        """Rows as padded arrays.
-
-        Args:
-            indices: Integers `(B,)`.
-            width: Length T to pad to.
-
-        Returns:
-            `(inputs, labels)` or `(inputs, labels, weights)` for `fit`. The
-            first axis of all arrays is B, the last of padded ones is T.
-        """
-        raise NotImplementedError
 
 
 class _Batches(keras.utils.PyDataset):

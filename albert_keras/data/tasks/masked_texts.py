@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from albert_keras.data.tasks.example_batches import Examples
+from albert_keras.data.tasks.examples import Examples
 from albert_keras.decoding.mask_filling import MASK, encode_with_masks
 from albert_keras.tokenization.packing import pack_slices
 from albert_keras.tokenization.text_list import filled_text_list

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from albert_keras.data.tasks.encoded_texts import encode_texts
-from albert_keras.data.tasks.example_batches import Examples
+from albert_keras.data.tasks.examples import Examples
 from albert_keras.data.tasks.squad import Squad
 from albert_keras.tokenization.packing import pack_slices
 from albert_keras.tokenization.text_list import text_list

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from albert_keras.data.tasks.example_batches import Examples
+from albert_keras.data.tasks.examples import Examples
 from albert_keras.data.tasks.labelled_texts import LabelledTexts
 from albert_keras.tokenization.tokenizer import AlbertTokenizer
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from albert_keras.data.tasks.conll import Conll
 from albert_keras.data.tasks.encoded_texts import encode_texts
-from albert_keras.data.tasks.example_batches import Examples
+from albert_keras.data.tasks.examples import Examples
 from albert_keras.tokenization.packing import pack_slices
 from albert_keras.tokenization.text_list import text_list
 from albert_keras.tokenization.tokenizer import AlbertTokenizer

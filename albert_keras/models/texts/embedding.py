@@ -5,8 +5,8 @@ import numpy as np
 
 from albert_keras.data.tasks.labelled_texts import LabelledTexts
 from albert_keras.models.texts.predicting import (
-    encode,
     predictions,
+    progress_bars,
     warn_of_cut,
 )
 from albert_keras.models.texts.preprocessor import tokenizer_of
@@ -59,7 +59,10 @@ class EmbedsTexts(keras.Model):
                 "the other."
             )
         length = self.preprocessor.sequence_length
-        examples = encode(LabelledTexts, columns, None, tokenizer, length)
+        with progress_bars() as progress:
+            examples = LabelledTexts(
+                columns, None, tokenizer, length, workers=1, progress=progress
+            )
         warn_of_cut(examples.cut, len(examples), length)
         rows = np.empty((len(examples), self.config.hidden_dim), "float32")
         for indices, outputs in predictions(self, examples, batch_size):

@@ -65,34 +65,28 @@ class _Advance(keras.callbacks.Callback):
         self.advance(min(self.batch_size, self.rows - done))
 
 
-def predicted_rows(
-    model,
-    examples,
-    batch_size,
-    in_order=False,
-    pick=lambda logits: logits,
-):
-    """Predicts the logits of each example; returns a list of arrays.
+def predict(model, make, batch_size, in_order=False):
+    """Predicts for texts, in this process, with progress bars.
+
+    Other processes would import the caller's script again.
 
     Args:
-        model, examples, batch_size, in_order: As for `predictions`.
-        pick: Reduces a batch's float32 logits `(B, ...)` to what is kept.
-    """
-    rows = [None] * len(examples)
-    for indices, outputs in predictions(model, examples, batch_size, in_order):
-        kept = pick(np.asarray(outputs["logits"], "float32"))
-        for index, row in zip(indices.tolist(), kept, strict=True):
-            rows[index] = row
-    return rows
-
-
-def encode(make, *args, **kwargs):
-    """Makes `Examples` of texts, which shows a progress bar if it is long.
-
-    In this process: others would import the caller's script again.
+        model, batch_size, in_order: As for `predictions`.
+        make: Makes the `TextTask`, with arguments of `encode_texts`.
     """
     with progress_bars() as progress:
-        return make(*args, workers=1, progress=progress, **kwargs)
+        task = make(workers=1, progress=progress)
+    warn_of_cut(task.cut, task.num_texts, task.limit)
+    return predict_task(model, task, batch_size, in_order)
+
+
+def predict_task(model, task, batch_size, in_order=False):
+    """Predicts for a `TextTask`; arguments as for `predictions`."""
+    for indices, outputs in predictions(
+        model, task.examples, batch_size, in_order
+    ):
+        task.add(indices, outputs)
+    return task.predictions()
 
 
 def warn_of_cut(rows, total, limit):

@@ -2,24 +2,11 @@
 
 import numpy as np
 
-from albert_keras.data.tasks.labelled_texts import LabelledTexts
-from albert_keras.data.tasks.race_choices import choice_text
-from albert_keras.models.texts.predicting import (
-    encode,
-    predicted_rows,
-    warn_of_cut,
-)
+from albert_keras.models.texts.predicting import predict
 from albert_keras.models.texts.preprocessor import preprocessor_of, tokenizer_of
-from albert_keras.problems import softmax
+from albert_keras.text_tasks.model_facts import ModelFacts
+from albert_keras.text_tasks.ranked_choices import RankedChoices, repeated
 from albert_keras.tokenization.text_list import filled_text_list
-
-
-class _Choices(LabelledTexts):
-    """Rows of a question and one choice, as the only one of its question."""
-
-    def batch(self, indices, width):
-        inputs, labels = super().batch(indices, width)
-        return {name: x[:, None] for name, x in inputs.items()}, labels
 
 
 def rank(model, question, choices, context, batch_size):
@@ -32,26 +19,18 @@ def rank(model, question, choices, context, batch_size):
     if not questions:
         return []
     choices = _choices(choices, len(questions))
-    counts = [len(row) for row in choices]
-    flat = [choice for row in choices for choice in row]
-    firsts = _repeated(questions, counts)
-    seconds = flat
+    contexts = None
     if context is not None:
         contexts = filled_text_list(context, "context")
         _check_same(len(questions), len(contexts), "context")
-        seconds = list(map(choice_text, firsts, flat))
-        firsts = _repeated(contexts, counts)
-    length = model.preprocessor.sequence_length
-    examples = encode(_Choices, (firsts, seconds), None, tokenizer, length)
-    warn_of_cut(examples.cut, len(examples), length)
-    scores = np.concatenate(predicted_rows(model, examples, batch_size))
-    bounds = np.cumsum(counts)[:-1]
-    return [
-        _ranked(row, scores_of_row)
-        for row, scores_of_row in zip(
-            choices, np.split(scores, bounds), strict=True
+    facts = ModelFacts.of(model)
+
+    def task(**kwargs):
+        return RankedChoices(
+            facts, tokenizer, questions, choices, contexts, **kwargs
         )
-    ]
+
+    return predict(model, task, batch_size)
 
 
 def choice_columns(x):
@@ -78,7 +57,7 @@ def choice_inputs(model, columns):
     questions, choices = columns
     counts = [len(row) for row in choices]
     pairs = (
-        _repeated(questions, counts),
+        repeated(questions, counts),
         [choice for row in choices for choice in row],
     )
     return {
@@ -110,24 +89,3 @@ def _check_same(count, received, name):
             f"`question` and `{name}` must have the same length. Received: "
             f"{count} and {received}. Pass one for each question."
         )
-
-
-def _repeated(texts, counts):
-    return [
-        text
-        for text, count in zip(texts, counts, strict=True)
-        for _ in range(count)
-    ]
-
-
-def _ranked(choices, scores):
-    scores = scores.ravel()
-    probabilities = softmax(scores)
-    return [
-        {
-            "choice": choices[index],
-            "index": index,
-            "probability": float(probabilities[index]),
-        }
-        for index in np.argsort(-scores, kind="stable").tolist()
-    ]

@@ -7,7 +7,7 @@ import pytest
 from seqeval.metrics.sequence_labeling import get_entities
 
 import albert_keras as ak
-from albert_keras.models.texts.tagging import split_words
+from albert_keras.text_tasks.tagged_entities import split_words
 from tests.models.texts.conftest import PAIRS, TEXTS
 
 LONG = " ".join([*TEXTS, *PAIRS, *TEXTS])

@@ -1,0 +1,1 @@
+"""Writes models in the formats of other runtimes, and compares them there."""

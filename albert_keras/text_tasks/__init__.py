@@ -1,0 +1,1 @@
+"""Texts to rows, and outputs to predictions, for every task; no Keras."""
