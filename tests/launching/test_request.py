@@ -17,6 +17,7 @@ from albert_keras.workflows.settings.parse_settings import parse_settings
 from albert_keras.workflows.settings.pretraining_settings import (
     PretrainingSettings,
 )
+from tests.conftest import slow_except
 from tests.launching.conftest import VARIABLES
 from tests.launching.expected_request import expected_request
 
@@ -280,7 +281,7 @@ JOBS = {
 }
 
 
-@pytest.mark.parametrize("task", FINETUNING)
+@pytest.mark.parametrize("task", slow_except(FINETUNING, "classification"))
 def test_every_fine_tuning_recipe_is_launched_with_its_own_settings(
     account, launch, monkeypatch, capsys, task
 ):
