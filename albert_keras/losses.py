@@ -161,6 +161,49 @@ def squared_error(labels, predictions):
     return ops.square(predictions - ops.cast(labels, "float32"))
 
 
+def in_batch_contrast(temperature, name="pair", output="embeddings"):
+    """Make texts of a pair more similar than those of different pairs.
+
+    For the embeddings a and b of both texts, the loss of pair i is
+
+        - log (exp(cos(a_i, b_i) / t) / sum_j exp(cos(a_i, b_j) / t))
+
+    with the temperature t and the sum over the pairs of the batch: in-batch
+    negatives (Gao et al. 2021, arXiv:2104.08821, equation 1). Pairs with the
+    same label, a number of the text that they share, are no negatives of each
+    other. The negatives are those of a micro-batch on one device, so that this
+    loss, unlike the others, depends on how a batch is split. `accuracy` is the
+    share of pairs whose second text is the most similar of these.
+
+    Args:
+        temperature: t, above 0.
+        name: As for `Objective`; its labels are integers `(B,)`.
+        output: Key of the embeddings, `(B, 2, H)`.
+    """
+
+    def similarities(labels, embeddings):
+        x = ops.cast(embeddings, "float32")
+        norms = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
+        x = x / ops.maximum(norms, 1e-12)
+        first, second = x[:, 0], x[:, 1]  # (B, H)
+        own = ops.sum(first * second, axis=-1) / temperature
+        scores = ops.matmul(first, ops.transpose(second)) / temperature
+        same = ops.equal(labels[:, None], labels[None, :])
+        others = ops.where(same, -1e9, scores)
+        return own, others  # (B,), (B, B)
+
+    def loss(labels, embeddings):
+        own, others = similarities(labels, embeddings)
+        scores = ops.concatenate([own[:, None], others], axis=1)
+        return ops.logsumexp(scores, axis=1) - own
+
+    def accuracy(labels, embeddings):
+        own, others = similarities(labels, embeddings)
+        return ops.cast(own > ops.max(others, axis=1), "float32")
+
+    return Objective(name, output, loss, {"accuracy": accuracy}, target_rank=1)
+
+
 def span_prediction(name="span"):
     """Predict start and end of an answer (Devlin et al. 2018, section 4.2).
 

@@ -297,3 +297,23 @@ def test_models_take_texts(directory, recipe, corpus):
     again = ak.load_model("reviews")
     assert again.class_names == ("no", "yes")
     assert again.classify("Fine.") == names["model"].classify("Fine.")
+
+
+@pytest.mark.slow
+def test_texts_are_embedded_and_found(directory, recipe, corpus):
+    tokenizer = TokenStore(corpus).tokenizer
+    backbone = ak.AlbertBackbone.from_size("tiny", vocabulary_size=150)
+    backbone.save_pretrained(directory / "runs/mine", tokenizer=tokenizer)
+    (directory / "texts.csv").write_text("text\nA cat.\nA dog.\n")
+    pairs = "question,answer\n" + "A cat?,A cat.\nA dog?,A dog.\n" * 40
+    (directory / "pairs.csv").write_text(pairs)
+    names = run_document(ROOT / "docs" / "how_to" / "embeddings.md", recipe)
+    assert names["array"].shape == (2, backbone.config.hidden_dim)
+    similarities = names["embeddings"] @ names["backbone"].embed("A cat naps.")
+    assert names["indices"].tolist() == np.argsort(-similarities)[:2].tolist()
+    np.testing.assert_allclose(
+        names["again"]["pooled_output"],
+        names["outputs"]["pooled_output"],
+        atol=1e-5,
+    )
+    assert (directory / "runs/pairs/best").is_dir()

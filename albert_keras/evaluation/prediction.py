@@ -38,15 +38,17 @@ def predict_rows(
     batch_size: int = 32,
     progress: Callable[[int], None] | None = None,
     pick: Callable[[np.ndarray], np.ndarray] = lambda logits: logits,
+    output: str = "logits",
 ) -> list[np.ndarray]:
     """Predicts the logits of each example.
 
     Args:
-        model: A model with the output `logits`.
+        model: A model with the output.
         examples: `Examples`.
         batch_size: Rows per batch on each device.
         progress: Called with the number of rows done on this rank.
         pick: Reduces a batch's float32 logits `(B, ...)` to what is kept.
+        output: Key of the output to take as the logits.
 
     Returns:
         A list of N arrays, on every rank.
@@ -54,7 +56,7 @@ def predict_rows(
     batches = batches_of_this_rank(examples, batch_size)
     own = {}
     for indices, _, outputs in batches.predict(model, progress):
-        logits = np.asarray(outputs["logits"], "float32")
+        logits = np.asarray(outputs[output], "float32")
         own.update(zip(indices.tolist(), pick(logits), strict=True))
     rows = {}
     for share in distributed.gather_objects(own):

@@ -26,12 +26,13 @@ from albert_keras.models.quantization import (
     quantization_config,
     quantize_layers,
 )
+from albert_keras.models.texts.embedding import EmbedsTexts
 from albert_keras.models.texts.takes_texts import TakesTexts
 from albert_keras.models.weight_loading import assign_weights
 
 
 @keras.saving.register_keras_serializable("albert_keras")
-class AlbertBackbone(TakesTexts, KeepsVariables, PretrainedModel):
+class AlbertBackbone(EmbedsTexts, TakesTexts, KeepsVariables, PretrainedModel):
     """ALBERT without a head (Lan et al. 2019, arXiv:1909.11942).
 
     Factorized embeddings, L layers that share one block, and a pooler:

@@ -17,6 +17,7 @@ from albert_keras.workflows.settings.parse_settings import parse_settings
 from albert_keras.workflows.settings.pretraining_settings import (
     PretrainingSettings,
 )
+from tests.conftest import slow_except
 from tests.launching.conftest import VARIABLES
 from tests.launching.expected_request import expected_request
 
@@ -262,6 +263,13 @@ JOBS = {
         "--train_file ner/eng.train --num_rows 14041",
         {"train_file": f"{VOLUME}/ner/eng.train"},
     ),
+    "embeddings": (
+        "--train_file s3://b-b/pairs.csv --temperature 0.1",
+        {
+            "mode": "train",
+            "train_file": "/opt/ml/input/data/train_file/pairs.csv",
+        },
+    ),
     "classification": (
         "--train_file r.csv --label_column rude spam --loss focal",
         {
@@ -273,7 +281,7 @@ JOBS = {
 }
 
 
-@pytest.mark.parametrize("task", FINETUNING)
+@pytest.mark.parametrize("task", slow_except(FINETUNING, "classification"))
 def test_every_fine_tuning_recipe_is_launched_with_its_own_settings(
     account, launch, monkeypatch, capsys, task
 ):
@@ -293,11 +301,8 @@ def test_every_fine_tuning_recipe_is_launched_with_its_own_settings(
         assert hyperparameters[field] == value, field
     short = {"glue": "glue-rte"}.get(task, task)
     assert hyperparameters["output_dir"] == f"{VOLUME}/runs/albert-{short}-a"
-    uploads = dict(
-        account.objects(
-            job["InputDataConfig"][2]["DataSource"]["S3DataSource"]["S3Uri"]
-        )
-    )
+    drivers_channel = job["InputDataConfig"][-1]["DataSource"]["S3DataSource"]
+    uploads = dict(account.objects(drivers_channel["S3Uri"]))
     entry = json.loads(uploads["sourcecode.json"])["entry_script"]
     assert entry == settings_class.entry_point
     # The recipe reads what SageMaker's driver passes to it.
@@ -314,7 +319,7 @@ def test_every_fine_tuning_recipe_is_launched_with_its_own_settings(
     shown = capsys.readouterr().err
     assert "Global batch: 16 rows = 4 ranks x 1 micro-batches x 4" in shown
     unknown = "their number, and so the run time, depends on the data"
-    assert (unknown in shown) == (task == "classification")
+    assert (unknown in shown) == (task in ("classification", "embeddings"))
 
 
 def test_a_launch_of_fine_tuning_names_what_is_wrong(launch):

@@ -141,7 +141,9 @@ def test_a_model_of_your_own_has_them_as_outputs(tiny_config, rng):
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("how", ["backbone", "classifier"])
+@pytest.mark.parametrize(
+    "how", ["backbone", pytest.param("classifier", marks=pytest.mark.slow)]
+)
 def test_embeddings_take_the_place_of_ids(tiny_config, rng, how):
     backbone = ak.AlbertBackbone.from_config(tiny_config)
     model = backbone

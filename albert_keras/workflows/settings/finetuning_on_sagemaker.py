@@ -5,6 +5,10 @@ from typing import Any, ClassVar, Literal
 
 from albert_keras.launching.estimate import Workload
 from albert_keras.workflows.glue_table import TABLE_TASKS
+from albert_keras.workflows.settings.embedding_settings import (
+    EMBEDDING_DEFAULTS,
+    EmbeddingSettings,
+)
 from albert_keras.workflows.settings.finetuning_settings import TaskDefaults
 from albert_keras.workflows.settings.run_settings import order_fields
 from albert_keras.workflows.settings.sagemaker_settings import SageMakerSettings
@@ -251,10 +255,38 @@ class ClassificationOnSageMaker(FinetuneOnSageMaker, ClassificationSettings):
         return self.task_workload(defaults, self.num_rows, num_ranks)
 
 
+@order_fields
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EmbeddingsOnSageMaker(FinetuneOnSageMaker, EmbeddingSettings):
+    """Launches the fine-tuning of embeddings on pairs on Amazon SageMaker."""
+
+    sm_job_name: str = "albert-embeddings"
+    """First part of the job's name and of the S3 prefix of its results."""
+
+    mode: Literal["embed", "train"] = "train"
+    """Jobs train."""
+
+    num_rows: int | None = None
+    """Training pairs, to estimate the run time."""
+
+    entry_point: str = "recipes/embed.py"
+    """Recipe to run, relative to `source_dir`."""
+
+    RECIPE: ClassVar = EmbeddingSettings
+    VOLUME_PATHS: ClassVar = (
+        *(*_PATHS, "train_file", "dev_file", "input_file", "output_file"),
+    )
+    METRICS: ClassVar = _metrics("accuracy", "mrr", "similarity")
+
+    def workload(self, num_ranks):
+        return self.task_workload(EMBEDDING_DEFAULTS, self.num_rows, num_ranks)
+
+
 FINETUNING = {
     "squad": SquadOnSageMaker,
     "glue": GlueOnSageMaker,
     "race": RaceOnSageMaker,
     "tags": TagsOnSageMaker,
     "classification": ClassificationOnSageMaker,
+    "embeddings": EmbeddingsOnSageMaker,
 }

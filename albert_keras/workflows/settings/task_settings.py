@@ -129,7 +129,7 @@ class SquadSettings(FinetuningSettings):
     def check(self) -> None:
         super().check()
         text_list(self.question, "question")
-        _check_mode(
+        check_mode(
             self,
             train=("train_file", "output_dir"),
             evaluate=("dev_file", "output_dir"),
@@ -229,7 +229,7 @@ class TokenSettings(FinetuningSettings):
 
     def check(self) -> None:
         super().check()
-        _check_mode(
+        check_mode(
             self,
             train=("train_file",),
             evaluate=("dev_file",),
@@ -310,7 +310,7 @@ class ClassificationSettings(FinetuningSettings):
 
     def check(self) -> None:
         super().check()
-        _check_mode(
+        check_mode(
             self,
             train=("train_file", "output_dir"),
             evaluate=("dev_file", "output_dir"),
@@ -341,7 +341,7 @@ class ClassificationSettings(FinetuningSettings):
             )
 
 
-def _check_mode(settings, **needed):
+def check_mode(settings, **needed):
     """Raises a `ValueError` if settings that the mode needs are missing."""
     names = needed[settings.mode]
     missing = [f"--{name}" for name in names if not getattr(settings, name)]

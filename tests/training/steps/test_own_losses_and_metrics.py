@@ -11,6 +11,7 @@ from sklearn import metrics as scores
 
 import albert_keras as ak
 from tests.batches import Batches
+from tests.conftest import slow_except
 from tests.task_models import (
     CLASSES,
     CONFIG,
@@ -148,7 +149,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+NOT_SLOW = ("sequences, one-hot", "tokens, focal", "several, focal")
+
+
+@pytest.mark.parametrize("case", slow_except(CASES, *NOT_SLOW))
 def test_the_loss_is_the_weighted_mean_of_kerass_losses(case, rng):
     kind, loss, expected = CASES[case]
     inputs, labels, weights = batch = batch_of(kind, rng)
@@ -189,7 +193,9 @@ def test_each_objective_can_have_a_loss_of_its_own(rng):
     assert logs["answerable_loss"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("kind", ["tokens", "several", "pretraining"])
+@pytest.mark.parametrize(
+    "kind", slow_except(["tokens", "several", "pretraining"], "tokens")
+)
 def test_accumulation_changes_neither_weights_nor_metrics(kind, rng):
     batch = batch_of(kind, rng)
     arguments = {
@@ -321,6 +327,7 @@ def test_a_metric_of_spans_counts_starts_and_ends(rng):
 # === Compiling ===
 
 
+@pytest.mark.slow
 def test_a_saved_model_has_the_losses_and_metrics_of_its_compilation(
     rng, tmp_path
 ):
