@@ -1,5 +1,6 @@
 from . import data, layers, optimizers, training
 from .config import AlbertConfig
+from .focal_cross_entropy import FocalCrossEntropy
 from .models import (
     AlbertBackbone,
     AlbertForMaskedLM,
@@ -25,6 +26,7 @@ __all__ = [
     "AlbertForTokenClassification",
     "AlbertPreprocessor",
     "AlbertTokenizer",
+    "FocalCrossEntropy",
     "__version__",
     "data",
     "layers",

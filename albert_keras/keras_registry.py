@@ -19,6 +19,7 @@ CLASSES = {
     "AlbertForQuestionAnswering": "models.question_answering",
     "AlbertForSequenceClassification": "models.sequence_classification",
     "AlbertForTokenClassification": "models.token_classification",
+    "FocalCrossEntropy": "focal_cross_entropy",
     "Lamb": "optimizers.lamb",
     "LayerWiseAdamW": "optimizers.layer_wise_decay",
     "WarmupPolynomialDecay": "optimizers.warmup_polynomial_decay",

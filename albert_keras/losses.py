@@ -84,10 +84,10 @@ def sparse_cross_entropy(labels, logits):
     """
     kernels = kernels_for_classes(logits.shape[-1], logits.dtype)
     losses = kernels.sparse_cross_entropy(labels, logits)
-    return _nan_out_of_range(losses, labels, ops.shape(logits)[-1])
+    return nan_out_of_range(losses, labels, ops.shape(logits)[-1])
 
 
-def _nan_out_of_range(losses, labels, num_classes):
+def nan_out_of_range(losses, labels, num_classes):
     """Replaces the losses of labels that are not from 0 to num_classes - 1."""
     in_range = ops.logical_and(labels >= 0, labels < num_classes)
     return ops.where(in_range, losses, float("nan"))
@@ -217,4 +217,4 @@ def binary_cross_entropy(labels, logits):
     logits = ops.cast(logits, "float32")
     # log(1 + exp(-z)) for the label 1 and log(1 + exp(z)) for 0.
     losses = ops.softplus(ops.where(ops.cast(labels, "bool"), -logits, logits))
-    return _nan_out_of_range(losses, labels, num_classes=2)
+    return nan_out_of_range(losses, labels, num_classes=2)

@@ -1,6 +1,7 @@
 """Runs contestants in separate processes that take turns."""
 
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -100,7 +101,7 @@ def start(task, options, peer_python, only=None):
 
 
 def run_light(program, *arguments):
-    """Runs `main()` of a program in a process that has not loaded Keras.
+    """Runs `main()` of a program in a process like those that prepare text.
 
     Args:
         program: Source of a module whose `main` prints JSON.
@@ -109,14 +110,22 @@ def run_light(program, *arguments):
     Returns:
         What it printed.
     """
-    from albert_keras.data.corpus.workers import light_command
+    from albert_keras.data.corpus.workers import (
+        WORKER_ENVIRONMENT,
+        light_command,
+    )
 
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "light_program.py").write_text(program)
         sys.path.insert(0, directory)  # which the process gets
         command = light_command("light_program", *map(str, arguments))
         del sys.path[0]
-        result = subprocess.run(command, capture_output=True, text=True)
+        result = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **WORKER_ENVIRONMENT},
+        )
     if result.returncode:
         raise SystemExit(result.stderr)
     return json.loads(result.stdout)

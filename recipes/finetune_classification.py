@@ -39,6 +39,7 @@ from albert_keras.workflows.classification_data import (
     find_sequence_length,
     labels_of,
     make_evaluation,
+    make_loss,
     make_texts,
     read_labelled,
     read_training_data,
@@ -70,6 +71,7 @@ def train(settings, tokenizer):
     """Fine-tunes and evaluates a model, and returns the run directory."""
     data = read_training_data(settings)
     labels, table = data.labels, data.table
+    loss = make_loss(settings, labels.problem)
     weights = class_weights(settings.class_weights, labels, data.encoded)
     length = find_sequence_length(settings)
     training, report = make_texts(
@@ -98,6 +100,7 @@ def train(settings, tokenizer):
                 "class_names": labels.class_names or None,
                 "problem": labels.problem,
             },
+            loss=loss,
             evaluation=evaluation,
             card=f"{len(table):,} rows of {table.path}.",
             report=report,

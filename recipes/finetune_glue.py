@@ -6,7 +6,7 @@
 The data directory holds the folders of the official archives, such as RTE with
 `train.tsv` and `dev.tsv`. The hyperparameters default to the paper's for the
 task (table 14). The paper starts RTE, STS-B and MRPC from a model fine-tuned on
-MNLI, and reports small tasks as medians of five runs (`--seed`). The run
+MNLI, and reports small tasks as medians of five runs (`--seeds 5`). The run
 directory contains settings, metrics (CSV, TensorBoard, curves.png),
 checkpoints, predictions for the development set, and in `best/` the model with
 the best score. The same command with `--resume` continues an interrupted run.
@@ -19,6 +19,13 @@ the best score. The same command with `--resume` continues an interrupted run.
 
 The last command writes the files for the benchmark's server, such as RTE.tsv;
 all tasks may share one directory.
+
+    python recipes/finetune_glue.py --task all --seeds 5 \
+        --data_dir glue_data --pretrained albert_base --output_dir runs/glue
+
+makes the paper's table of medians (`glue_table.md`), with the runs in
+`runs/glue/TASK/seed-N`; `--seeds 5` alone does so for one task. With `--resume`
+finished runs are not repeated, and an interrupted one continues.
 """
 
 import functools
@@ -45,6 +52,7 @@ from albert_keras.workflows.evaluate import (
     say_report,
 )
 from albert_keras.workflows.finetune import Task, finetune
+from albert_keras.workflows.glue_table import run_table
 from albert_keras.workflows.settings.parse_settings import run_recipe
 from albert_keras.workflows.settings.task_settings import (
     GLUE_DEFAULTS,
@@ -58,7 +66,9 @@ def main(argv=None):
 
 
 def train(settings, tokenizer):
-    """Fine-tunes and evaluates a model, and returns the run directory."""
+    """Fine-tunes and evaluates models, and returns the run directory."""
+    if settings.is_series:
+        return run_table(settings, tokenizer, train)
     task = GLUE_TASKS[settings.task]
     rows, training, report = make_texts(
         settings, task, tokenizer, "train.tsv", "train"

@@ -103,6 +103,7 @@ def test_other_packages_pad_a_batch_to_its_longest_or_as_they_are_told(
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_time_to_make_batches_counts_as_waiting(
     benchmark, corpus, tmp_path, monkeypatch
 ):
@@ -130,6 +131,7 @@ def test_time_to_make_batches_counts_as_waiting(
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_texts_are_measured_next_to_their_ids(benchmark, corpus, tmp_path):
     path = tmp_path / "texts.json"
     benchmark("texts").main(

@@ -77,6 +77,7 @@ class Elements(html.parser.HTMLParser):
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_every_page_is_in_the_navigation(site):
     start = (site / "index.html").read_text(encoding="utf-8")
     for page in PAGES:

@@ -74,6 +74,7 @@ def test_importing_the_package_is_enough_to_load_a_saved_model():
     assert int(run_python("-c", PROGRAM.format(path=path))) > 0
 
 
+@pytest.mark.slow
 def test_a_run_resumes_from_its_checkpoint_and_ends_the_same(
     expected, inputs, recipe, tmp_path, monkeypatch
 ):

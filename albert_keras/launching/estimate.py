@@ -21,20 +21,22 @@ class Workload:
     """Amount of computation of a run.
 
     Attributes:
-        updates: Total number of updates.
+        updates: Total number of updates; None if it is not known.
         global_batch_size: Rows of an update over all ranks.
         sequence_length: Tokens of a row, padding included.
         model_size: Size such as `base`, if known.
     """
 
-    updates: int
+    updates: int | None
     global_batch_size: int
     sequence_length: int
     model_size: str | None = None
 
     @property
-    def tokens(self) -> int:
-        """Tokens of all updates, padding included."""
+    def tokens(self) -> int | None:
+        """Tokens of all updates, padding included; None if not known."""
+        if self.updates is None:
+            return None
         return self.updates * self.global_batch_size * self.sequence_length
 
 
@@ -89,6 +91,9 @@ def estimate(
             measured one of such a job, if any.
         price_per_hour: Price of one instance.
     """
+    tokens = workload.tokens
+    if tokens is None:
+        return Estimate()
     source = "given"
     if tokens_per_second is None:
         measured = MEASURED.get(
@@ -103,7 +108,7 @@ def estimate(
             return Estimate()
         source = MEASURED_BY
         tokens_per_second = measured * num_instances * instance.num_gpus
-    hours = workload.tokens / tokens_per_second / 3600
+    hours = tokens / tokens_per_second / 3600
     cost = None
     if price_per_hour is not None:
         cost = hours * num_instances * price_per_hour

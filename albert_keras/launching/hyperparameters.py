@@ -16,7 +16,10 @@ CHANNEL = "training"
 # The job's container, even if this machine has another one.
 CONTAINER = SageMakerContainer("/opt/ml")
 MAX_CHARACTERS = 2500
-_FILES = (".json", ".yaml", ".model", ".tar.gz", ".tgz", ".tar")
+_FILES = (
+    *(".json", ".yaml", ".model", ".tar.gz", ".tgz", ".tar"),
+    *(".csv", ".tsv", ".jsonl", ".parquet", ".txt", ".conll"),
+)
 
 
 def to_hyperparameters(settings: Any, settings_class: type) -> dict[str, str]:
@@ -42,6 +45,9 @@ def to_hyperparameters(settings: Any, settings_class: type) -> dict[str, str]:
 
 
 def _to_text(name, value):
+    if isinstance(value, tuple):
+        # `parse_settings` reads a list in JSON as several values.
+        value = json.dumps(value) if len(value) > 1 else value[0]
     if not isinstance(value, str):
         if not isinstance(value, bool | int | float):
             raise ValueError(

@@ -32,11 +32,18 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
         padding_mask: `(B, T)`, 1 = attend, 0 = padding; None attends to all.
         positions: Integers `(B, P)`: the positions that the last layer
             computes; None computes all.
+        output_hidden_states: Whether to return the input of the first layer
+            and the output of every layer, too.
+        output_attentions: Whether to return the attention probabilities of
+            every block that is applied, before dropout, too. Then the encoder
+            uses the reference kernels and no `remat`.
 
     Returns:
         `(B, T, H)`, or `(B, P, H)` with `positions`. At padding it depends on
         the kernels, except at the first position of a row, which poolers
-        read; `AlbertBackbone` makes its outputs 0 there.
+        read; `AlbertBackbone` makes its outputs 0 there. If more is requested,
+        a tuple of it, a list of hidden states `(B, T, H)`, and a list of
+        probabilities `(B, N, T, T)`; the lists may be empty.
 
     Raises:
         ValueError: If `num_groups` does not divide `num_layers`, or see
@@ -110,8 +117,18 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
         if self.final_layer_norm is not None:
             self.final_layer_norm.build(input_shape)
 
-    def call(self, x, padding_mask=None, positions=None, training=False):
+    def call(
+        self,
+        x,
+        padding_mask=None,
+        positions=None,
+        training=False,
+        output_hidden_states=False,
+        output_attentions=False,
+    ):
         kernels = choose_kernels(self.compute_dtype)
+        if output_attentions:
+            kernels = reference
         layout = self._sequence_layout(x, padding_mask, kernels, training)
         rows = None if positions is None else layout.rows_at(positions)
 
@@ -126,6 +143,7 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             for block in self.blocks
         }
 
+        hidden_states, probabilities = [x], [] if output_attentions else None
         x = layout.pack(x)
         for number, block in enumerate(applications, start=1):
             is_last = number == len(applications)
@@ -137,10 +155,18 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
                 kernels,
                 training,
                 rows if is_last else None,
+                probabilities,
             )
+            ends_layer = number % self.num_inner_repetitions == 0
+            if output_hidden_states and ends_layer and not is_last:
+                hidden_states.append(layout.unpack(x))
         if self.final_layer_norm is not None:
             x = self.final_layer_norm(x)
-        return layout.unpack(x) if positions is None else x
+        x = layout.unpack(x) if positions is None else x
+        if not (output_hidden_states or output_attentions):
+            return x
+        hidden_states = [*hidden_states, x] if output_hidden_states else []
+        return x, hidden_states, probabilities or []
 
     def _sequence_layout(self, x, padding_mask, kernels, training):
         # Dropping probabilities needs the reference form of attention, which
@@ -150,14 +176,28 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
         return kernels.sequence_layout(x, padding_mask)
 
     def _apply(
-        self, block, x, attention_bias, weights, kernels, training, rows
+        self,
+        block,
+        x,
+        attention_bias,
+        weights,
+        kernels,
+        training,
+        rows,
+        probabilities,
     ):
         def apply(x, weights):
             return block.apply(
-                x, attention_bias, weights, kernels, training, rows
+                x,
+                attention_bias,
+                weights,
+                kernels,
+                training,
+                rows,
+                probabilities,
             )
 
-        if self.remat and training:
+        if self.remat and training and probabilities is None:
             apply = kernels.rematerialize(apply)
         return apply(x, weights)
 

@@ -30,6 +30,8 @@ class FactorizedEmbedding(keras.layers.Layer):
         token_ids: `(B, T)`, below `vocabulary_size`; T is at most
             `max_sequence_length`. Any integer or float type.
         segment_ids: The same, below `num_segments`.
+        token_embeddings: `(B, T, E)` in place of those of `token_ids`, of
+            which then only the shape is used; None looks them up.
 
     Returns:
         `(B, T, H)`.
@@ -97,11 +99,15 @@ class FactorizedEmbedding(keras.layers.Layer):
             name=name,
         )
 
-    def call(self, token_ids, segment_ids, training=False):
+    def call(
+        self, token_ids, segment_ids, training=False, token_embeddings=None
+    ):
         token_ids = as_integers("token_ids", token_ids, self.vocabulary_size)
         segment_ids = as_integers("segment_ids", segment_ids, self.num_segments)
         dtype = statistics_type(self.compute_dtype)
-        x = ops.take(self.token_table, token_ids, axis=0)  # (B, T, E)
+        x = token_embeddings
+        if x is None:
+            x = ops.take(self.token_table, token_ids, axis=0)  # (B, T, E)
         x = ops.cast(x, dtype)
         # A product with one-hot rows has a product as its gradient; a lookup
         # would scatter all B x T rows onto two.

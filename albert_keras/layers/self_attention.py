@@ -129,7 +129,14 @@ class SelfAttention(keras.layers.Layer):
         return output + ops.cast(weights.output_bias, output.dtype)
 
     def attend(
-        self, x, attention_bias, weights, kernels, training, queries=None
+        self,
+        x,
+        attention_bias,
+        weights,
+        kernels,
+        training,
+        queries=None,
+        probabilities=None,
     ):
         """Computes the heads' outputs, before the output projection.
 
@@ -141,11 +148,16 @@ class SelfAttention(keras.layers.Layer):
             training: Whether to drop probabilities.
             queries: `(B, Q, H)`: the rows of x to compute the output for;
                 None is all of x.
+            probabilities: A list that gets the probabilities `(B, N, T, T)`,
+                before dropout; None to leave the choice of the form to the
+                kernels. Needs the reference kernels.
 
         Returns:
             `(B, T, H)`, or `(B, Q, H)` with `queries`.
         """
         drop = self._drop if training and self.dropout else None
+        if probabilities is not None:
+            drop = _recorder(probabilities, drop)
         return kernels.self_attention(
             x,
             weights.qkv_kernel,
@@ -169,3 +181,13 @@ class SelfAttention(keras.layers.Layer):
             "dropout": self.dropout,
             "initializer_range": self.initializer_range,
         }
+
+
+def _recorder(record, drop):
+    """Returns `drop`, which also appends what it gets to a list."""
+
+    def keep(probabilities):
+        record.append(probabilities)
+        return probabilities if drop is None else drop(probabilities)
+
+    return keep

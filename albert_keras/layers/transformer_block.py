@@ -169,7 +169,16 @@ class TransformerBlock(keras.layers.Layer):
         (weights,) = self.weights_for(1, kernels)
         return self.apply(x, attention_bias, weights, kernels, training)
 
-    def apply(self, x, attention_bias, weights, kernels, training, rows=None):
+    def apply(
+        self,
+        x,
+        attention_bias,
+        weights,
+        kernels,
+        training,
+        rows=None,
+        probabilities=None,
+    ):
         """Applies the block with given weights.
 
         Args:
@@ -180,6 +189,7 @@ class TransformerBlock(keras.layers.Layer):
             training: As for the layer's call.
             rows: Integers `(B, Q)`: row numbers of x. The block then computes
                 its output for these rows only.
+            probabilities: As for `SelfAttention.attend`.
 
         Returns:
             `(B, T, H)`, or `(B, Q, H)` with `rows`.
@@ -190,7 +200,9 @@ class TransformerBlock(keras.layers.Layer):
         queries = None
         if rows is not None:
             x, queries = (take_rows(t, rows) for t in (x, y))
-        y = attention.attend(y, attention_bias, a, kernels, training, queries)
+        y = attention.attend(
+            y, attention_bias, a, kernels, training, queries, probabilities
+        )
         y = kernels.project(y, a.output_kernel)
         x = self._add_and_normalize(
             y,

@@ -12,6 +12,7 @@ from albert_keras.layers.factorized_embedding import FactorizedEmbedding
 from albert_keras.layers.initializers import albert_initializer
 from albert_keras.layers.integer_ids import as_integers
 from albert_keras.models.inputs import (
+    EMBEDDINGS,
     SEQUENCES,
     by_own_names,
     check_shapes,
@@ -52,7 +53,12 @@ class AlbertBackbone(TakesTexts, KeepsVariables, PretrainedModel):
             and no padding. With `read_positions`, `(B, P)`, the last layer
             computes only these positions and the first. Hugging Face's names
             (`input_ids`, `token_type_ids`, `attention_mask`) are accepted as
-            well.
+            well. `inputs_embeds` `(B, T, E)` takes the place of `token_ids`:
+            rows of `token_table`, or other vectors.
+        output_hidden_states: Whether to return the `hidden_states`, too.
+        output_attentions: Whether to return the `attentions`, too. Then the
+            reference kernels are used, which keep padding and all
+            probabilities, and no `remat`.
 
     Returns:
         `{"sequence_output": (B, T, H), "pooled_output": (B, H)}`; the
@@ -62,7 +68,8 @@ class AlbertBackbone(TakesTexts, KeepsVariables, PretrainedModel):
 
     Raises:
         ValueError: If a field is out of range, an input is unknown, missing
-            or of another shape, ids have a float type that rounds some of
+            or of another shape, hidden states or attentions are requested
+            with `read_positions`, ids have a float type that rounds some of
             them, a sequence is longer than `max_sequence_length`, or, outside
             compiled functions, an id, a segment, a position or a value of the
             mask is out of range. In a compiled function TensorFlow on a CPU
@@ -79,7 +86,7 @@ class AlbertBackbone(TakesTexts, KeepsVariables, PretrainedModel):
     """
 
     # Names and axes of the inputs.
-    input_axes = {**SEQUENCES, "read_positions": "BP"}
+    input_axes = {**SEQUENCES, "read_positions": "BP", EMBEDDINGS: "BTE"}
 
     def __init__(
         self,
@@ -241,30 +248,82 @@ class AlbertBackbone(TakesTexts, KeepsVariables, PretrainedModel):
         """The token embeddings `(V, E)`, shared with the MLM head."""
         return self.embeddings.token_table
 
-    def call(self, inputs, training=False):
+    def call(
+        self,
+        inputs,
+        training=False,
+        output_hidden_states=False,
+        output_attentions=False,
+    ):
         inputs = select_inputs(self, inputs)
-        self._check_length(inputs["token_ids"].shape)
+        embeddings = inputs.get(EMBEDDINGS)
+        token_ids = inputs.get("token_ids")
+        self._check_length(
+            token_ids.shape if embeddings is None else embeddings.shape
+        )
         inputs, in_range = check_values(inputs, self.config)
-        token_ids, segment_ids = inputs["token_ids"], inputs.get("segment_ids")
+        if embeddings is None:
+            token_ids = inputs["token_ids"]
+        else:
+            token_ids = self._ids_of(embeddings)
+        segment_ids = inputs.get("segment_ids")
         if segment_ids is None:
             segment_ids = ops.zeros_like(token_ids)
         padding_mask = inputs.get("padding_mask")
         positions = read = inputs.get("read_positions")
         if read is not None:
+            _check_all_positions(output_hidden_states, output_attentions)
             read = as_integers(
                 "read_positions", read, self.config.max_sequence_length
             )
             positions = ops.pad(read, ((0, 0), (1, 0)))  # add [CLS]
-        x = self.embeddings(token_ids, segment_ids, training=training)
+        x = self.embeddings(
+            token_ids,
+            segment_ids,
+            training=training,
+            token_embeddings=embeddings,
+        )
+        hidden_states = attentions = ()
         with kernels_of_caller():
-            x = self.encoder(x, padding_mask, positions, training=training)
+            x = self.encoder(
+                x,
+                padding_mask,
+                positions,
+                training=training,
+                output_hidden_states=output_hidden_states,
+                output_attentions=output_attentions,
+            )
+        if output_hidden_states or output_attentions:
+            x, hidden_states, attentions = x
         pooled = self.pooler(x[:, 0])  # (B, H)
         x = x if read is None else x[:, 1:]  # (B, T, H), or (B, P, H)
         x = zero_padding(x, padding_mask, read)
-        return {
+        outputs = {
             "sequence_output": nan_unless(in_range, x),
             "pooled_output": nan_unless(in_range, pooled),
         }
+        if output_hidden_states:
+            outputs["hidden_states"] = tuple(
+                nan_unless(in_range, zero_padding(state, padding_mask))
+                for state in hidden_states
+            )
+        if output_attentions:
+            outputs["attentions"] = tuple(
+                nan_unless(in_range, p) for p in attentions
+            )
+        return outputs
+
+    def _ids_of(self, embeddings):
+        """Ids 0 `(B, T)` in place of those of `inputs_embeds` `(B, T, E)`."""
+        width = self.config.embedding_dim
+        if embeddings.shape[-1] not in (None, width):
+            raise ValueError(
+                "`inputs_embeds` must be of shape (B, T, E) with E = "
+                f"`embedding_dim` = {width}. Received: "
+                f"{tuple(embeddings.shape)}. Take them from "
+                "`backbone.token_table`."
+            )
+        return ops.zeros(ops.shape(embeddings)[:2], "int32")
 
     def _check_length(self, shape):
         length = shape[1]
@@ -281,14 +340,41 @@ class AlbertBackbone(TakesTexts, KeepsVariables, PretrainedModel):
     def compute_output_shape(self, input_shape):
         input_shape = by_own_names(self, input_shape)
         check_shapes(self, input_shape)
-        self._check_length(input_shape["token_ids"])
-        batch, length = input_shape.get(
-            "read_positions", input_shape["token_ids"]
-        )
+        tokens = input_shape.get("token_ids", input_shape.get(EMBEDDINGS))
+        self._check_length(tokens)
+        batch, length = input_shape.get("read_positions", tokens[:2])
         return {
             "sequence_output": (batch, length, self.config.hidden_dim),
             "pooled_output": (batch, self.config.hidden_dim),
         }
+
+    def compute_output_spec(
+        self,
+        inputs,
+        training=False,
+        output_hidden_states=False,
+        output_attentions=False,
+    ):
+        spec = super().compute_output_spec(inputs, training=training)
+        batch, length, width = spec["sequence_output"].shape
+        if "read_positions" in by_own_names(self, inputs):
+            _check_all_positions(output_hidden_states, output_attentions)
+        c, dtype = self.config, self.compute_dtype
+
+        def specs(number, *shape):
+            made = (keras.KerasTensor(shape, dtype) for _ in range(number))
+            return tuple(made)
+
+        if output_hidden_states:
+            spec["hidden_states"] = specs(
+                c.num_layers + 1, batch, length, width
+            )
+        if output_attentions:
+            spec["attentions"] = specs(
+                c.num_layers * c.num_inner_repetitions,
+                *(batch, c.num_heads, length, length),
+            )
+        return spec
 
     def get_config(self):
         return {
@@ -298,3 +384,12 @@ class AlbertBackbone(TakesTexts, KeepsVariables, PretrainedModel):
             **self.config.to_dict(),
             **quantization_config(self),
         }
+
+
+def _check_all_positions(output_hidden_states, output_attentions):
+    if output_hidden_states or output_attentions:
+        raise ValueError(
+            "`output_hidden_states` and `output_attentions` need all positions "
+            "of every layer. Received: `read_positions`. Remove it from the "
+            "inputs, and gather the positions from the outputs."
+        )

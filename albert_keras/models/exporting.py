@@ -7,7 +7,7 @@ from albert_keras.models.inputs import SEQUENCES
 
 _AXES = {"B": "batch", "C": "choices", "T": "length", "P": "positions"}
 # Optional inputs that the signature of an export has only if it is given.
-_NOT_BY_DEFAULT = ("answer_mask", "read_positions")
+_NOT_BY_DEFAULT = ("answer_mask", "inputs_embeds", "read_positions")
 
 
 class ExportableModel(keras.Model):

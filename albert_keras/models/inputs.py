@@ -8,9 +8,12 @@ from keras import ops
 
 from albert_keras.kernels.value_ranges import IntegerRange, position_range
 
-# The axes of inputs: B rows, T tokens, P positions, C choices.
+# The axes of inputs: B rows, T tokens, P positions, C choices, E the width of
+# the token embeddings.
 SEQUENCES = {"token_ids": "BT", "segment_ids": "BT", "padding_mask": "BT"}
 _REQUIRED = ("token_ids", "mask_positions")
+# What may take the place of an input.
+EMBEDDINGS = "inputs_embeds"
 # Inputs of heads, and what the tokenizer adds with `return_offsets`. Other
 # models leave them out, so that a batch also serves the model's backbone.
 _OF_OTHERS = ("mask_positions", "answer_mask", "offsets")
@@ -57,10 +60,13 @@ def select_inputs(model, inputs):
     check_shapes(model, shapes)
     axes = model.input_axes
     selected = {name: given[name] for name in axes if name in given}
+    tokens = selected.get("token_ids")
+    if tokens is None:
+        tokens = selected[EMBEDDINGS][..., 0]
     for name, tensor in selected.items():
         if axes[name] == axes["token_ids"] and None in shapes[name]:
             # Checks when it runs what is unknown now.
-            shape = ops.shape(selected["token_ids"])
+            shape = ops.shape(tokens)
             selected[name] = ops.reshape(tensor, shape)
     return selected
 
@@ -143,8 +149,12 @@ def check_values(inputs, config):
         ValueError: If values that are known are out of range.
     """
     checked, rows = {}, []
-    ranges = _ranges(config, length=ops.shape(inputs["token_ids"])[1])
+    tokens = inputs.get("token_ids", inputs.get(EMBEDDINGS))
+    ranges = _ranges(config, length=ops.shape(tokens)[1])
     for name, tensor in inputs.items():
+        if name == EMBEDDINGS:
+            checked[name] = tensor
+            continue
         checked[name], in_range = ranges[name].check(tensor)
         if in_range is not None:
             rows.append(ops.all(in_range, axis=1))
@@ -196,7 +206,15 @@ def _check_names(model, names):
             f"Received: {', '.join(map(repr, unknown))}. "
             f"{' '.join(_remedy(name, known) for name in unknown)}"
         )
+    has_embeddings = EMBEDDINGS in known and EMBEDDINGS in names
+    if has_embeddings and "token_ids" in names:
+        raise ValueError(
+            f"{type(model).__name__} takes 'token_ids' or {EMBEDDINGS!r}. "
+            f"Received: {list(names)}. Remove one of them."
+        )
     for name in known:
+        if name == "token_ids" and has_embeddings:
+            continue
         if name in _REQUIRED and name not in names:
             raise ValueError(
                 f"{type(model).__name__} needs the input {name!r}. Received: "

@@ -68,6 +68,15 @@ class AlbertTask(
         head.build((None, self.config.hidden_dim))
         return head
 
+    def output_specs(self):
+        shapes = self.input_shapes().items()
+        return self.compute_output_spec(
+            {
+                name: keras.KerasTensor((2,) * len(shape), "int32")
+                for name, shape in shapes
+            }
+        )
+
     @property
     def config(self):
         """The `AlbertConfig` of the backbone."""

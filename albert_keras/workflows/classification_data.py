@@ -24,8 +24,9 @@ from albert_keras.data.tasks.labelled_texts import LabelledTexts
 from albert_keras.evaluation.classification_evaluation import (
     ClassificationEvaluation,
 )
+from albert_keras.focal_cross_entropy import FocalCrossEntropy
 from albert_keras.models.texts.classifying import class_names
-from albert_keras.problems import REGRESSION, SINGLE_LABEL
+from albert_keras.problems import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from albert_keras.reporting.classification_figures import draw_classification
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import make_examples, say_report
@@ -187,6 +188,31 @@ def labels_of(model: Any, settings: ClassificationSettings) -> Labels:
 def class_names_of(model: Any) -> tuple[str, ...]:
     """Names of a model's classes, or their numbers; empty for a regression."""
     return () if model.problem == REGRESSION else class_names(model)
+
+
+def make_loss(
+    settings: ClassificationSettings, problem: str
+) -> FocalCrossEntropy | None:
+    """The loss that the settings ask for; None is the model's own.
+
+    Raises:
+        ValueError: If it is not for this problem.
+    """
+    is_focal = settings.loss == "focal"
+    if not (is_focal or settings.label_smoothing):
+        return None
+    if problem == REGRESSION:
+        name = "loss focal" if is_focal else "label_smoothing"
+        raise ValueError(
+            f"--{name} requires classes. Received: a regression, whose labels "
+            "are numbers. Omit it, or pass --problem single_label."
+        )
+    gamma = 2.0 if settings.focal_gamma is None else settings.focal_gamma
+    return FocalCrossEntropy(
+        gamma if is_focal else 0.0,
+        settings.label_smoothing,
+        multi_label=problem == MULTI_LABEL,
+    )
 
 
 def find_sequence_length(settings: ClassificationSettings) -> int:

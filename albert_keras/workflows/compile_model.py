@@ -13,6 +13,7 @@ def compile_model(
     peak_learning_rate: float,
     warmup_steps: int,
     total_steps: int,
+    loss: Any = None,
     **optimizer_arguments: Any,
 ) -> None:
     """Compiles a model for pretraining or fine-tuning.
@@ -21,6 +22,7 @@ def compile_model(
         settings: Settings of the run.
         model: The model.
         peak_learning_rate, warmup_steps, total_steps: Of the schedule.
+        loss: As for `compile`; None is the model's own.
         **optimizer_arguments: Further arguments of the optimizer.
     """
     arguments: dict[str, Any] = dict(
@@ -44,6 +46,7 @@ def compile_model(
     compression = settings.gradient_compression
     model.compile(
         optimizer,
+        loss=loss,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
         gradient_compression=None if compression == "none" else compression,
         run_eagerly=settings.eager,

@@ -49,6 +49,7 @@ class Task:
         tokenizer: Tokenizer to save with the model.
         model_class: Class of the model.
         arguments: Further arguments of the model, other than dropout.
+        loss: As for `compile`; None is the model's own.
         evaluation: Evaluation on the dev file; None without one.
         card: Description of the data for the model card.
         report: What was omitted or truncated, for data_report.json.
@@ -65,6 +66,7 @@ class Task:
     model_class: Any
     evaluation: TaskEvaluation | None = None
     arguments: dict = dataclasses.field(default_factory=dict)
+    loss: Any = None
     card: str = ""
     report: dict = dataclasses.field(default_factory=dict)
     describe_data: Callable[[], dict[str, Any]] | None = None
@@ -96,7 +98,7 @@ def finetune(settings: FinetuningSettings, task: Task) -> Path:
         **settings.dropouts(task.defaults),
     )
     check_fits(task.training, model)
-    compile_for(settings, task.defaults, plan, model)
+    compile_for(settings, task.defaults, plan, model, task.loss)
     run.start(
         model,
         describe_data=task.describe_data,
@@ -164,7 +166,7 @@ def make_batches(settings, examples, plan):
     )
 
 
-def compile_for(settings, defaults, plan, model):
+def compile_for(settings, defaults, plan, model, loss=None):
     """Compiles a model for a plan."""
     compile_model(
         settings,
@@ -172,6 +174,7 @@ def compile_for(settings, defaults, plan, model):
         settings.peak_learning_rate(defaults),
         plan.warmup_steps,
         plan.total_steps,
+        loss,
         learning_rate_factors=layer_wise_factors(
             model.config.num_groups, settings.layer_wise_learning_rate_decay
         ),

@@ -97,8 +97,8 @@ def make_plan(settings, s3_channels):
             "PYTHONUNBUFFERED": "1",
         },
         metrics=metrics_of(settings),
-        subnets=settings.split("subnet_ids"),
-        security_group_ids=settings.split("security_group_ids"),
+        subnets=settings.ids("subnet_ids"),
+        security_group_ids=settings.ids("security_group_ids"),
         disk_gb=settings.volume_size_gb,
         max_run_seconds=settings.max_run_seconds,
         spot=settings.spot,
@@ -167,9 +167,7 @@ def announce(settings, plan):
         f"Global batch: {rows:,} rows = {ranks} ranks x "
         f"{settings.gradient_accumulation_steps} micro-batches x "
         f"{rows // ranks // settings.gradient_accumulation_steps}.\n"
-        f"{work.updates:,} updates of {rows:,} x {work.sequence_length} "
-        f"tokens = {work.tokens:,} tokens. "
-        f"{name_flags(str(expected), type(settings))}\n"
+        f"{describe_work(work, expected, type(settings))}\n"
         f"Run directory: {plan.hyperparameters['output_dir']}; checkpoints: "
         + (
             plan.location("checkpoints")
@@ -177,6 +175,20 @@ def announce(settings, plan):
             else plan.hyperparameters["checkpoint_dir"]
         )
         + ". A later job of the same names resumes from them."
+    )
+
+
+def describe_work(work, expected, settings_class):
+    """The number of updates and tokens, and the estimated run time."""
+    rows, length = work.global_batch_size, work.sequence_length
+    if work.updates is None:
+        return (
+            f"Updates of at most {rows:,} x {length} tokens; their number, and "
+            "so the run time, depends on the data."
+        )
+    return (
+        f"{work.updates:,} updates of {rows:,} x {length} tokens = "
+        f"{work.tokens:,} tokens. {name_flags(str(expected), settings_class)}"
     )
 
 

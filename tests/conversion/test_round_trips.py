@@ -15,6 +15,7 @@ from albert_keras.conversion import (
 )
 from albert_keras.conversion.weight_names import weights_of
 from tests.formats import FORMATS_HERE, HAS_KERAS_HUB
+from tests.marks import others_slow
 
 pytestmark = pytest.mark.heavy
 
@@ -81,7 +82,7 @@ def test_float64_is_kept_or_named_as_rounded(format, rng, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("format", FORMATS_HERE)
-@pytest.mark.parametrize("model", HEADS, indirect=True)
+@pytest.mark.parametrize("model", others_slow(HEADS), indirect=True)
 def test_each_format_gives_back_every_weight_it_has_a_place_for(
     model, format, tmp_path
 ):

@@ -4,13 +4,15 @@
 
 For each given number of micro-batches, the same global batches of 16 rows are
 split over the ranks; the first rank writes weights and metrics to
-OUT-RANKSxSTEPS.npz. With `xla` after the number, XLA compiles the passes.
+OUT-RANKSxSTEPS.npz. With `xla` after the number, XLA compiles the passes; with
+`own`, the model is trained on a loss of a user and has metrics of a user.
 """
 
 import sys
 
 import keras
 import numpy as np
+from keras import ops
 
 from albert_keras import AlbertBackbone, AlbertConfig, AlbertForPretraining
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay
@@ -34,13 +36,49 @@ CONFIG = AlbertConfig(
 def main(out, *splits):
     distributed.initialize()
     for split in splits:
-        steps = int(split.removesuffix("xla"))
-        result = five_updates(steps, jit_compile=split.endswith("xla"))
+        steps = int(split.removesuffix("xla").removesuffix("own"))
+        arguments = own_arguments() if split.endswith("own") else {}
+        jit_compile = "auto" if arguments else split.endswith("xla")
+        result = five_updates(steps, jit_compile=jit_compile, **arguments)
         if distributed.rank() == 0:
             np.savez(f"{out}-{distributed.size()}x{split}.npz", **result)
 
 
-def five_updates(steps, jit_compile):
+class Largest(keras.metrics.Metric):
+    """A metric whose variables are no sums: the first rank's are kept."""
+
+    def __init__(self, name="largest"):
+        super().__init__(name=name)
+        self.value = self.add_variable(
+            (), "zeros", aggregation="only_first_replica", name="value"
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.value.assign(ops.maximum(self.value, ops.max(y_pred)))
+
+    def result(self):
+        return self.value
+
+
+def squared(labels, logits):
+    """The squared distance of the label's probability to 1."""
+    p = ops.softmax(logits, axis=-1)
+    ids = ops.cast(labels, "int32")[..., None]
+    return ops.square(1 - ops.take_along_axis(p, ids, axis=-1)[..., 0])
+
+
+def own_arguments():
+    """A loss and metrics of a user."""
+    auc = keras.metrics.AUC(name="auc")
+    entropy = "sparse_categorical_crossentropy"
+    return dict(
+        loss={"mlm": squared},
+        metrics={"mlm": [keras.metrics.F1Score(name="f1")], "sop": [auc]},
+        weighted_metrics={"mlm": [entropy], "sop": [Largest()]},
+    )
+
+
+def five_updates(steps, jit_compile, **arguments):
     # Every rank starts from other weights; rank 0's are broadcast.
     keras.utils.set_random_seed(distributed.rank())
     model = AlbertForPretraining(AlbertBackbone.from_config(CONFIG))
@@ -49,6 +87,7 @@ def five_updates(steps, jit_compile):
         Lamb(schedule, global_clipnorm=1.0),
         gradient_accumulation_steps=steps,
         jit_compile=jit_compile,
+        **arguments,
     )
     rng = np.random.default_rng(0)
     batches = [make_batch(rng, CONFIG, rows=ROWS) for _ in range(5)]

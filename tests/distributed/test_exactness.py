@@ -18,8 +18,8 @@ def overflows():
 def results(overflows, tmp_path_factory):
     """Weights and metrics, by number of ranks x micro-batches."""
     out = tmp_path_factory.mktemp("updates") / "u"
-    run_forked(1, "-m", "tests.distributed.five_updates", out, 1, 4)
-    run_forked(2, "-m", "tests.distributed.overflow", out, 1, 4, "4xla")
+    run_forked(1, "-m", "tests.distributed.five_updates", out, 1, 4, "1own")
+    run_forked(2, "-m", "tests.distributed.overflow", out, 1, 4, "4xla", "4own")
     overflows.extend(
         dict(np.load(f"{out}.overflow-{rank}.npz")) for rank in (0, 1)
     )
@@ -56,7 +56,9 @@ def assert_same_metrics(whole, shared):
     # differs ten times as much as they do: 1.2e-5 was measured.
     tolerances = dict.fromkeys(names, 1e-5) | {"train_gradient_norm": 5e-5}
     for name, rel in tolerances.items():
-        assert shared[name] == pytest.approx(whole[name], rel=rel), name
+        np.testing.assert_allclose(
+            shared[name], whole[name], rtol=rel, atol=1e-6, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("how", ["1x4", "2x1", "2x4", "2x4xla"])
@@ -67,6 +69,21 @@ def test_weights_are_the_same_however_the_batch_is_shared_out(results, how):
 @pytest.mark.parametrize("how", ["2x1", "2x4"])
 def test_metrics_are_those_of_all_ranks(results, how):
     assert_same_metrics(results["1x1"], results[how])
+
+
+def test_a_users_loss_and_metrics_are_those_of_all_ranks(results):
+    whole, shared = results["1x1own"], results["2x4own"]
+    assert_same_weights(whole, shared)
+    largest = [
+        r.pop(f"{kind}_sop_largest")
+        for kind in ("train", "test")
+        for r in (whole, shared)
+    ]
+    assert_same_metrics(whole, shared)
+    assert {"train_mlm_f1", "test_sop_auc"} <= set(whole)
+    # The first rank's rows have a largest logit of their own.
+    assert largest[0] >= largest[1] - 1e-5 > 0
+    assert largest[2] >= largest[3] - 1e-5 > 0
 
 
 @pytest.mark.slow

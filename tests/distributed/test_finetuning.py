@@ -13,7 +13,7 @@ from tests.conftest import make_text
 from tests.distributed.launch import needs_horovod, run_forked
 from tests.squad_files import write_squad
 
-pytestmark = [pytest.mark.process, needs_horovod]
+pytestmark = [pytest.mark.process, pytest.mark.slow, needs_horovod]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from albert_keras import AlbertBackbone, AlbertForPretraining
 from albert_keras.kernels import choose_kernels, fused_kernels, reference
 from albert_keras.kernels.tensorflow_cpu import compilation
 from tests.batches import Batches, make_batch
+from tests.marks import others_slow
 
 pytestmark = pytest.mark.heavy
 
@@ -63,7 +64,7 @@ def test_another_compiler_or_processor_has_a_library_of_its_own(
     assert made.exists()
 
 
-@pytest.mark.parametrize("fails", ["missing", "broken"])
+@pytest.mark.parametrize("fails", others_slow(["missing", "broken"]))
 def test_without_a_compiler_a_warning_says_so_and_training_is_plain(
     fails, monkeypatch, tmp_path, caplog, tiny_config
 ):

@@ -18,6 +18,7 @@ POOL, LIMIT = "TF_CPU_ALLOCATOR_USE_BFC", "TF_CPU_BFC_MEM_LIMIT_IN_MB"
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_the_weights_of_a_model_are_in_the_pool():
     """TensorFlow reports the memory of the pool, not of malloc."""
     size, allocated = map(int, run_python("-c", PROGRAM).split())

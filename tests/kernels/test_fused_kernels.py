@@ -20,6 +20,7 @@ from albert_keras.kernels import (
 from albert_keras.kernels.tensorflow_cpu import compilation
 from albert_keras.kernels.tensorflow_cpu.compilation import operations
 from tests.batches import Batches, make_batch
+from tests.marks import others_slow
 
 B, T, N, H, WIDE, CLASSES = 2, 5, 2, 8, 16, 1500
 TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2}
@@ -290,7 +291,7 @@ def test_kernels_are_fused_where_that_is_asked_for():
         assert choose_kernels("float32") is reference
 
 
-@pytest.mark.parametrize("padding", [False, True])
+@pytest.mark.parametrize("padding", others_slow([True, False]))
 def test_predictions_and_evaluation_of_a_wide_model_are_the_plain_ones(
     tiny_config, padding, calls_of
 ):

@@ -16,6 +16,7 @@ from albert_keras.kernels import (
     tensorflow_cpu,
 )
 from albert_keras.layers import cross_layer_sharing
+from tests.marks import others_slow
 from tests.task_models import CONFIG, make_inputs
 
 pytestmark = [
@@ -118,7 +119,7 @@ class Compiled(Outer):
         return self.head(self.pooled(inputs))
 
 
-@pytest.mark.parametrize("run_eagerly", [True, False])
+@pytest.mark.parametrize("run_eagerly", others_slow([False, True]))
 def test_fit_evaluate_and_predict_of_keras_are_fused(inputs, used, run_eagerly):
     model, plain = (functional(run_eagerly=run_eagerly) for _ in range(2))
     take(used)

@@ -85,6 +85,7 @@ def fused(operations):
     return sorted(name for name in operations if name.startswith("Albert"))
 
 
+@pytest.mark.slow
 def test_first_predictions_in_two_threads_are_those_of_plain_kernels(
     tiny_config, inputs
 ):
@@ -105,6 +106,7 @@ def test_first_predictions_in_two_threads_are_those_of_plain_kernels(
         assert choose_kernels("float32") is reference
 
 
+@pytest.mark.slow
 def test_an_export_after_predictions_in_threads_holds_tensorflows_operations(
     tiny_config, inputs, tmp_path
 ):

@@ -12,6 +12,7 @@ import pytest
 
 from albert_keras.launching import source_code
 from albert_keras.launching.source_code import JOB_SECRET
+from albert_keras.workflows.settings.finetuning_on_sagemaker import FINETUNING
 from albert_keras.workflows.settings.parse_settings import parse_settings
 from albert_keras.workflows.settings.pretraining_settings import (
     PretrainingSettings,
@@ -201,6 +202,7 @@ def test_the_commands_of_the_documentation_are_accepted(launch, capsys):
     assert {name for name, _ in commands} == {
         "pretrain_sagemaker",
         "squad_sagemaker",
+        "finetune_sagemaker",
     }
     for name, flags in commands:
         launch(*shlex.split(flags), "--dry_run", launcher=name)
@@ -208,13 +210,11 @@ def test_the_commands_of_the_documentation_are_accepted(launch, capsys):
         assert request["TrainingJobName"].startswith("albert")
 
 
-@pytest.mark.parametrize("launcher", ["pretrain", "squad"])
-def test_every_path_of_a_recipe_is_one_of_the_volume(recipe, launcher):
-    (settings,) = (
-        value
-        for name, value in vars(recipe(f"{launcher}_sagemaker")).items()
-        if name.endswith("OnSageMaker")
-    )
+@pytest.mark.parametrize("task", [None, *FINETUNING])
+def test_every_path_of_a_recipe_is_one_of_the_volume(recipe, task):
+    settings = FINETUNING.get(task)
+    if task is None:
+        settings = recipe("pretrain_sagemaker").PretrainOnSageMaker
     names = {
         field.name
         for field in dataclasses.fields(settings.RECIPE)
@@ -247,6 +247,93 @@ def test_squad_is_launched_with_the_files_of_the_sample(account, launch):
     }
     (request,) = account.requests("CreateTrainingJob")
     assert request["Tags"] == [{"Key": "a", "Value": "b"}]
+
+
+# The launcher's flags by task, and hyperparameters that the job must get.
+VOLUME = "/opt/ml/input/data/training"
+JOBS = {
+    "squad": ("", {"dev_file": f"{VOLUME}/squad_data/dev-v2.0.json"}),
+    "glue": (
+        "--glue_task RTE --seeds 5",
+        {"task": "RTE", "seeds": "5", "data_dir": f"{VOLUME}/glue_data"},
+    ),
+    "race": ("--level high", {"level": "high", "data_dir": f"{VOLUME}/RACE"}),
+    "tags": (
+        "--train_file ner/eng.train --num_rows 14041",
+        {"train_file": f"{VOLUME}/ner/eng.train"},
+    ),
+    "classification": (
+        "--train_file r.csv --label_column rude spam --loss focal",
+        {
+            "train_file": f"{VOLUME}/r.csv",
+            "label_column": '["rude", "spam"]',
+            "loss": "focal",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("task", FINETUNING)
+def test_every_fine_tuning_recipe_is_launched_with_its_own_settings(
+    account, launch, monkeypatch, capsys, task
+):
+    flags, expected = JOBS[task]
+    name = launch(
+        *f"--task {task} --pretrained runs/albert".split(),
+        *"--instance_type ml.g5.12xlarge --name a --batch_size 4".split(),
+        *flags.split(),
+        launcher="finetune_sagemaker",
+    )
+    settings_class = FINETUNING[task]
+    job = account.describe(name)
+    hyperparameters = job["HyperParameters"]
+    assert hyperparameters["pretrained"] == f"{VOLUME}/runs/albert"
+    assert hyperparameters["resume"] == "true"
+    for field, value in expected.items():
+        assert hyperparameters[field] == value, field
+    short = {"glue": "glue-rte"}.get(task, task)
+    assert hyperparameters["output_dir"] == f"{VOLUME}/runs/albert-{short}-a"
+    uploads = dict(
+        account.objects(
+            job["InputDataConfig"][2]["DataSource"]["S3DataSource"]["S3Uri"]
+        )
+    )
+    entry = json.loads(uploads["sourcecode.json"])["entry_script"]
+    assert entry == settings_class.entry_point
+    # The recipe reads what SageMaker's driver passes to it.
+    drivers = importlib.util.find_spec("sagemaker.train.container_drivers")
+    monkeypatch.syspath_prepend(Path(drivers.origin).parent)
+    from common.utils import hyperparameters_to_cli_args
+
+    argv = hyperparameters_to_cli_args(hyperparameters)
+    arrived = parse_settings(settings_class.RECIPE, argv)
+    arrived.check()
+    assert arrived.batch_size == 4 and arrived.name == "a"
+    if task == "classification":
+        assert arrived.label_column == ("rude", "spam")
+    shown = capsys.readouterr().err
+    assert "Global batch: 16 rows = 4 ranks x 1 micro-batches x 4" in shown
+    unknown = "their number, and so the run time, depends on the data"
+    assert (unknown in shown) == (task == "classification")
+
+
+def test_a_launch_of_fine_tuning_names_what_is_wrong(launch):
+    for flags, message in (
+        ("", "--task must be one of squad, glue.*Received: None"),
+        ("--task RTE", "Received: RTE.*--task glue --glue_task RTE"),
+        (
+            "--task classification --mode predict --input_file a.csv",
+            "--mode predict is not for jobs",
+        ),
+        ("--task tags", "needs --train_file"),
+        ("--task race --instance_count 3", "cannot be divided among 24 ranks"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            launch(
+                *flags.split(),
+                *("--pretrained", "x", "--dry_run"),
+                launcher="finetune_sagemaker",
+            )
 
 
 def test_data_in_s3_takes_the_place_of_a_volume(

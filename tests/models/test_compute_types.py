@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import albert_keras as ak
+from tests.marks import others_slow
 from tests.task_models import CONFIG, MODELS, make_inputs
 
 pytestmark = pytest.mark.heavy
@@ -26,7 +27,7 @@ def as_float32(outputs):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("kind", [None, *MODELS])
+@pytest.mark.parametrize("kind", others_slow([None, *MODELS]))
 def test_outputs_are_near_those_of_float32(kind, dtype):
     inputs = make_inputs(**MODELS.get(kind, {}).get("inputs", {}))
     reference, model = make(kind, "float32"), make(kind, dtype)

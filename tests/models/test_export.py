@@ -68,6 +68,7 @@ def predictions(model, batch):
     [SOME, pytest.param(set(MAKERS) - set(SOME), marks=pytest.mark.slow)],
     ids=["some", "others"],
 )
+@pytest.mark.slow
 def test_models_are_served_without_this_package(tmp_path, kinds):
     """Without a call before, and after `fit` and `predict`."""
     expected = {}

@@ -6,6 +6,7 @@ import pytest
 
 import albert_keras as ak
 from albert_keras.layers import FactorizedEmbedding
+from tests.marks import others_slow
 from tests.task_models import CONFIG, MODELS, make_inputs, model_and_inputs
 
 pytestmark = pytest.mark.heavy
@@ -37,7 +38,7 @@ def test_all_types_give_the_outputs_of_int32(dtype):
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("kind", [kind for kind in MODELS])
+@pytest.mark.parametrize("kind", others_slow(MODELS))
 def test_every_model_predicts_and_trains_on_floats(kind):
     model, inputs = model_and_inputs(kind)
     labels = {

@@ -22,6 +22,7 @@ from albert_keras.training.runs.checkpoint import (
 )
 from tests import task_models
 from tests.formats import FORMATS_HERE
+from tests.marks import others_slow
 
 INPUTS = {"token_ids": np.array([[2, 7, 9, 3], [2, 8, 3, 0]], "int32")}
 LABELS = np.array([0, 2])
@@ -151,6 +152,7 @@ def plain_of(model):
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_only_updates_and_heads_are_trained_with_every_kernel(adapted, rng):
     other = adapt(make_model(), rng)
     other.set_weights(adapted.get_weights())
@@ -316,7 +318,9 @@ def test_modes_that_albert_lacks_are_refused():
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("change", [adapt, quantize, quantize_and_adapt])
+@pytest.mark.parametrize(
+    "change", others_slow([quantize_and_adapt, adapt, quantize])
+)
 def test_keras_files_and_copies_keep_the_model(change, rng, tmp_path):
     model = change(make_model(), rng)
     with keras.name_scope("elsewhere"):
@@ -340,6 +344,7 @@ def test_keras_files_and_copies_keep_the_model(change, rng, tmp_path):
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_a_run_with_lora_and_int8_resumes_exactly(rng, tmp_path):
     models = [quantize_and_adapt(make_model(), rng) for _ in range(2)]
     for model in models:

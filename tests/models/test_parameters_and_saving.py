@@ -16,6 +16,7 @@ from albert_keras import (
 from albert_keras.conversion.keras_format import CONFIG_FILE, WEIGHTS_FILE
 from albert_keras.optimizers import Lamb
 from tests.batches import make_batch
+from tests.marks import others_slow
 
 # Counted in the released checkpoints: shared block, encoder without pooler,
 # with pooler, with both heads.
@@ -27,7 +28,7 @@ RELEASED = {
 }
 
 
-@pytest.mark.parametrize("size", RELEASED)
+@pytest.mark.parametrize("size", others_slow(RELEASED))
 @pytest.mark.parametrize("version", [1, 2])
 def test_parameter_counts_equal_those_of_the_released_models(
     size, version, monkeypatch

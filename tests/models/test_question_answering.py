@@ -145,6 +145,7 @@ class Rows(Examples):
 @pytest.mark.parametrize(
     "multiple", [1, pytest.param(16, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_lengths_that_differ_from_batch_to_batch_train_the_same(
     tiny_config, multiple
 ):

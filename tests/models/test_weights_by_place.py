@@ -13,6 +13,7 @@ from albert_keras.conversion.keras_format import CONFIG_FILE, WEIGHTS_FILE
 from albert_keras.conversion.weight_places import weights_by_place
 from albert_keras.models.task import AlbertTask
 from tests.formats import FORMATS_HERE
+from tests.marks import others_slow
 
 pytestmark = pytest.mark.heavy
 
@@ -133,7 +134,7 @@ def test_a_function_in_which_weights_would_get_lost_is_refused(
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("format", FORMATS_HERE)
+@pytest.mark.parametrize("format", others_slow(FORMATS_HERE))
 def test_each_format_is_read_and_written_inside_a_layer(
     format, backbone, tmp_path
 ):

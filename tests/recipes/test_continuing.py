@@ -62,6 +62,7 @@ def replace(directory, other):
     shutil.copytree(other, directory)
 
 
+@pytest.mark.slow
 def test_another_vocabulary_of_the_same_size_is_refused(
     pretrain, pretraining_run, other_corpus, copies, tmp_path
 ):

@@ -10,7 +10,7 @@ import pytest
 from sklearn import metrics
 
 import albert_keras as ak
-from tests.documents import ROOT, commands
+from tests.documents import ROOT, commands, python_blocks
 from tests.recipes.samples import FILLERS, FLAGS, WORDS
 
 LENGTH = ["--max_seq_length", "32"]
@@ -71,6 +71,7 @@ def test_three_labels_by_name_are_learned_from_a_spreadsheet(
 ):
     broken = write_reviews(tmp_path / "reviews.csv", rng)
     argv = ["--dev_share", "0.2", "--class_weights", "balanced"]
+    argv += ["--loss", "focal", "--label_smoothing", "0.05"]
     run = train(
         recipe, pretrained, tmp_path / "run", tmp_path / "reviews.csv", *argv
     )
@@ -252,6 +253,7 @@ def classifier(pretrained, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_every_readable_row_is_written_in_chunks(
     recipe, classifier, tmp_path, capsys, monkeypatch
 ):
@@ -332,6 +334,13 @@ def test_input_that_cannot_be_learned_is_refused_before_anything_is_written(
     )
     refused(good, "--metric must be one of.*'f1'", "--metric", "f1")
     refused(good, "must hold numbers", "--problem", "regression")
+    numbers = "text,label\n" + "".join(f"a,{n}.5\n" for n in range(30))
+    refused(
+        numbers, "--label_smoothing requires cl", "--label_smoothing", "0.1"
+    )
+    refused(numbers, "--loss focal requires classes", "--loss", "focal")
+    refused(good, "--focal_gamma is for", "--focal_gamma", "1")
+    refused(good, "--label_smoothing must be", "--label_smoothing", "1")
     refused(good, "does not exist", "--dev_file", tmp_path / "none.csv")
     (tmp_path / "dev.csv").write_text("text,label\na,other\n")
     refused(
@@ -382,6 +391,8 @@ def test_the_commands_of_the_documentation_run(
     assert len(shown) == 3
     for argv in shown:
         classify(recipe, *argv, *([] if "--mode" in argv else SHORT))
+    (code,) = python_blocks(ROOT / "docs/finetuning.md")
+    exec(code, {})
     columns = pandas.read_csv(tmp_path / "predictions.csv").columns
     assert [*columns[-2:]] == ["prediction", "probability"]
     assert (tmp_path / "runs/reviews-test/confusion_matrix.png").is_file()

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 
 import albert_keras as ak
 from albert_keras.data.tasks.glue import GLUE_TASKS
@@ -194,6 +195,43 @@ def test_seeds_reproduce_a_run_and_a_resumed_one_to_the_bit(
     assert not np.array_equal(
         first["classifier/kernel"], other["classifier/kernel"]
     )
+
+
+@pytest.mark.slow
+def test_the_table_of_medians_starts_small_tasks_from_mnli(
+    recipe, pretrained, tmp_path, capsys
+):
+    for name in ("RTE", "MNLI"):
+        write_glue(tmp_path / "glue", GLUE_TASKS[name])
+    quick = [*FLAGS, "--total_steps", "2", "--warmup_steps", "1", "--eager"]
+    quick += ["--seeds", "2"]
+    run = glue(recipe, tmp_path, pretrained, "all", "table", *quick)
+    table = json.loads((run / "glue_table.json").read_text())
+    for name in ("RTE", "MNLI"):
+        runs = [run / name / f"seed-{seed}" for seed in (42, 43)]
+        scores = [
+            json.loads((path / "best/eval_metrics.json").read_text())
+            for path in runs
+        ]
+        assert table[name]["scores_by_seed"] == dict(
+            zip(("42", "43"), scores, strict=True)
+        )
+        assert table[name]["median"]["accuracy"] == pytest.approx(
+            np.mean([s["accuracy"] for s in scores])
+        )
+
+    def started_from(name):
+        settings = (run / name / "seed-42/settings.yaml").read_text()
+        return yaml.safe_load(settings)["pretrained"]
+
+    assert started_from("MNLI") == str(pretrained)
+    assert started_from("RTE").startswith(str(run / "MNLI/seed-4"))
+    # A single run with the same seed has the same weights.
+    alone = glue(recipe, tmp_path, pretrained, "MNLI", "alone", *quick[:-2])
+    mine, theirs = (
+        ak.load_model(path).to_parts().weights for path in (alone, runs[0])
+    )
+    assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
 
 
 def test_without_flags_the_plan_is_the_papers():

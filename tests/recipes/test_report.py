@@ -259,6 +259,7 @@ def test_a_directory_that_holds_no_run_is_refused(
 @pytest.mark.parametrize(
     "width", [1280, pytest.param(390, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_a_browser_shows_every_figure(run, report, tmp_path, width):
     pixels = screenshot(report(run), tmp_path / "page.png", width, 6000)
     blue = pixels[..., 2] - pixels[..., 0] > 60  # only the curves

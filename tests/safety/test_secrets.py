@@ -48,6 +48,7 @@ def assert_no_secret_below(directory):
         assert_no_secret(path, path.read_bytes())
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_and_one_that_fails_tell_no_secret(
     recipe, corpus, secrets, tmp_path, capfd
 ):

@@ -57,6 +57,7 @@ def test_minutes_are_refused_where_updates_cost_unlike(tmp_path, more):
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_a_planned_run_equals_one_of_as_many_updates_and_resumes(
     recipe, corpus, tmp_path, capsys
 ):

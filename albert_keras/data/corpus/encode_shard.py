@@ -29,7 +29,10 @@ from albert_keras.files.atomic_write import atomic_file
 from albert_keras.tokenization.sentencepiece_encoder import PieceEncoder
 from albert_keras.tokenization.text_normalization import normalize_text
 
+# A batch ends with the document that reaches either: normalizing and encoding
+# take some kB for a sentence and some bytes for a character.
 _SENTENCES_PER_BATCH = 4096
+_CHARACTERS_PER_BATCH = 1 << 18
 _DRAWS_PER_BATCH = 4096
 
 
@@ -104,7 +107,7 @@ def _documents(plan, number, on_bytes, bad_text, finished=()):
 def _fill(shard, documents, settings):
     """Adds documents until the shard is full; returns whether none is left."""
     split = sentence_splitter(settings.language)
-    batch, num_sentences, size = [], 0, 0
+    batch, num_sentences, num_characters, size = [], 0, 0, 0
     is_last = True
     for paragraphs in documents:
         shard.counts["documents_read"] += 1
@@ -116,9 +119,13 @@ def _fill(shard, documents, settings):
         else:
             batch.append(sentences)
             num_sentences += len(sentences)
-        if num_sentences >= _SENTENCES_PER_BATCH:
+            num_characters += characters
+        if (
+            num_sentences >= _SENTENCES_PER_BATCH
+            or num_characters >= _CHARACTERS_PER_BATCH
+        ):
             shard.add(batch)
-            batch, num_sentences = [], 0
+            batch, num_sentences, num_characters = [], 0, 0
         # Only chunks of compressed files are larger than one shard.
         if size >= 2 * settings.shard_bytes:
             is_last = False

@@ -96,10 +96,7 @@ def _warn_of_cuts(shards):
 
 def _read_shard(path, record, vocabulary_size):
     names = ("tokens", "sentence_lengths", "document_lengths")
-    tokens, sentences, documents = (
-        read_array(path, record, name, vocabulary_size) for name in names
-    )
-    return tokens, sentences.astype("int64"), documents.astype("int64")
+    return [read_array(path, record, name, vocabulary_size) for name in names]
 
 
 def _drop_documents(dropped, tokens, sentence_lengths, document_lengths):

@@ -96,9 +96,12 @@ class TokenShard:
         files = {}
         with atomic_directory(directory) as temporary:
             for name, arrays in self._arrays.items():
-                data = np.concatenate(arrays).tobytes()
-                (temporary / f"{name}.bin").write_bytes(data)
-                files[name] = hashlib.sha256(data).hexdigest()
+                digest = hashlib.sha256()
+                with (temporary / f"{name}.bin").open("wb") as file:
+                    for array in arrays:
+                        file.write(array)
+                        digest.update(array)
+                files[name] = digest.hexdigest()
             record = {
                 **record,
                 "counts": self.counts,

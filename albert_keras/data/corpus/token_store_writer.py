@@ -18,6 +18,8 @@ from albert_keras.data.corpus.store_manifest import (
 )
 from albert_keras.data.corpus.token_shard import token_dtype
 
+_BLOCK = 1 << 16
+
 
 class TokenStoreWriter:
     """Writes documents of token ids into a directory.
@@ -73,8 +75,10 @@ class TokenStoreWriter:
         ends = self.num_sentences + np.cumsum(document_lengths, dtype=OFFSETS)
         self._write("tokens.bin", tokens.astype(self.dtype, copy=False))
         self._write("documents.bin", ends - document_lengths)
-        self._write_offsets(self._offsets.add(sentence_lengths))
-        self._counts += np.bincount(tokens, minlength=len(self._counts))
+        for lengths in _blocks(sentence_lengths):
+            self._write_offsets(self._offsets.add(lengths))
+        for block in _blocks(tokens):
+            self._counts += np.bincount(block, minlength=len(self._counts))
         self.num_documents += len(document_lengths)
 
     def finish(
@@ -130,9 +134,10 @@ class TokenStoreWriter:
             "report": report,
             "settings": settings,
         }
-        (self.directory / MANIFEST_FILE).write_text(
-            json.dumps(manifest, indent=2) + "\n", encoding="utf-8"
-        )
+        path = self.directory / MANIFEST_FILE
+        with path.open("w", encoding="utf-8") as file:
+            json.dump(manifest, file, indent=2)
+            file.write("\n")
         return manifest
 
     def _write_offsets(self, arrays):
@@ -144,3 +149,9 @@ class TokenStoreWriter:
         data = np.ascontiguousarray(array).data.cast("B")
         self._files[name].write(data)
         self._hashes[name].update(data)
+
+
+def _blocks(array):
+    """Yields parts of an array: what is computed takes 8 bytes an element."""
+    for start in range(0, len(array), _BLOCK):
+        yield array[start : start + _BLOCK]

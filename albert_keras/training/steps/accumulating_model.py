@@ -3,6 +3,7 @@
 import inspect
 
 import keras
+import numpy as np
 from keras import ops
 
 from albert_keras.kernels import fused_kernels, on_tensorflow_cpu
@@ -12,6 +13,7 @@ from albert_keras.training.steps.host_targets import (
     check_arrays,
     check_class_weight,
 )
+from albert_keras.training.steps.own_losses import with_losses
 from albert_keras.training.steps.targets import (
     make_targets,
     row_count,
@@ -54,6 +56,7 @@ class AccumulatingModel(keras.Model):
     Subclasses implement `objectives`. Metrics are weighted means:
     `{objective}_loss` and each metric of the objective; `loss` is the sum of
     the objectives' losses times their coefficients, and of the layers' losses.
+    `compile` takes another loss of an objective, and further metrics.
     Labels and weights have the shapes of Keras, see `targets`. Training also
     reports `learning_rate`, `gradient_norm` (before clipping) and
     `weight_norm` of the last update.
@@ -71,18 +74,39 @@ class AccumulatingModel(keras.Model):
             f"{type(self).__name__} must implement `objectives`."
         )
 
+    @property
+    def compiled_objectives(self):
+        """The objectives, with the losses that were passed to `compile`."""
+        if not hasattr(self, "update_metrics"):
+            return self.objectives
+        return self.update_metrics.objectives
+
     def compile(
         self,
         optimizer="adam",
+        loss=None,
+        metrics=None,
+        weighted_metrics=None,
         gradient_accumulation_steps=1,
         gradient_compression=None,
         **kwargs,
     ):
-        """Like `keras.Model.compile`, without `loss` and `metrics`.
+        """Like `keras.Model.compile`; loss and metrics are optional.
 
         Args:
             optimizer: A Keras optimizer. Its own
                 `gradient_accumulation_steps` must not be set.
+            loss: A loss in place of the model's own: a name, a function
+                `(labels, logits) -> losses` or an object of Keras that takes
+                logits, with one loss for each target (its `reduction` is not
+                used); or a dictionary of losses by objective. The labels are
+                those of the model; Keras's categorical losses get them as
+                one-hot vectors. None or "auto" is the model's own.
+            metrics: Further metrics: names, functions or objects of Keras, or
+                a dictionary of lists by objective, label or output. See
+                `OwnMetrics` for what they receive. Targets of weight 0 are
+                left out, and all others count the same.
+            weighted_metrics: The same, with the sample weights.
             gradient_accumulation_steps: Number of micro-batches of a batch.
             gradient_compression: Type of the gradients in the all-reduce:
                 "float16", "bfloat16", or None for float32.
@@ -91,18 +115,22 @@ class AccumulatingModel(keras.Model):
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: If a loss or metrics are given,
-                `gradient_accumulation_steps` is not a positive integer, or
-                the optimizer accumulates gradients as well.
+            ValueError: If a loss or metric does not fit (see `with_losses`
+                and `OwnMetrics`), `gradient_accumulation_steps` is not a
+                positive integer, or the optimizer accumulates gradients as
+                well.
         """
-        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
-            if kwargs.get(name) is not None:
-                raise ValueError(
-                    f"{type(self).__name__} defines its own objectives, so "
-                    f"`{name}` cannot be given. Received: "
-                    f"{name}={kwargs[name]!r}. For another loss, use the "
-                    "backbone in a custom Keras model."
-                )
+        if kwargs.get("loss_weights") is not None:
+            raise ValueError(
+                f"{type(self).__name__} sets the weights of its objectives, so "
+                "`loss_weights` cannot be given. Received: "
+                f"{kwargs['loss_weights']!r}. Multiply the losses in `loss`."
+            )
+        # Before anything else changes, as it may raise an error.
+        update_metrics = UpdateMetrics(
+            with_losses(self.objectives, loss), metrics, weighted_metrics
+        )
+        self._build_own_metrics(update_metrics.own)
         steps = gradient_accumulation_steps
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
             raise ValueError(
@@ -136,11 +164,36 @@ class AccumulatingModel(keras.Model):
         self._optimized = frozenset(id(variable) for variable in variables)
         self.gradient_accumulation_steps = steps
         self.gradient_compression = gradient_compression
-        self.update_metrics = UpdateMetrics(self.objectives)
+        self.update_metrics = update_metrics
+        update_metrics.given = {
+            "loss": loss,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+
+    def _build_own_metrics(self, own):
+        if not own.metrics:
+            return
+        if _step.num_replicas() > distributed.replicas():
+            raise ValueError(
+                "`metrics` and `weighted_metrics` cannot be given under a "
+                "`tf.distribute` strategy of several replicas. Received: "
+                f"{[metric.name for metric in own.metrics]}. Start several "
+                "ranks with `horovodrun`."
+            )
+        own.build(self.output_specs())
+
+    def output_specs(self):
+        """The outputs for two rows as `KerasTensor`s; None if not known.
+
+        With them, `compile` builds metrics that create variables late.
+        """
+        return None
 
     def get_compile_config(self):
         if not self.compiled:
             return None
+        given = self.update_metrics.given.items()
         return {
             "optimizer": keras.saving.serialize_keras_object(self.optimizer),
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
@@ -148,6 +201,11 @@ class AccumulatingModel(keras.Model):
             "run_eagerly": self.run_eagerly,
             "steps_per_execution": self.steps_per_execution,
             "jit_compile": self.jit_compile or self.compile_passes,
+            **{
+                name: keras.saving.serialize_keras_object(value)
+                for name, value in given
+                if value is not None
+            },
         }
 
     def compile_from_config(self, config):
@@ -207,7 +265,7 @@ class AccumulatingModel(keras.Model):
             return results
         self.update_metrics.sum_over_ranks()
         results = {
-            name: float(value)
+            name: float(value) if value.shape == () else np.array(value)
             for name, value in self.update_metrics.objective_results().items()
         }
         return results if return_dict else list(results.values())
@@ -262,7 +320,7 @@ class AccumulatingModel(keras.Model):
         """
         added = [ops.sum(ops.cast(loss, "float32")) for loss in layer_losses]
         sums = {LAYER_LOSSES: sum(added, ops.zeros((), "float32")) / parts}
-        for objective in self.objectives:
+        for objective in self.compiled_objectives:
             sums.update(
                 weighted_sums(objective, outputs, targets[objective.name])
             )

@@ -39,10 +39,11 @@ def train_step(model, state, data):
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     targets = model.targets(y, sample_weight)
     totals = model.total_weights(targets)
-    optimizer = model.optimizer
+    optimizer, own = model.optimizer, model.update_metrics.own
     parts = model.gradient_accumulation_steps * num_replicas()
 
-    def loss_and_sums(trainable, non_trainable, x, targets):
+    def loss_and_sums(trainable, carried, x, targets):
+        non_trainable, own_values = carried
         outputs, non_trainable, layer_losses = model.stateless_call(
             trainable, non_trainable, x, training=True, return_losses=True
         )
@@ -52,7 +53,8 @@ def train_step(model, state, data):
             list(zip(optimizer.variables, optimizer_values, strict=True))
         ):
             loss = optimizer.scale_loss(loss)
-        return loss, (sums, non_trainable)
+        own_values = _update_own(own, own_values, outputs, targets)
+        return loss, (sums, (non_trainable, own_values))
 
     accumulate = functools.partial(
         _accumulate,
@@ -61,8 +63,10 @@ def train_step(model, state, data):
     )
     if distributed.devices() > 1:
         accumulate = _accumulate_on_each_device(accumulate, model)
-    gradients, sums, non_trainable = accumulate(
-        trainable, non_trainable, pad_rows(x, targets, parts)
+    gradients, sums, (non_trainable, own_values) = accumulate(
+        trainable,
+        (non_trainable, _own_values(model, metric_values)),
+        pad_rows(x, targets, parts),
     )
 
     with keras.StatelessScope(
@@ -79,7 +83,7 @@ def train_step(model, state, data):
         optimizer_values, gradients, trainable
     )
     logs, metric_values = _update_metrics(
-        model, metric_values, sums, totals, last_values
+        model, metric_values, own_values, sums, totals, last_values
     )
     return logs, (trainable, non_trainable, optimizer_values, metric_values)
 
@@ -96,9 +100,16 @@ def test_step(model, state, data):
     outputs, non_trainable, layer_losses = model.stateless_call(
         trainable, non_trainable, x, training=False, return_losses=True
     )
+    own_values = _update_own(
+        model.update_metrics.own,
+        _own_values(model, metric_values),
+        outputs,
+        targets,
+    )
     logs, metric_values = _update_metrics(
         model,
         metric_values,
+        own_values,
         model.objective_sums(outputs, targets, layer_losses),
         model.total_weights(targets),
     )
@@ -131,9 +142,31 @@ def shard_batch(batch):
     return jax.device_put(batch, sharding)
 
 
-def _update_metrics(model, values, sums, totals, last_values=None):
+def _own_values(model, metric_values):
+    """The values of the caller's metrics, among those of all metrics."""
+    variables = zip(model.metrics_variables, metric_values, strict=True)
+    values = {id(variable): value for variable, value in variables}
+    return [values[id(v)] for v in model.update_metrics.own.variables]
+
+
+def _update_own(own, values, outputs, targets):
+    """Updates the caller's metrics, and returns the new values."""
+    with keras.StatelessScope(
+        list(zip(own.variables, values, strict=True))
+    ) as scope:
+        own.update(outputs, targets)
+    return [scope.get_current_value(variable) for variable in own.variables]
+
+
+def _update_metrics(model, values, own_values, sums, totals, last_values=None):
     """Returns the metrics by name and the new values of their variables."""
     variables = model.metrics_variables
+    own = zip(model.update_metrics.own.variables, own_values, strict=True)
+    own = {id(variable): value for variable, value in own}
+    values = [
+        own.get(id(variable), value)
+        for variable, value in zip(variables, values, strict=True)
+    ]
     with keras.StatelessScope(
         list(zip(variables, values, strict=True))
     ) as scope:
@@ -161,7 +194,7 @@ def _accumulate_on_each_device(accumulate, model):
             "On several devices training needs keras.distribution."
             f"DataParallel. Received: {type(distribution).__name__}."
         )
-    axis = distribution.batch_dim_name
+    axis, own = distribution.batch_dim_name, model.update_metrics.own
     is_random = [is_random_state(v) for v in model.non_trainable_variables]
 
     def shift_seeds(values, offset):
@@ -170,17 +203,22 @@ def _accumulate_on_each_device(accumulate, model):
             for value, is_seed in zip(values, is_random, strict=True)
         ]
 
-    def accumulate_shard(trainable, non_trainable, batch):
+    def accumulate_shard(trainable, carried, batch):
+        non_trainable, before = carried
         index = jax.lax.axis_index(axis).astype("uint32")
         offset = index * jnp.uint32(SEED_STEP)
-        gradients, sums, non_trainable = accumulate(
-            trainable, shift_seeds(non_trainable, offset), batch
-        )
+        carried = (shift_seeds(non_trainable, offset), before)
+        gradients, sums, carried = accumulate(trainable, carried, batch)
+        non_trainable, after = carried
         if model.gradient_compression is not None:
             gradients = _cast(gradients, model.gradient_compression)
-        gradients, sums = jax.lax.psum((gradients, sums), axis)
-        non_trainable = shift_seeds(non_trainable, -offset)
-        return _cast(gradients, "float32"), sums, non_trainable
+        shares = own.shares(before, after, index == 0, distributed.devices())
+        gradients, sums, shares = jax.lax.psum((gradients, sums, shares), axis)
+        carried = (
+            shift_seeds(non_trainable, -offset),
+            own.combine(before, shares),
+        )
+        return _cast(gradients, "float32"), sums, carried
 
     sharded, replicated = PartitionSpec(axis), PartitionSpec()
     return _shard_map(
@@ -191,34 +229,37 @@ def _accumulate_on_each_device(accumulate, model):
     )
 
 
-def _accumulate(gradient_of, steps, trainable, non_trainable, batch):
-    """Returns gradients, metric sums and new non-trainable values."""
+def _accumulate(gradient_of, steps, trainable, carried, batch):
+    """Returns gradients, metric sums and new carried values.
+
+    These are the non-trainable values and those of the caller's metrics.
+    """
 
     def add_micro_batch(carry, micro_batch):
-        non_trainable, accumulated = carry
-        gradients, (sums, non_trainable) = gradient_of(
-            trainable, non_trainable, *micro_batch
+        carried, accumulated = carry
+        gradients, (sums, carried) = gradient_of(
+            trainable, carried, *micro_batch
         )
         added = jax.tree.map(
             lambda total, new: total + new.astype("float32"),
             accumulated,
             (gradients, sums),
         )
-        return (non_trainable, added), None
+        return (carried, added), None
 
     micro_batches = jax.tree.map(lambda array: _split(array, steps), batch)
     shapes = jax.eval_shape(
         gradient_of,
         trainable,
-        non_trainable,
+        carried,
         *jax.tree.map(lambda array: array[0], micro_batches),
     )
     gradients, (sums, _) = shapes
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape), (gradients, sums))
-    (non_trainable, (gradients, sums)), _ = jax.lax.scan(
-        add_micro_batch, (non_trainable, zeros), micro_batches
+    (carried, (gradients, sums)), _ = jax.lax.scan(
+        add_micro_batch, (carried, zeros), micro_batches
     )
-    return gradients, sums, non_trainable
+    return gradients, sums, carried
 
 
 def _loss_scale(optimizer):

@@ -63,5 +63,6 @@ def test_step(
     outputs = model(x, training=False)
     sums = model.objective_sums(outputs, targets, model.losses, replicas)
     totals = model.total_weights(targets)
+    model.update_metrics.own.update(outputs, targets)
     model.update_metrics.add_sums(*sum_over_replicas((sums, totals)))
     return model.update_metrics.objective_results()

@@ -49,6 +49,36 @@ def label_keys(objective):
     return keys if isinstance(keys, tuple) else (keys,)
 
 
+def objective_of_key(objectives, key, argument):
+    """Finds the objective and the labels that a key of `compile` names.
+
+    Args:
+        objectives: The `Objective`s of a model.
+        key: Name of an objective, or key of one of its labels or outputs.
+        argument: Name of the argument, for errors.
+
+    Returns:
+        (objective, indices of its labels).
+
+    Raises:
+        ValueError: If nothing has this name.
+    """
+    known = []
+    for objective in objectives:
+        labels, outputs = label_keys(objective), objective.output
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        if key == objective.name:
+            return objective, tuple(range(len(labels)))
+        for index, names in enumerate(zip(labels, outputs, strict=True)):
+            if key in names:
+                return objective, (index,)
+        known += dict.fromkeys((objective.name, *labels, *outputs))
+    raise ValueError(
+        f"`{argument}` must have keys that name objectives, labels or outputs: "
+        f"{known}. Received: {key!r}."
+    )
+
+
 def labels_by_key(objectives, y):
     """Returns labels as a dictionary with the keys of the objectives.
 

@@ -35,11 +35,16 @@ def train_step(model, data):
         (model.total_weights(targets), tf.convert_to_tensor(metrics.stop_vote))
     )
     totals = _sum_over_replicas(totals)
-    optimizer = model.optimizer
+    optimizer, own = model.optimizer, metrics.own
+    before = own.values()
     gradients, sums = _passes(model)(model, x, targets, totals)
-    gradients, sums, seconds = _all_reduce(
-        gradients, sums, model.gradient_compression
+    is_first, ranks = distributed.rank() == 0, distributed.size()
+    shares = own.shares(before, own.values(), is_first, ranks)
+    gradients, (sums, shares), seconds = _all_reduce(
+        gradients, (sums, shares), model.gradient_compression
     )
+    if ranks > 1:
+        own.assign(own.combine(before, shares))
     gradients, sums = _sum_over_replicas((gradients, sums))
 
     metrics.stop_votes.assign(votes)
@@ -235,6 +240,7 @@ def _gradients_and_sums(model, x, targets, totals):
     gradients = tape.gradient(
         scaled_loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
+    model.update_metrics.own.update(outputs, targets)
     # A lookup's gradient is sparse; the sum over micro-batches is dense.
     return [
         tf.cast(tf.convert_to_tensor(gradient), tf.float32)

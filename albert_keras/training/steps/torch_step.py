@@ -66,6 +66,8 @@ def _backward(model, x, targets, totals):
     sums = model.objective_sums(outputs, targets, model.losses, steps)
     loss = model.training_loss(sums, totals)
     model.optimizer.scale_loss(loss).backward()
+    with torch.no_grad():
+        model.update_metrics.own.update(outputs, targets)
     return sums
 
 

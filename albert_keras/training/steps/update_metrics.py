@@ -6,6 +6,7 @@ import keras
 
 from albert_keras.metrics import LastValue
 from albert_keras.training import distributed
+from albert_keras.training.steps.own_metrics import OwnMetrics
 
 # Key of the layers' losses in sums, and of the batch's rows in totals.
 LAYER_LOSSES = "layer_losses"
@@ -35,9 +36,17 @@ class UpdateMetrics:
 
     Args:
         objectives: The `Objective`s of a model.
+        metrics, weighted_metrics: Further metrics, as for `OwnMetrics`.
+
+    Attributes:
+        own: The `OwnMetrics`.
+        given: Loss and metrics as `compile` received them, by argument.
     """
 
-    def __init__(self, objectives):
+    given: dict[str, Any] = {}
+
+    def __init__(self, objectives, metrics=None, weighted_metrics=None):
+        self.objectives = objectives
         self.names_by_objective = {
             objective.name: [
                 f"{objective.name}_{name}"
@@ -59,6 +68,8 @@ class UpdateMetrics:
             name: LastValue(name=name, dtype="float32")
             for name in ("learning_rate", "gradient_norm", "weight_norm")
         }
+        taken = ("loss", *self.means, *self.last_values)
+        self.own = OwnMetrics(objectives, metrics, weighted_metrics, taken)
         # Seconds of the all-reduce, including the wait for the slowest rank.
         self.communication = None
         if distributed.size() > 1:
@@ -75,6 +86,7 @@ class UpdateMetrics:
         return [
             self.loss,
             *self.means.values(),
+            *self.own.metrics,
             *self.last_values.values(),
             *communication,
         ]
@@ -120,13 +132,15 @@ class UpdateMetrics:
         sums = distributed.sum_numbers([float(v.value) for v in variables])
         for variable, value in zip(variables, sums, strict=True):
             variable.assign(value)
+        self.own.sum_over_ranks()
 
     def objective_results(self):
-        """`loss` and the means of the objectives, by name."""
-        return {
+        """`loss`, the means of the objectives and the caller's, by name."""
+        means = {
             metric.name: metric.result()
             for metric in (self.loss, *self.means.values())
         }
+        return {**means, **self.own.results()}
 
     def _objective_loss(self):
         return sum(

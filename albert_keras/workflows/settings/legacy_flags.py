@@ -5,8 +5,11 @@ have no counterpart or another meaning are refused, naming what to pass
 instead.
 """
 
+import contextlib
 import dataclasses
+import json
 import sys
+import typing
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -86,7 +89,8 @@ def translate_flags(argv: Sequence[str], settings_class: type) -> list[str]:
         translated.append(word)
     if folders:
         translated += ["--data_dir", _common_parent(folders)]
-    return _translate_booleans(_translate_values(translated), fields)
+    booleans = _translate_booleans(_translate_values(translated), fields)
+    return _translate_lists(booleans, fields)
 
 
 def _common_parent(folders):
@@ -144,6 +148,26 @@ def _translate_booleans(argv, fields):
             if not equals:
                 translated.pop()
         translated.append(argument)
+    return translated
+
+
+def _translate_lists(argv, fields):
+    """Replaces `--name '["a", "b"]'` by `--name a b`.
+
+    SageMaker passes a hyperparameter as one value.
+    """
+    names = {f.name for f in fields if typing.get_origin(f.type) is tuple}
+    translated: list[str] = []
+    for argument in argv:
+        flag = translated[-1] if translated else ""
+        values = None
+        if flag.removeprefix("--") in names and argument.startswith("["):
+            with contextlib.suppress(ValueError):
+                values = json.loads(argument)
+        if isinstance(values, list) and all(isinstance(v, str) for v in values):
+            translated += values
+        else:
+            translated.append(argument)
     return translated
 
 

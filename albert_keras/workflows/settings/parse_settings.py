@@ -145,7 +145,7 @@ def parse_settings(
         An instance. Prints a message and exits if arguments are invalid.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    path = _take_config(argv)
+    path = take_flag(argv, "config")
     from_file = _read_config(path, settings_class) if path else []
     from_environment = _read_environment(settings_class)
     argv = translate_flags(argv, settings_class)
@@ -169,13 +169,17 @@ def read_settings(path: str, settings: Settings) -> Settings:
     )
 
 
-def _take_config(argv):
-    """Removes `--config FILE` from the arguments and returns the path."""
+def take_flag(argv: list[str], flag: str) -> str | None:
+    """Removes `--flag VALUE` from the arguments and returns the value.
+
+    Returns None if it is not there. Exits with a message without a value.
+    """
     for index, argument in enumerate(argv):
         name, equals, value = argument.partition("=")
-        if name == "--config":
+        if name == f"--{flag}":
             if not equals and index + 1 == len(argv):
-                raise SystemExit("--config needs the path of a YAML file.")
+                what = " the path of a YAML file" if flag == "config" else ""
+                raise SystemExit(f"--{flag} needs{what or ' a value'}.")
             value = value if equals else argv.pop(index + 1)
             del argv[index]
             return value

@@ -169,7 +169,7 @@ class SageMakerSettings:
         """The amount of computation of the run."""
         raise NotImplementedError
 
-    def split(self, name: str) -> tuple[str, ...]:
+    def ids(self, name: str) -> tuple[str, ...]:
         """The ids in a field, whose items may hold several, comma-separated."""
         parts = (
             part for value in getattr(self, name) for part in value.split(",")
@@ -207,7 +207,7 @@ class SageMakerSettings:
         networks = [
             f"--{name} (or {self.ENVIRONMENT[name]})"
             for name in ("subnet_ids", "security_group_ids")
-            if not self.split(name)
+            if not self.ids(name)
         ]
         # A volume needs both; with data in S3, both or neither.
         if not self.s3_data or len(networks) == 1:
@@ -232,11 +232,11 @@ class SageMakerSettings:
             ("run name", "name", [self.name] if self.name else []),
             ("file system", "fsx_id", [self.fsx_id] if self.fsx_id else []),
             ("mount name", "fsx_mount_name", [self.fsx_mount_name]),
-            ("subnet", "subnet_ids", self.split("subnet_ids")),
+            ("subnet", "subnet_ids", self.ids("subnet_ids")),
             (
                 "security group",
                 "security_group_ids",
-                self.split("security_group_ids"),
+                self.ids("security_group_ids"),
             ),
             ("S3 location", "s3_data", [self.s3_data] if self.s3_data else []),
             ("bucket", "bucket", [self.bucket] if self.bucket else []),

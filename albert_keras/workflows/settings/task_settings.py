@@ -1,7 +1,7 @@
 """Settings of the recipes for each fine-tuning task."""
 
 import dataclasses
-from typing import Literal
+from typing import ClassVar, Literal
 
 from albert_keras.data.tasks.race import LEVELS
 from albert_keras.tokenization.text_list import text_list
@@ -142,8 +142,9 @@ class SquadSettings(FinetuningSettings):
 class GlueSettings(FinetuningSettings):
     """Fine-tunes ALBERT on a GLUE task, evaluates, or predicts."""
 
-    task: GlueTaskName
-    """Task of the benchmark."""
+    task: GlueTaskName | Literal["all"]
+    """Task of the benchmark, or all eight of the paper's table that have files,
+    to make the table of medians."""
 
     data_dir: str
     """Folder with one folder per task, such as RTE with train.tsv."""
@@ -151,6 +152,34 @@ class GlueSettings(FinetuningSettings):
     mode: Literal["train", "evaluate", "predict"] = "train"
     """Train and evaluate; only evaluate `pretrained` on the dev files; or write
     the benchmark's submission for the test files."""
+
+    seeds: int = 1
+    """Number of runs of a task, with the seeds from `seed`; the paper reports
+    the medians of 5."""
+
+    from_mnli: bool = True
+    """With `--task all`, start RTE, MRPC and STS-B from the best model of the
+    runs on MNLI, as in the paper."""
+
+    POSITIVE: ClassVar[frozenset[str]] = FinetuningSettings.POSITIVE | {"seeds"}
+
+    @property
+    def is_series(self) -> bool:
+        """Whether there are several runs, for a table."""
+        return self.task == "all" or self.seeds > 1
+
+    def check(self) -> None:
+        super().check()
+        if self.is_series and self.mode != "train":
+            raise ValueError(
+                f"--task all and --seeds are for training. Received: --mode "
+                f"{self.mode}. Pass one task and no --seeds."
+            )
+        if self.is_series and self.checkpoint_dir:
+            raise ValueError(
+                "--task all and --seeds make several runs, each with its own "
+                "checkpoints. Omit --checkpoint_dir."
+            )
 
 
 @order_fields
@@ -257,6 +286,17 @@ class ClassificationSettings(FinetuningSettings):
     """Weights of the classes in the loss: `balanced`, or JSON: a list, or an
     object by name."""
 
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    """Cross entropy, or focal loss (Lin et al. 2017), in which rows that are
+    already predicted well count less; not for regression."""
+
+    focal_gamma: float | None = None
+    """Exponent of the focal weights (1 - p)^gamma; by default 2."""
+
+    label_smoothing: float = 0.0
+    """Share of each label that is divided among all classes (Szegedy et al.
+    2016, who use 0.1), from 0 to below 1; not for regression."""
+
     encoding: str | None = None
     """Encoding of CSV and TSV files; by default found out."""
 
@@ -276,6 +316,18 @@ class ClassificationSettings(FinetuningSettings):
             evaluate=("dev_file", "output_dir"),
             predict=("input_file", "output_file"),
         )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                "--label_smoothing must be at least 0 and below 1. Received: "
+                f"{self.label_smoothing}."
+            )
+        if self.focal_gamma is not None and self.loss != "focal":
+            raise ValueError("--focal_gamma is for --loss focal. Pass both.")
+        if self.focal_gamma is not None and not 0 <= self.focal_gamma < 100:
+            raise ValueError(
+                "--focal_gamma must be at least 0 and below 100. Received: "
+                f"{self.focal_gamma}."
+            )
         if not self.label_column:
             raise ValueError("--label_column needs the name of a column.")
         if self.dev_share is not None and self.dev_file:

@@ -104,6 +104,7 @@ def start(texts, vocabulary, directory):
 
 @pytest.mark.process
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     texts, vocabulary, uninterrupted, tmp_path, kills
 ):

@@ -106,6 +106,7 @@ def test_training_on_texts_is_training_on_their_ids(make, tokenizer):
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_datasets_of_strings_are_encoded_batch_by_batch(make, tokenizer):
     model = make(ak.AlbertForSequenceClassification, 3, fresh=True)
     model.compile("sgd", run_eagerly=True)

@@ -73,14 +73,15 @@ def random_states(start):
     from albert_keras.training.steps import jax_step
 
     model = AlbertForMaskedLM.from_pretrained(start, hidden_dropout=0.1)
+    model.compile()
     states = [v.value for v in model.non_trainable_variables]
 
-    def accumulate(trainable, non_trainable, batch):
-        return [], {"states": batch * non_trainable[0][0]}, non_trainable
+    def accumulate(trainable, carried, batch):
+        return [], {"states": batch * carried[0][0][0]}, carried
 
-    sums, after = jax.jit(
+    sums, (after, _) = jax.jit(
         lambda states: jax_step._accumulate_on_each_device(accumulate, model)(
-            [], states, jax.numpy.eye(2, dtype="uint32")
+            [], (states, []), jax.numpy.eye(2, dtype="uint32")
         )[1:]
     )(states)
     return {

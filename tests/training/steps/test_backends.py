@@ -210,6 +210,33 @@ def test_each_device_drops_out_otherwise_and_the_state_stays_one(on_two):
     assert first == told["before"] == after and second != first
 
 
+@pytest.mark.slow
+@pytest.mark.process
+def test_two_devices_agree_with_one_on_a_users_loss_and_metrics(tmp_path):
+    for devices in (1, 2):
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "tests.distributed.five_updates"),
+                *(str(tmp_path / str(devices)), "2own"),
+            ],
+            env={
+                **os.environ,
+                "KERAS_BACKEND": "jax",
+                "JAX_PLATFORMS": "cpu",
+                "XLA_FLAGS": "--xla_force_host_platform_device_count="
+                f"{devices}",
+            },
+            check=True,
+        )
+    one, two = (dict(np.load(f"{tmp_path}/{n}-1x2own.npz")) for n in (1, 2))
+    assert {"train_mlm_f1", "test_sop_auc"} <= set(one) == set(two)
+    one.pop("train_sop_largest"), two.pop("train_sop_largest")
+    for name, value in one.items():
+        np.testing.assert_allclose(
+            two[name], value, rtol=1e-5, atol=1e-6, err_msg=name
+        )
+
+
 @pytest.mark.process
 def test_a_backend_that_cannot_train_says_which_can():
     program = (

@@ -117,6 +117,7 @@ def test_evaluation_returns_the_loss_first_and_metrics_in_their_order():
     assert model.train_on_batch(inputs, y)[: len(names)] == expected
 
 
+@pytest.mark.slow
 def test_datasets_of_columns_train_as_arrays_do():
     tf = pytest.importorskip("tensorflow")
     inputs, labels = make_inputs(8), LABELS[:8, None].astype("float32")

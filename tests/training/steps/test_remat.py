@@ -46,6 +46,7 @@ def test_weights_and_metrics_are_those_without_it(tiny_config, changes):
         np.testing.assert_allclose(metrics[name], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_each_layer_is_computed_twice_while_training_only(
     tiny_config, calls_of
 ):

@@ -7,11 +7,13 @@ import sys
 import pytest
 
 FILES = (
+    "tests/models/test_hidden_states.py",
     "tests/models/test_inputs.py",
     "tests/models/test_labels_and_weights.py",
     "tests/models/test_padding.py",
     "tests/models/test_refused_labels_and_weights.py",
     "tests/training/steps/test_layer_losses.py",
+    "tests/training/steps/test_own_losses_and_metrics.py",
 )
 
 
