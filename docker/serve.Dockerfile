@@ -9,8 +9,9 @@
 # `serve` as well, with the model in /opt/ml/model.
 FROM python:3.11.13-slim-bookworm
 
+# Of Keras's own packages, the readers of weights import h5py and ml-dtypes.
 RUN pip install --no-cache-dir fastapi==0.165.0 filelock==4.2.12 \
-        lazy-loader==0.6 numpy==2.0.2 onnxruntime==1.32.0 openvino==2026.4.1 \
+        h5py==3.16.0 ml-dtypes==0.6.0 lazy-loader==0.6 numpy==2.0.2 onnxruntime==1.32.0 openvino==2026.4.1 \
         prometheus-client==0.26.0 pyyaml==6.0.3 safetensors==0.8.0 \
         sentencepiece==0.2.3 tyro==1.0.17 uvicorn==0.54.0 wrapt==2.5.2
 WORKDIR /opt/albert_keras
