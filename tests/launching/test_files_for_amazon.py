@@ -56,7 +56,12 @@ def test_cfn_lint_has_nothing_to_say_of_the_template():
 
 @pytest.mark.parametrize(
     "name",
-    ["build_and_push.sh", "sagemaker/pass_on_sigterm.sh", "sagemaker/sshd"],
+    [
+        "build_and_push.sh",
+        "serve",
+        "sagemaker/pass_on_sigterm.sh",
+        "sagemaker/sshd",
+    ],
 )
 def test_the_scripts_are_bash(name):
     assert run("bash", "-n", ROOT / "docker" / name).stderr == ""
@@ -72,6 +77,29 @@ def test_every_version_in_the_images_is_pinned():
         for image in re.findall(r"^FROM (\S+)", content, re.MULTILINE):
             assert ":" in image or image == "base", image
         assert "latest" not in content
+
+
+def test_the_image_of_the_server_has_all_but_keras_in_the_tested_versions():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = setup["options.extras_require"]
+    needed = "\n".join([setup["options"]["install_requires"], extras["serve"]])
+    names = set(re.findall(r"^([a-z0-9-]+)", needed, re.MULTILINE))
+    content = (ROOT / "docker/serve.Dockerfile").read_text()
+    pinned = dict(re.findall(r"\b([a-z0-9-]+)==([0-9.]+)", content))
+    runtimes, of_keras = {"onnxruntime", "openvino"}, {"h5py", "ml-dtypes"}
+    assert names - {"keras"} | runtimes | of_keras == set(pinned)
+    tested = dict(
+        re.findall(
+            r"^([a-z0-9-]+)==([0-9.]+)",
+            "\n".join(
+                reversed((ROOT / "constraints.txt").read_text().splitlines())
+            ),
+            re.MULTILINE,
+        )
+    )
+    for name in set(pinned) & set(tested):
+        assert pinned[name] == tested[name], name
 
 
 def test_the_images_have_all_that_the_recipes_need():

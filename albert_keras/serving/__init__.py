@@ -1,0 +1,1 @@
+"""Serves exports over HTTP: texts in, predictions out; imports no Keras."""
