@@ -87,6 +87,7 @@ def test_every_page_is_in_the_navigation(site):
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_the_site_is_read_without_a_network(site):
     for path in site.rglob("*.html"):
         for tag, attributes in Elements(path).found:
@@ -99,6 +100,7 @@ def test_the_site_is_read_without_a_network(site):
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_every_public_name_is_in_the_reference(site):
     ids = {
         attributes["id"]
@@ -279,6 +281,7 @@ def test_the_backbone_is_a_layer_of_another_model(
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_models_take_texts(directory, recipe, corpus):
     tokenizer = TokenStore(corpus).tokenizer
     backbone = ak.AlbertBackbone.from_size("tiny", vocabulary_size=150)

@@ -176,7 +176,11 @@ def _run_apart(manifest, path, batches, timed):
             )
         seconds = json.loads(done.stdout.splitlines()[-1])
         outputs = [
-            dict(np.load(Path(folder, f"{number:06}-outputs.npz")))
+            dict(
+                np.load(
+                    Path(folder, f"{number:06}-outputs.npz"), allow_pickle=False
+                )
+            )
             for number in range(len(batches))
         ]
     seconds = {int(k.removeprefix("timed-")): v for k, v in seconds.items()}

@@ -181,7 +181,7 @@ def main(format: str, precision: str, path: str, batches: str) -> None:
     model = ExportedModel(format, precision, path)
     seconds = {}
     for file in sorted(Path(batches).glob("*.npz")):
-        inputs = dict(np.load(file))
+        inputs = dict(np.load(file, allow_pickle=False))
         np.savez(file.with_name(f"{file.stem}-outputs.npz"), **model(inputs))
         if file.stem.startswith("timed"):
             seconds[file.stem] = median_seconds(model, inputs)

@@ -81,6 +81,7 @@ def test_a_backbone_computes_the_same_in_ours_and_back_in_theirs(
 
 
 @pytest.mark.parametrize("size", EACH_SIZE)
+@pytest.mark.slow
 def test_a_masked_lm_computes_the_same_in_ours_and_back_in_theirs(
     size, tmp_path
 ):
@@ -99,6 +100,7 @@ def test_a_masked_lm_computes_the_same_in_ours_and_back_in_theirs(
     assert_same(ours(inputs)["mlm_logits"], again(inputs))
 
 
+@pytest.mark.slow
 def test_a_classifier_computes_the_same_in_ours_and_back_in_theirs(tmp_path):
     theirs = keras_hub.models.AlbertTextClassifier(
         keras_hub.models.AlbertBackbone(**SMALL), num_classes=3, dropout=0.2
@@ -116,6 +118,7 @@ def test_a_classifier_computes_the_same_in_ours_and_back_in_theirs(tmp_path):
     assert_same(ours(own)["logits"], again(own))
 
 
+@pytest.mark.slow
 def test_the_epsilon_of_kerashubs_head_goes_along_or_is_told(tmp_path, caplog):
     model = ak.AlbertForMaskedLM(ak.AlbertBackbone(**SMALL))
     model.save_pretrained(tmp_path / "hub", format="keras_hub")

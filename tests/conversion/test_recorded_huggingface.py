@@ -8,6 +8,7 @@ import pytest
 import safetensors.numpy
 
 import albert_keras as ak
+from tests.marks import others_slow
 from tests.parity.cases import CASES, make_inputs
 from tests.parity.compare import assert_close, our_outputs
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.heavy
 RECORDED = Path(__file__).parents[1] / "references" / "huggingface"
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", others_slow(CASES))
 def test_outputs_equal_those_of_hugging_face(name):
     model = getattr(ak, CASES[name][1]).from_pretrained(RECORDED / name)
     inputs = make_inputs(name)

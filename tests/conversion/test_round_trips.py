@@ -59,7 +59,7 @@ def assert_identical(mine, theirs, names):
         assert mine[name].dtype == theirs[name].dtype == np.float32
 
 
-@pytest.mark.parametrize("format", FORMATS_HERE)
+@pytest.mark.parametrize("format", others_slow(FORMATS_HERE))
 def test_float64_is_kept_or_named_as_rounded(format, rng, tmp_path, caplog):
     model = ak.AlbertBackbone.from_albert_config(CONFIG, dtype="float64")
     for variable in model.weights:
@@ -191,7 +191,7 @@ def test_class_arguments_and_card_are_kept_in_our_own_format(model, tmp_path):
 
 
 @pytest.mark.parametrize("model", ["AlbertForPretraining"], indirect=True)
-@pytest.mark.parametrize("format", FORMATS_HERE)
+@pytest.mark.parametrize("format", others_slow(FORMATS_HERE))
 def test_class_names_are_kept_or_named_as_lost(model, format, tmp_path, caplog):
     names = ("contradiction", "entailment", "neutral")
     classifier = ak.AlbertForSequenceClassification(
@@ -215,7 +215,7 @@ def test_class_names_are_kept_or_named_as_lost(model, format, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("model", ["AlbertForPretraining"], indirect=True)
-@pytest.mark.parametrize("format", FORMATS_HERE)
+@pytest.mark.parametrize("format", others_slow(FORMATS_HERE))
 def test_several_labels_are_kept_or_named_as_lost(
     model, format, tmp_path, caplog
 ):

@@ -65,6 +65,7 @@ def test_another_compiler_or_processor_has_a_library_of_its_own(
 
 
 @pytest.mark.parametrize("fails", others_slow(["missing", "broken"]))
+@pytest.mark.slow
 def test_without_a_compiler_a_warning_says_so_and_training_is_plain(
     fails, monkeypatch, tmp_path, caplog, tiny_config
 ):

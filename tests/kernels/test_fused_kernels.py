@@ -207,7 +207,7 @@ def test_products_agree(rng, dtype):
     [(5, None, 4), (5, 3, 4), (150, None, 64), (150, 70, 64)],
     ids=str,
 )
-@pytest.mark.parametrize("padding", [False, True])
+@pytest.mark.parametrize("padding", others_slow([True, False]))
 def test_attention_agrees(rng, dtype, length, queries, head_dim, padding):
     """Lengths below and above the block size."""
     width = N * head_dim
@@ -292,6 +292,7 @@ def test_kernels_are_fused_where_that_is_asked_for():
 
 
 @pytest.mark.parametrize("padding", others_slow([True, False]))
+@pytest.mark.slow
 def test_predictions_and_evaluation_of_a_wide_model_are_the_plain_ones(
     tiny_config, padding, calls_of
 ):

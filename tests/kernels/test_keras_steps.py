@@ -120,6 +120,7 @@ class Compiled(Outer):
 
 
 @pytest.mark.parametrize("run_eagerly", others_slow([False, True]))
+@pytest.mark.slow
 def test_fit_evaluate_and_predict_of_keras_are_fused(inputs, used, run_eagerly):
     model, plain = (functional(run_eagerly=run_eagerly) for _ in range(2))
     take(used)

@@ -75,10 +75,12 @@ def update(dtype, make_optimizer, start=None):
 @pytest.mark.heavy
 @pytest.mark.parametrize(
     "make_optimizer",
-    [
-        lambda model: ak.optimizers.Lamb(0.05),
-        lambda model: ak.optimizers.adamw(model.trainable_variables, 0.05),
-    ],
+    others_slow(
+        [
+            lambda model: ak.optimizers.Lamb(0.05),
+            lambda model: ak.optimizers.adamw(model.trainable_variables, 0.05),
+        ]
+    ),
     ids=["lamb", "adamw"],
 )
 def test_an_update_is_near_that_of_float32(make_optimizer):

@@ -9,6 +9,7 @@ from albert_keras import AlbertBackbone
 pytestmark = pytest.mark.heavy
 
 
+@pytest.mark.slow
 def test_it_is_a_layer_of_a_functional_model_that_trains_and_saves(
     tiny_config, rng, tmp_path
 ):

@@ -12,6 +12,7 @@ import pytest
 
 import albert_keras as ak
 from albert_keras.kernels import value_ranges
+from tests.marks import others_slow
 from tests.task_models import (
     CONFIG,
     LENGTH,
@@ -37,7 +38,7 @@ def labels_of(kind):
     return {k: np.zeros(s, int) for k, (s, _) in MODELS[kind]["labels"].items()}
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", others_slow(MODELS))
 def test_every_model_names_an_unknown_input_and_the_one_that_is_meant(kind):
     model, inputs = model_and_inputs(kind)
     inputs = {**inputs, "mask": inputs["padding_mask"]}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import albert_keras as ak
 from tests.batches import Batches
+from tests.marks import others_slow
 from tests.task_models import (
     CLASSES,
     CONFIG,
@@ -231,7 +232,9 @@ def test_a_missing_one_of_several_labels_may_be_nan_or_minus_100():
     assert results[0] == pytest.approx(mean, rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["tokens", "masked", "sequences", "several"])
+@pytest.mark.parametrize(
+    "kind", others_slow(["tokens", "masked", "sequences", "several"])
+)
 def test_ignored_labels_have_no_part_in_the_update(kind):
     inputs = make_inputs(**MODELS[kind].get("inputs", {}))
     ((key, (shape, classes)),) = MODELS[kind]["labels"].items()

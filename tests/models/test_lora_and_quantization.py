@@ -230,6 +230,7 @@ def test_a_layer_of_keras_with_lora_is_stored_with_its_update(rng, tmp_path):
 # === int8 ===
 
 
+@pytest.mark.slow
 def test_int8_reaches_every_linear_layer_of_the_backbone():
     model = make_model()
     before = arrays(model)
@@ -283,6 +284,7 @@ def test_other_formats_refuse_int8_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_pretrained_directory_keeps_int8(quantized, tmp_path, caplog):
     quantized.save_pretrained(tmp_path / "model")
     again = ak.load_model(tmp_path / "model")
@@ -321,6 +323,7 @@ def test_modes_that_albert_lacks_are_refused():
 @pytest.mark.parametrize(
     "change", others_slow([quantize_and_adapt, adapt, quantize])
 )
+@pytest.mark.slow
 def test_keras_files_and_copies_keep_the_model(change, rng, tmp_path):
     model = change(make_model(), rng)
     with keras.name_scope("elsewhere"):

@@ -10,6 +10,7 @@ import pytest
 import albert_keras as ak
 from albert_keras.kernels import fused_kernels
 from albert_keras.kernels.padded_sequences import zero_padding
+from tests.marks import others_slow
 from tests.references import albert
 from tests.task_models import CONFIG, MODELS, make_inputs, make_model
 
@@ -134,7 +135,7 @@ def test_positions_to_read_are_zero_at_padding_in_every_mode(backbone):
     )
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", others_slow(MODELS))
 def test_every_head_computes_the_same_in_every_mode(kind):
     model = make_model(kind)
     for layer in model._flatten_layers():

@@ -110,7 +110,7 @@ def pooled(backbone):
     return np.asarray(backbone({"token_ids": IDS})["pooled_output"])
 
 
-@pytest.mark.parametrize("load", PLACES)
+@pytest.mark.parametrize("load", others_slow(PLACES))
 def test_a_backbone_has_its_weights_wherever_it_is_loaded(
     load, backbone, tmp_path, caplog
 ):

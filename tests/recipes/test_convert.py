@@ -21,6 +21,7 @@ def convert(recipe, source, target, format):
     )
 
 
+@pytest.mark.slow
 def test_it_converts_and_prints_how_far_the_outputs_are_apart(
     recipe, source, tmp_path, capsys
 ):

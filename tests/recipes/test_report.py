@@ -197,6 +197,7 @@ def test_examples_are_what_the_model_says_of_the_held_out_text(
     assert page.count('title="') == len(pieces)
 
 
+@pytest.mark.slow
 def test_what_is_not_there_any_more_is_said_and_the_rest_is_shown(
     run, report, capsys
 ):

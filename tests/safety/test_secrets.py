@@ -10,6 +10,7 @@ from tests.launching.conftest import (  # noqa: F401 (fixtures)
     account,
     variables,
 )
+from tests.marks import others_slow
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {
@@ -66,7 +67,7 @@ def test_a_run_that_ends_and_one_that_fails_tell_no_secret(
     assert_no_secret_below(tmp_path)
 
 
-@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("dry_run", others_slow([False, True]))
 def test_a_launch_sends_no_secret(
     recipe,
     account,  # noqa: F811

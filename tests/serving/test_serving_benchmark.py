@@ -10,6 +10,7 @@ from tests.processes import ROOT
 pytestmark = [pytest.mark.heavy, pytest.mark.process]
 
 
+@pytest.mark.slow
 def test_a_server_is_measured_next_to_its_runtime(
     export_of, tmp_path, monkeypatch
 ):

@@ -8,6 +8,7 @@ import pytest
 
 from albert_keras.data import PretrainingDataset
 from albert_keras.tokenization.word_boundaries import word_begin_mask
+from tests.marks import others_slow
 from tests.processes import run_python
 
 
@@ -198,9 +199,7 @@ def test_training_and_validation_texts_do_not_meet(store):
     assert len(tokens[0] | tokens[1]) == len(store.tokens)
 
 
-@pytest.mark.parametrize(
-    "length", [pytest.param(16, marks=pytest.mark.heavy), 48]
-)
+@pytest.mark.parametrize("length", others_slow([48, 16]))
 def test_every_token_of_every_document_is_seen_once_a_pass(store, length):
     """Checks the batches of two ranks, the second of which resumes."""
     ranks = [

@@ -9,6 +9,7 @@ import pytest
 from albert_keras import AlbertBackbone, AlbertForPretraining
 from albert_keras.optimizers import Lamb, WarmupPolynomialDecay
 from tests.batches import Batches, make_batch
+from tests.marks import others_slow
 
 pytestmark = pytest.mark.heavy
 
@@ -29,7 +30,8 @@ def three_updates(config, batches, steps, **kwargs):
     return model.get_weights()
 
 
-def test_every_split_of_a_batch_gives_the_same_weights(tiny_config, rng):
+@pytest.mark.parametrize("steps", others_slow([4, 2, 8]))
+def test_every_split_of_a_batch_gives_the_same_weights(tiny_config, rng, steps):
     batches = [make_batch(rng, tiny_config) for _ in range(3)]
     masked = np.concatenate([w["mlm"].sum(axis=1) for _, _, w in batches])
     assert len(set(masked)) > 2  # else any normalization would pass
@@ -39,13 +41,10 @@ def test_every_split_of_a_batch_gives_the_same_weights(tiny_config, rng):
         np.abs(a - b).max() for a, b in zip(undivided, start, strict=True)
     )
     assert moved > 1e-3
-    for steps in (2, 4, 8):
-        # One of them in a graph, whose loop is another than the eager one.
-        split = three_updates(
-            tiny_config, batches, steps, run_eagerly=steps != 4
-        )
-        for mine, theirs in zip(split, undivided, strict=True):
-            np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
+    # One of them in a graph, whose loop is another than the eager one.
+    split = three_updates(tiny_config, batches, steps, run_eagerly=steps != 4)
+    for mine, theirs in zip(split, undivided, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +164,7 @@ def test_dropout_differs_from_one_micro_batch_to_the_next(tiny_config, rng):
     assert max(drawn) >= 8
 
 
+@pytest.mark.slow
 def test_a_batch_that_cannot_be_cut_evenly_is_padded(tiny_config, rng):
     batches = [make_batch(rng, tiny_config, rows=6) for _ in range(3)]
     undivided = three_updates(tiny_config, batches, 1, run_eagerly=True)

@@ -238,6 +238,7 @@ def test_two_devices_agree_with_one_on_a_users_loss_and_metrics(tmp_path):
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_a_backend_that_cannot_train_says_which_can():
     program = (
         "import sys, types, keras; keras.config.backend = lambda: 'openvino'; "

@@ -71,6 +71,7 @@ def test_a_regularizer_adds_its_value_and_its_gradient(steps):
     np.testing.assert_allclose(step, 0.1 * 2 * 0.3 * kernel, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_added_losses_do_not_depend_on_the_split_and_count_in_evaluation():
     # The second in a graph, with a loop over the micro-batches.
     models = [
