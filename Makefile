@@ -1,4 +1,4 @@
-# make test          sets up, checks style and types, runs the tests: 8 minutes
+# make test          sets up, checks style and types, runs the tests: 6 minutes
 # make test-all      the same with the tests marked slow, as in CI
 # make quick         sets up, checks style and types, runs the tests of one
 #                    process that train few models: 90 seconds

@@ -19,6 +19,8 @@ from albert_keras.data import PretrainingDataset, TokenStore
 from albert_keras.training.callbacks.training_log import read_metrics
 from tests.processes import run_python
 
+pytestmark = pytest.mark.heavy
+
 WRITTEN = Path(__file__).parent / "references" / "written_by_0_1_0"
 # Loads a model that Keras saved; importing the package must be enough.
 PROGRAM = """

@@ -11,6 +11,8 @@ from albert_keras.exporting.onnx_model import onnx_model
 from albert_keras.kernels import plain_kernels
 from tests.task_models import CONFIG, MODELS, make_inputs
 
+pytestmark = pytest.mark.heavy
+
 MAKERS = {"backbone": lambda b: b, **{k: m["make"] for k, m in MODELS.items()}}
 SHAPES = {
     "the paper's": {},

@@ -16,6 +16,8 @@ from albert_keras.conversion.weight_places import weights_by_place
 from tests.batches import make_batch
 from tests.references import albert
 
+pytestmark = pytest.mark.heavy
+
 CHANGES = [
     dict(),
     dict(pre_layer_norm=True),

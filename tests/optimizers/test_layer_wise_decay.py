@@ -8,6 +8,8 @@ import albert_keras as ak
 from albert_keras.optimizers import Lamb, adamw, layer_wise_factors
 from albert_keras.optimizers.layer_wise_decay import LayerWiseAdamW
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def model(tiny_config):

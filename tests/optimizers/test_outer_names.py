@@ -3,11 +3,14 @@
 import contextlib
 
 import keras
+import pytest
 
 import albert_keras as ak
 from albert_keras.optimizers import Lamb, adamw, layer_wise_factors
 from albert_keras.optimizers.layer_wise_decay import learning_rate_factor
 from albert_keras.training.steps.random_state import is_random_state
+
+pytestmark = pytest.mark.heavy
 
 OUTER = ["bias", "layer_norm", "embeddings", "encoder", "seed_generator_state"]
 

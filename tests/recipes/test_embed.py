@@ -43,6 +43,7 @@ def expected(pretrained, texts):
     return means, means / np.linalg.norm(means, axis=1, keepdims=True)
 
 
+@pytest.mark.heavy
 def test_embeddings_are_means_over_the_tokens(pretrained, texts):
     means, of_length_one = expected(pretrained, texts)
     backbone = ak.AlbertBackbone.from_pretrained(pretrained)

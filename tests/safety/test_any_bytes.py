@@ -370,6 +370,7 @@ def test_a_damaged_checkpoint_is_stepped_over(folder, content):
 @hypothesis.example(content=DEEP)
 @hypothesis.example(content=b"a: &a [x]\nb: [*a, *a]\n")
 @hypothesis.example(content=b"!!python/object/apply:os.system ['true']\n")
+@pytest.mark.heavy
 def test_the_configuration_of_a_recipe(folder, content, capsys):
     path = folder / "run.yaml"
     path.write_bytes(content)

@@ -63,6 +63,7 @@ def prepare(texts, directory, vocabulary, **settings):
     texts=st.lists(documents(), min_size=1, max_size=12),
     size=st.sampled_from([20, 64, 200, 1000]),
 )
+@pytest.mark.heavy
 def test_documents_written_are_documents_read_in_any_script_and_chunks(
     texts, size, vocabulary, tmp_path
 ):

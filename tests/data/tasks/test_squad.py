@@ -247,6 +247,7 @@ def test_an_answer_that_a_window_cuts_counts_as_none(squad, tokenizer):
     assert answered == {i for i, q in enumerate(squad.questions) if q.answers}
 
 
+@pytest.mark.heavy
 def test_every_answer_of_real_questions_decodes_back_to_its_text(shared_data):
     squad = read_squad(shared_data("squad-v2-dev-half.json"))
     tokenizer = AlbertTokenizer(shared_data("30k-clean.model"))

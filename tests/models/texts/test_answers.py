@@ -10,6 +10,8 @@ import albert_keras as ak
 from albert_keras.text_tasks.tagged_entities import split_words
 from tests.models.texts.conftest import PAIRS, TEXTS
 
+pytestmark = pytest.mark.heavy
+
 LONG = " ".join([*TEXTS, *PAIRS, *TEXTS])
 
 

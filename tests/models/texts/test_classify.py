@@ -8,6 +8,8 @@ import pytest
 import albert_keras as ak
 from tests.models.texts.conftest import PAIRS, TEXTS
 
+pytestmark = pytest.mark.heavy
+
 NAMES = ("bad", "fair", "good")
 
 

@@ -9,6 +9,8 @@ import tensorflow as tf
 import albert_keras as ak
 from tests.models.texts.conftest import PAIRS, TEXTS
 
+pytestmark = pytest.mark.heavy
+
 LABELS = np.array([0, 2, 1, 0, 1])
 
 

@@ -10,6 +10,8 @@ import albert_keras as ak
 from albert_keras.models.texts import preprocessor
 from tests.models.texts.conftest import TEXTS
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def model(make):

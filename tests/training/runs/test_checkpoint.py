@@ -19,6 +19,8 @@ from albert_keras.training.runs.checkpoint import (
 )
 from tests.batches import Batches, make_batch
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def make_model(tiny_config):
