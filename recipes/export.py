@@ -67,8 +67,8 @@ class Settings:
     """Largest number of texts to compare on."""
 
     min_agreement: float | None = None
-    """Smallest share of equal predictions; the default is 0.99, for int8 of
-    made-up texts 0."""
+    """Smallest share of equal predictions; the default is 0.99 in float32, and
+    otherwise 0.9, or 0 with made-up texts."""
 
 
 def main(argv=None):

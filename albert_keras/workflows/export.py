@@ -27,7 +27,10 @@ from albert_keras.text_tasks.model_facts import ModelFacts
 from albert_keras.text_tasks.requests import TASKS, task_of_requests
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq")
-_AGREEMENT = 0.99
+# Of lower precisions a little is expected; how much a task can lose, its user
+# knows.
+_LEAST_AGREEMENT = {"float32": 0.99, "bfloat16": 0.9, "int8": 0.9}
+_SAME = 0.99
 
 
 def export(settings: Any) -> Comparison:
@@ -76,10 +79,15 @@ def export(settings: Any) -> Comparison:
                 f"`min_agreement` {least}. {settings.output_dir} was not "
                 "written. Calibrate with more texts, or export in float32."
             )
-        if least == 0:
+        if compared is made_up and settings.precision != "float32":
             print(
                 "Compared on made-up texts only: pass texts as --dev_file to "
-                "know whether int8 predicts the same."
+                f"know whether {settings.precision} predicts the same."
+            )
+        elif found.agreement < _SAME:
+            print(
+                f"{1 - found.agreement:.2%} of the predictions differ. More "
+                "texts to calibrate with may help, or another format."
             )
         dataclasses.replace(manifest, checked=found.to_dict()).write(directory)
     print(f"Wrote {settings.output_dir}.")
@@ -176,4 +184,7 @@ def _requests(facts, columns, count):
 def _least_agreement(settings, is_made_up):
     if settings.min_agreement is not None:
         return settings.min_agreement
-    return 0 if is_made_up and settings.precision == "int8" else _AGREEMENT
+    is_exact = settings.precision == "float32"
+    if is_made_up and not is_exact:
+        return 0
+    return _LEAST_AGREEMENT[settings.precision]
