@@ -4,9 +4,16 @@ import pytest
 
 
 def others_slow(values):
-    """The values as parameters: the first as it is, the others marked slow."""
+    """The values as parameters: the first as it is, the others marked slow.
+
+    Values that are `pytest.param` keep their own marks.
+    """
     first, *others = values
-    return [
-        first,
-        *(pytest.param(value, marks=pytest.mark.slow) for value in others),
-    ]
+    return [first, *map(_slow, others)]
+
+
+def _slow(value):
+    if hasattr(value, "marks"):
+        marks = [*value.marks, pytest.mark.slow]
+        return pytest.param(*value.values, marks=marks, id=value.id)
+    return pytest.param(value, marks=pytest.mark.slow)
