@@ -21,6 +21,8 @@ SMALLER = {
 # Not run here: parsed by `commands`, a target of the Makefile, or an
 # environment variable.
 ELSEWHERE = ("horovodrun", "make", "export")
+# Runs until it is stopped: tests/serving starts and asks it.
+SERVER = "recipes/serve.py"
 # Output of the demonstration.
 OUTPUT = re.compile(r"Update \d|Returns a \[MASK\]|▁")
 # Prefixes of a script: environment variables and launchers of ranks.
@@ -84,6 +86,8 @@ def run_document(path, recipe):
 def _run(line, recipe):
     """Runs a line of code, unless other tests check it."""
     words = shlex.split(line)
+    if words[:2] == ["python", SERVER]:
+        return
     if words[0] == "python" and words[1].startswith("recipes/"):
         name = Path(words[1]).stem
         smaller = SMALLER.get(name, "").split()

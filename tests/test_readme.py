@@ -17,6 +17,7 @@ MAX_LINES = 220
 
 # tests/test_docs.py checks that the commands are accepted, without running.
 @pytest.mark.slow
+@pytest.mark.process
 def test_commands_and_python_run_in_the_order_shown(
     recipe, text_file, tmp_path, monkeypatch
 ):
@@ -48,6 +49,7 @@ def test_commands_and_python_run_in_the_order_shown(
         "runs/tiny-hf/model.safetensors",
         "runs/squad/eval_metrics.json",
         "predictions.csv",
+        "exports/reviews/model.onnx",
     ):
         assert (tmp_path / written).is_file(), written
 
