@@ -211,14 +211,6 @@ def recipe_loader(monkeypatch):
     return load
 
 
-def slow_except(cases, *kept):
-    """Cases for `parametrize`, all slow but the kept ones."""
-    return [
-        pytest.param(case, marks=[] if case in kept else pytest.mark.slow)
-        for case in cases
-    ]
-
-
 def make_corpus(directory, text, vocabulary=None):
     """Prepares a corpus of a text; returns its directory.
 

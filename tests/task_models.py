@@ -1,5 +1,7 @@
 """Every task model, with inputs and with its losses in NumPy."""
 
+import dataclasses
+
 import keras
 import numpy as np
 
@@ -16,6 +18,19 @@ CONFIG = ak.AlbertConfig(
     max_sequence_length=16,
     initializer_range=0.3,
 )
+
+
+def make_backbone(tokenizer, seed):
+    """A backbone of two layers for the vocabulary of a tokenizer."""
+    keras.utils.set_random_seed(seed)
+    config = dataclasses.replace(
+        CONFIG,
+        vocabulary_size=tokenizer.vocabulary_size,
+        num_layers=2,
+        max_sequence_length=48,
+        initializer_range=0.5,
+    )
+    return ak.AlbertBackbone.from_config(config)
 
 
 def make_inputs(rows=ROWS, more=(), choices=()):

@@ -10,7 +10,7 @@ from albert_keras.data.tables.table_writer import write_table
 from albert_keras.data.tasks.text_pairs import TextPairs
 from albert_keras.evaluation.prediction import predict_rows
 from albert_keras.evaluation.task_evaluation import TaskEvaluation
-from albert_keras.models.texts.embedding import to_length_one
+from albert_keras.text_tasks.embeddings import to_length_one
 
 PREDICTIONS_FILE = "dev_ranks.csv"
 _ROWS = 1024  # of similarities at a time

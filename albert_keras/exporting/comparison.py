@@ -26,7 +26,7 @@ _SHARE_OF_DEVIATION, _COSINE = 0.1, 0.99
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What a comparison found.
+    """Result of a comparison.
 
     Attributes:
         num_predictions: Number of predictions: one for each text or mask.
@@ -208,7 +208,7 @@ def _same(first: list, second: list) -> list[bool]:
 
 
 def _decisions(prediction):
-    """What was predicted for a text, without probabilities, in a list.
+    """Lists the decisions for a text, without their probabilities.
 
     One item, or one for each mask.
     """

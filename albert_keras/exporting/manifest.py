@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from albert_keras.conversion.huggingface_tokenizer import VOCABULARY_FILE
 from albert_keras.conversion.pretrained_parts import read_json, write_json
 from albert_keras.exporting.run_export import FILES
 from albert_keras.text_tasks.model_facts import ModelFacts
@@ -11,7 +12,6 @@ from albert_keras.text_tasks.requests import TASKS
 from albert_keras.version import __version__
 
 MANIFEST_FILE = "export.json"
-VOCABULARY_FILE = "spiece.model"
 PRECISIONS = ("float32", "bfloat16", "int8")
 
 
@@ -24,7 +24,7 @@ class Manifest:
         precision: One of `PRECISIONS`.
         facts: The `ModelFacts`.
         tokenizer: Arguments of `AlbertTokenizer` other than the vocabulary.
-        checked: What the comparison with the model found.
+        checked: Result of the comparison with the model.
     """
 
     format: str

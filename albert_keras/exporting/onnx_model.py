@@ -116,10 +116,6 @@ def _answers(encoder, arguments):
         nodes.output("answerable_logits", logit, ("batch",))
 
 
-def _masks(encoder, arguments):
-    _predict_masks(encoder, arguments)
-
-
 def _pretraining(encoder, arguments):
     x = _predict_masks(encoder, arguments)
     logits = encoder.dense(encoder.pool(x), "sop_head")
@@ -154,7 +150,7 @@ def _encode_tokens(encoder):
 _BOOL, _INT64 = 9, 7  # of `onnx.TensorProto`
 _HEADS = {
     "AlbertBackbone": _backbone,
-    "AlbertForMaskedLM": _masks,
+    "AlbertForMaskedLM": _predict_masks,
     "AlbertForMultipleChoice": _choices,
     "AlbertForPretraining": _pretraining,
     "AlbertForQuestionAnswering": _answers,

@@ -150,12 +150,12 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             x = self._apply(
                 block,
                 x,
-                layout.attention_bias,
                 next(weights[block]),
-                kernels,
-                training,
-                rows if is_last else None,
-                probabilities,
+                attention_bias=layout.attention_bias,
+                kernels=kernels,
+                training=training,
+                rows=rows if is_last else None,
+                probabilities=probabilities,
             )
             ends_layer = number % self.num_inner_repetitions == 0
             if output_hidden_states and ends_layer and not is_last:
@@ -175,30 +175,13 @@ class CrossLayerSharingEncoder(keras.layers.Layer):
             kernels = reference
         return kernels.sequence_layout(x, padding_mask)
 
-    def _apply(
-        self,
-        block,
-        x,
-        attention_bias,
-        weights,
-        kernels,
-        training,
-        rows,
-        probabilities,
-    ):
+    def _apply(self, block, x, weights, **arguments):
         def apply(x, weights):
-            return block.apply(
-                x,
-                attention_bias,
-                weights,
-                kernels,
-                training,
-                rows,
-                probabilities,
-            )
+            return block.apply(x, weights=weights, **arguments)
 
-        if self.remat and training and probabilities is None:
-            apply = kernels.rematerialize(apply)
+        keeps = arguments["probabilities"] is not None
+        if self.remat and arguments["training"] and not keeps:
+            apply = arguments["kernels"].rematerialize(apply)
         return apply(x, weights)
 
     def blocks_of(self, layer):

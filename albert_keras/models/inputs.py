@@ -12,7 +12,7 @@ from albert_keras.kernels.value_ranges import IntegerRange, position_range
 # the token embeddings.
 SEQUENCES = {"token_ids": "BT", "segment_ids": "BT", "padding_mask": "BT"}
 _REQUIRED = ("token_ids", "mask_positions")
-# What may take the place of an input.
+# Embeddings that replace `token_ids`.
 EMBEDDINGS = "inputs_embeds"
 # Inputs of heads, and what the tokenizer adds with `return_offsets`. Other
 # models leave them out, so that a batch also serves the model's backbone.
@@ -130,6 +130,20 @@ def check_shapes(model, shapes):
             f"{expected}, with T at least 1. Received: {received}. Pad all "
             "rows to one length, and pass one row as an array of one row."
         )
+
+
+def merge_choices(inputs):
+    """Makes each choice a row: `(B, C, T)` to `(B C, T)`.
+
+    Returns:
+        (inputs, B, C).
+    """
+    rows, choices, length = ops.shape(inputs["token_ids"])
+    flat = {
+        name: ops.reshape(array, (rows * choices, length))
+        for name, array in inputs.items()
+    }
+    return flat, rows, choices
 
 
 def check_values(inputs, config):

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from albert_keras.losses import classification
-from albert_keras.models.inputs import SEQUENCES, select_inputs
+from albert_keras.models.inputs import SEQUENCES, merge_choices, select_inputs
 from albert_keras.models.task import AlbertTask
 from albert_keras.models.texts.ranking import (
     choice_columns,
@@ -42,12 +42,7 @@ class AlbertForMultipleChoice(AlbertTask):
         self.classifier = self.make_head("classifier", 1)
 
     def call(self, inputs, training=False):
-        inputs = select_inputs(self, inputs)
-        rows, num_choices, length = ops.shape(inputs["token_ids"])
-        flat = {
-            name: ops.reshape(array, (rows * num_choices, length))
-            for name, array in inputs.items()
-        }
+        flat, rows, num_choices = merge_choices(select_inputs(self, inputs))
         pooled = self.backbone(flat, training=training)["pooled_output"]
         scores = self.classifier(pooled, training=training)  # (B C, 1)
         return {"logits": ops.reshape(scores, (rows, num_choices))}

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from albert_keras.exporting.manifest import VOCABULARY_FILE, Manifest
+from albert_keras.conversion.huggingface_tokenizer import VOCABULARY_FILE
+from albert_keras.exporting.manifest import Manifest
 from albert_keras.exporting.needed_packages import needs
 from albert_keras.exporting.run_export import FILES, ExportedModel
 from albert_keras.files.text_files import has_surrogates

@@ -15,10 +15,34 @@ class Embeddings(Classification):
 
     outputs = ("sequence_output",)
 
+    def add(self, indices: np.ndarray, outputs: dict[str, Any]) -> None:
+        means = mean_of_tokens(
+            outputs["sequence_output"], self.examples.lengths[indices]
+        )
+        super().add(indices, {"sequence_output": means})
+
     def keep(self, outputs: dict[str, Any]) -> np.ndarray:
-        # Zero at padding; the number of tokens divides it later.
-        return np.asarray(outputs["sequence_output"], "float32").sum(axis=1)
+        return outputs["sequence_output"]
 
     def predictions(self) -> list[dict[str, Any]]:
-        means = np.stack(self.rows) / self.examples.lengths[:, None]
-        return [{"embedding": row} for row in means.tolist()]
+        return [{"embedding": row.tolist()} for row in self.rows]
+
+
+def mean_of_tokens(sequence_output: Any, lengths: np.ndarray) -> np.ndarray:
+    """Means over the tokens of a batch, in float32.
+
+    Args:
+        sequence_output: `(B, T, H)`, 0 at padding.
+        lengths: Number of tokens of each row, `(B,)`.
+
+    Returns:
+        `(B, H)`.
+    """
+    sums = np.asarray(sequence_output, "float32").sum(axis=1)
+    return sums / np.asarray(lengths, "float32")[:, None]
+
+
+def to_length_one(rows: np.ndarray) -> np.ndarray:
+    """Divides rows `(..., H)` by their Euclidean lengths; 0 stays 0."""
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return rows / np.maximum(lengths, 1e-12)

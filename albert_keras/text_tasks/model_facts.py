@@ -9,7 +9,7 @@ from albert_keras.problems import check_problem, default_problem
 
 @dataclasses.dataclass(frozen=True)
 class ModelFacts:
-    """What texts become rows and outputs become predictions with.
+    """Properties of a model for encoding texts and decoding outputs.
 
     Attributes:
         model_class: Name of the model's class.

@@ -55,11 +55,11 @@ class RowsOfOutputs(TextTask):
 
     @property
     def rows(self) -> list:
-        """What was kept of each row; None until it was added."""
+        """The values kept of each row; None until it is added."""
         if not hasattr(self, "_rows"):
             self._rows = [None] * len(self.examples)
         return self._rows
 
     def keep(self, outputs: dict[str, Any]) -> Any:
-        """What to keep of a batch's outputs: an item for each row."""
+        """Selects the values of a batch to keep: an item for each row."""
         return np.asarray(outputs["logits"], "float32")

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from albert_keras.data.tables.table_writer import TABLE_SUFFIXES
 from albert_keras.data.tables.text_table import TextColumns, read_text_table
 from albert_keras.exporting.comparison import (
     Comparison,
@@ -26,7 +27,6 @@ from albert_keras.text_tasks.example_requests import (
 from albert_keras.text_tasks.model_facts import ModelFacts
 from albert_keras.text_tasks.requests import TASKS, task_of_requests
 
-_TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq")
 # Of lower precisions a little is expected; how much a task can lose, its user
 # knows.
 _LEAST_AGREEMENT = {"float32": 0.99, "bfloat16": 0.9, "int8": 0.9}
@@ -107,7 +107,7 @@ def read_columns(settings: Any, name: str) -> tuple[list[str], ...] | None:
     path = getattr(settings, name)
     if path is None:
         return None
-    if Path(path).suffix.lower() in _TABLES:
+    if Path(path).suffix.lower() in TABLE_SUFFIXES:
         columns = TextColumns(settings.text_column, settings.pair_column)
         return read_text_table(path, columns).texts
     if not Path(path).is_file():
@@ -184,7 +184,6 @@ def _requests(facts, columns, count):
 def _least_agreement(settings, is_made_up):
     if settings.min_agreement is not None:
         return settings.min_agreement
-    is_exact = settings.precision == "float32"
-    if is_made_up and not is_exact:
+    if is_made_up and settings.precision != "float32":
         return 0
     return _LEAST_AGREEMENT[settings.precision]

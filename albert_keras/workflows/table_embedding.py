@@ -11,19 +11,20 @@ from albert_keras.data.tables.table_files import Table
 from albert_keras.data.tables.table_writer import (
     check_table_suffix,
     is_parquet,
-    to_text,
+    kept_cells,
+    parquet_schema,
     write_table,
 )
 from albert_keras.data.tables.text_table import (
     BROKEN,
     TextColumns,
     chunks_of_rows,
-    unusable_text,
+    usable_rows,
 )
 from albert_keras.data.tasks.labelled_texts import LabelledTexts
 from albert_keras.evaluation.prediction import batches_of_this_rank
 from albert_keras.files.atomic_write import atomic_file
-from albert_keras.models.texts.embedding import mean_of_tokens, to_length_one
+from albert_keras.text_tasks.embeddings import mean_of_tokens, to_length_one
 from albert_keras.training import distributed
 from albert_keras.workflows.evaluate import say_report
 from albert_keras.workflows.finetune import check_fits
@@ -76,15 +77,9 @@ def embed_table(
         for chunk in chunks_of_rows(table.rows(bar.add_bytes), _ROWS):
             bar.start_chunk(len(chunk))
             found = np.full((len(chunk), width), np.nan, "float32")
-            usable = []
-            for index, (line, cells) in enumerate(chunk):
-                if reason := unusable_text([cells[place]]):
-                    reason = f"{reason}, and get no embedding"
-                    unusable.setdefault(reason, []).append(line)
-                else:
-                    usable.append(index)
+            usable, texts = usable_rows(chunk, [place], "embedding", unusable)
             if usable:
-                texts = [chunk[index][1][place] for index in usable]
+                texts = [text for (text,) in texts]
                 found[usable], cut = _embed(
                     settings, backbone, tokenizer, texts, bar.advance_rows
                 )
@@ -168,32 +163,24 @@ def _array(path: Path, width: int) -> Iterator[Callable]:
 @contextlib.contextmanager
 def _table(path: Path, table: Table) -> Iterator[Callable]:
     """Yields a function that appends rows to a table."""
-    as_text = is_parquet(path) and table.schema is None
-    schema = _schema(table) if is_parquet(path) else None
+    schema = None
+    if is_parquet(path):
+        import pyarrow
+
+        vectors = pyarrow.list_(pyarrow.float32())
+        schema = parquet_schema(table, [(COLUMN, vectors)])
+    kept = kept_cells(path, table)
     with write_table(path, (*table.columns, COLUMN), schema) as write:
 
         def add(rows, found):
-            if as_text:
-                rows = [
-                    [None if c is None else str(to_text(c)) for c in cells]
-                    for cells in rows
-                ]
             write(
                 [
-                    [*cells, None if np.isnan(row).any() else row.tolist()]
+                    [
+                        *kept(cells),
+                        None if np.isnan(row).any() else row.tolist(),
+                    ]
                     for cells, row in zip(rows, found, strict=True)
                 ]
             )
 
         yield add
-
-
-def _schema(table):
-    import pyarrow
-
-    text = pyarrow.string()
-    old = table.schema
-    if old is None:
-        old = pyarrow.schema([(name, text) for name in table.columns])
-    new = pyarrow.field(COLUMN, pyarrow.list_(pyarrow.float32()))
-    return old.remove_metadata().append(new)

@@ -10,13 +10,14 @@ from albert_keras.data.tables.table_files import Table
 from albert_keras.data.tables.table_writer import (
     check_table_suffix,
     is_parquet,
-    to_text,
+    kept_cells,
+    parquet_schema,
     write_table,
 )
 from albert_keras.data.tables.text_table import (
     BROKEN,
     chunks_of_rows,
-    unusable_text,
+    usable_rows,
 )
 from albert_keras.data.tasks.labelled_texts import LabelledTexts
 from albert_keras.evaluation.classification_evaluation import (
@@ -156,7 +157,7 @@ class TablePredictor:
     def __post_init__(self):
         columns = columns_of(self.settings, with_labels=False).texts
         self.is_parquet = is_parquet(self.settings.output_file or "")
-        self.as_text = self.is_parquet and self.table.schema is None
+        self.kept = kept_cells(self.settings.output_file or "", self.table)
         self.places = [self.table.columns.index(name) for name in columns]
         self.class_names = class_names_of(self.model)
         self.new_columns = prediction_columns(
@@ -179,15 +180,7 @@ class TablePredictor:
             unusable: Gets the lines of rows without a text.
             progress: Called with the number of rows done on this rank.
         """
-        texts, usable = [], []
-        for index, (line, cells) in enumerate(rows):
-            found = [cells[place] for place in self.places]
-            if reason := unusable_text(found):
-                reason = f"{reason}, and get no prediction"
-                unusable.setdefault(reason, []).append(line)
-            else:
-                usable.append(index)
-                texts.append(found)
+        usable, texts = usable_rows(rows, self.places, "prediction", unusable)
         added: list[list] = [[None] * len(self.new_columns) for _ in rows]
         if usable:
             examples = LabelledTexts(
@@ -215,22 +208,12 @@ class TablePredictor:
             self.settings.all_probabilities,
         )
 
-    def kept(self, cells: list) -> list:
-        """The cells of a row as they are written: Parquet has types."""
-        if not self.as_text:
-            return cells
-        return [None if cell is None else str(to_text(cell)) for cell in cells]
-
     def schema(self) -> Any:
         """PyArrow's schema of the new table, if it is a Parquet file."""
         if not self.is_parquet:
             return None
         import pyarrow
 
-        old = self.table.schema
-        if old is None:
-            text = pyarrow.string()
-            old = pyarrow.schema([(name, text) for name in self.table.columns])
         number = pyarrow.float64()
         kinds = [pyarrow.string(), number]
         if self.model.problem == MULTI_LABEL:
@@ -238,7 +221,5 @@ class TablePredictor:
         elif self.model.problem == REGRESSION:
             kinds = [number, number]
         kinds += [number] * (len(self.new_columns) - 2)
-        schema = old.remove_metadata()
-        for name, kind in zip(self.new_columns, kinds, strict=True):
-            schema = schema.append(pyarrow.field(name, kind))
-        return schema
+        fields = [*zip(self.new_columns, kinds, strict=True)]
+        return parquet_schema(self.table, fields)

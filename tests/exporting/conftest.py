@@ -1,13 +1,10 @@
 """Tiny models with a tokenizer, saved as pretrained directories."""
 
-import dataclasses
-
-import keras
 import numpy as np
 import pytest
 
 import albert_keras as ak
-from tests.task_models import CONFIG
+from tests.task_models import make_backbone
 
 TEXTS = [
     "Ba do le.",
@@ -27,16 +24,7 @@ def save_model(corpus, tmp_path_factory):
     def save(model_class, **arguments):
         key = model_class, *sorted(arguments.items())
         if key not in saved:
-            keras.utils.set_random_seed(2)
-            config = dataclasses.replace(
-                CONFIG,
-                vocabulary_size=tokenizer.vocabulary_size,
-                num_layers=2,
-                max_sequence_length=48,
-                initializer_range=0.5,
-            )
-            backbone = ak.AlbertBackbone.from_config(config)
-            model = backbone
+            model = backbone = make_backbone(tokenizer, seed=2)
             if model_class is not ak.AlbertBackbone:
                 model = model_class(backbone, **arguments)
             model.preprocessor = tokenizer

@@ -17,9 +17,9 @@ from albert_keras.workflows.settings.parse_settings import parse_settings
 from albert_keras.workflows.settings.pretraining_settings import (
     PretrainingSettings,
 )
-from tests.conftest import slow_except
 from tests.launching.conftest import VARIABLES
 from tests.launching.expected_request import expected_request
+from tests.marks import slow_except
 
 # The command line in the README of the AWS sample, with its flags.
 PREDECESSORS = (

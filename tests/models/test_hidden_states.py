@@ -1,4 +1,4 @@
-"""What the encoder computes inside, compared with the NumPy reference.
+"""Hidden states and attentions, compared with the NumPy reference.
 
 Runs on any backend of Keras; tests/training/steps/test_targets_elsewhere.py
 runs it on JAX.

@@ -15,6 +15,7 @@ from albert_keras.workflows.settings.task_settings import (
     GLUE_DEFAULTS,
     GlueSettings,
 )
+from tests.marks import slow_except
 from tests.recipes.samples import FILLERS, FLAGS, WORDS
 
 HEADERS = {
@@ -94,13 +95,7 @@ def glue(recipe, tmp_path, pretrained, name, output, *more):
     return recipe("finetune_glue").main([*argv, *more])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in NOT_SLOW else pytest.mark.slow)
-        for name in GLUE_TASKS
-    ],
-)
+@pytest.mark.parametrize("name", slow_except(GLUE_TASKS, *NOT_SLOW))
 def test_each_glue_task_is_learnt_and_submitted(
     recipe, pretrained, tmp_path, capsys, name
 ):

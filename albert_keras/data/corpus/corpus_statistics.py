@@ -10,10 +10,10 @@ where n(a, b) counts pairs at most `WINDOW` tokens apart, weighted by one over
 their distance, and n(a) is the sum over b. The contexts b are the whole
 vocabulary if it has at most 11,585 tokens, otherwise its most frequent tokens,
 so that V x C counts fit `MAX_COUNTS`: a matrix of bounded size, whatever the
-text. Skip-gram word embeddings factorize
-the same matrix implicitly (Levy & Goldberg 2014, "Neural Word Embedding as
-Implicit Matrix Factorization"); the power of 0.75 is from Levy, Goldberg &
-Dagan 2015, "Improving Distributional Similarity".
+text. Skip-gram word embeddings factorize the same matrix implicitly (Levy &
+Goldberg 2014, "Neural Word Embedding as Implicit Matrix Factorization"); the
+power of 0.75 is from Levy, Goldberg & Dagan 2015, "Improving Distributional
+Similarity".
 """
 
 from collections.abc import Callable
@@ -58,6 +58,8 @@ def frequent_tokens(store: Any, number: int, seed: int = 0) -> np.ndarray:
         store, seed: As for `token_counts`.
         number: Number of tokens; all of the vocabulary if it has fewer.
     """
+    if number >= store.vocabulary_size:
+        return np.arange(store.vocabulary_size)
     order = np.argsort(-token_counts(store, seed), kind="stable")
     return np.sort(order[:number])
 

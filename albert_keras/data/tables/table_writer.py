@@ -8,27 +8,60 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from albert_keras.data.tables.table_files import PARQUET, import_pyarrow
+from albert_keras.data.tables.table_files import PARQUET, Table, import_pyarrow
 from albert_keras.data.tables.table_labels import SEPARATOR
 from albert_keras.files.atomic_write import atomic_file
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _JSON = (".jsonl", ".ndjson")
+TABLE_SUFFIXES = (*_DELIMITERS, *_JSON, *PARQUET)
 
 
 def check_table_suffix(path: str | Path) -> None:
     """Raises a `ValueError` unless `write_table` knows the file's suffix."""
-    known = (*_DELIMITERS, *_JSON, *PARQUET)
-    if Path(path).suffix.lower() not in known:
+    if Path(path).suffix.lower() not in TABLE_SUFFIXES:
         raise ValueError(
-            f"The table to write must end in {', '.join(known)}. Received: "
-            f"{path}. Pass another file."
+            f"The table to write must end in {', '.join(TABLE_SUFFIXES)}. "
+            f"Received: {path}. Pass another file."
         )
 
 
 def is_parquet(path: str | Path) -> bool:
     """Whether `write_table` writes this file as Parquet."""
     return Path(path).suffix.lower() in PARQUET
+
+
+def parquet_schema(table: Table, new_fields: Sequence[tuple]) -> Any:
+    """PyArrow's schema of a table with new columns.
+
+    The columns of a table that is no Parquet file are strings.
+
+    Args:
+        table: The `Table`.
+        new_fields: (name, PyArrow's type) of each new column.
+    """
+    import pyarrow
+
+    schema = table.schema
+    if schema is None:
+        text = pyarrow.string()
+        schema = pyarrow.schema([(name, text) for name in table.columns])
+    schema = schema.remove_metadata()
+    for name, kind in new_fields:
+        schema = schema.append(pyarrow.field(name, kind))
+    return schema
+
+
+def kept_cells(path: str | Path, table: Table) -> Callable[[list], list]:
+    """Returns a function of a row's cells as `write_table` writes them.
+
+    Parquet has types: its columns from a table without types are strings.
+    """
+    if not is_parquet(path) or table.schema is not None:
+        return lambda cells: cells
+    return lambda cells: [
+        None if cell is None else str(to_text(cell)) for cell in cells
+    ]
 
 
 @contextlib.contextmanager

@@ -137,6 +137,35 @@ def read_text_table(
     )
 
 
+def usable_rows(
+    rows: Sequence[tuple[int, list]],
+    places: Sequence[int],
+    missing: str,
+    unusable: dict[str, list],
+) -> tuple[list[int], list[list]]:
+    """Finds the rows whose texts can be used.
+
+    Args:
+        rows: (line, cells) of each row.
+        places: Indices of the texts among the cells.
+        missing: What the other rows do not get, such as "prediction".
+        unusable: Gets the lines of the other rows by the reason.
+
+    Returns:
+        (indices, texts): the usable rows and the texts of each.
+    """
+    indices, texts = [], []
+    for index, (line, cells) in enumerate(rows):
+        found = [cells[place] for place in places]
+        if reason := unusable_text(found):
+            reason = f"{reason}, and get no {missing}"
+            unusable.setdefault(reason, []).append(line)
+        else:
+            indices.append(index)
+            texts.append(found)
+    return indices, texts
+
+
 def unusable_text(texts: Sequence[Any]) -> str | None:
     """Why the texts of a row cannot be used; None if they can."""
     for text in texts:

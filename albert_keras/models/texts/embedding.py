@@ -3,13 +3,10 @@
 import keras
 import numpy as np
 
-from albert_keras.data.tasks.labelled_texts import LabelledTexts
-from albert_keras.models.texts.predicting import (
-    predictions,
-    progress_bars,
-    warn_of_cut,
-)
+from albert_keras.models.texts.predicting import run_texts
 from albert_keras.models.texts.preprocessor import tokenizer_of
+from albert_keras.text_tasks.embeddings import Embeddings, to_length_one
+from albert_keras.text_tasks.model_facts import ModelFacts
 from albert_keras.tokenization.text_columns import text_columns
 
 
@@ -58,35 +55,10 @@ class EmbedsTexts(keras.Model):
                 f"{type(texts).__name__}. Embed the texts of pairs one after "
                 "the other."
             )
-        length = self.preprocessor.sequence_length
-        with progress_bars() as progress:
-            examples = LabelledTexts(
-                columns, None, tokenizer, length, workers=1, progress=progress
-            )
-        warn_of_cut(examples.cut, len(examples), length)
-        rows = np.empty((len(examples), self.config.hidden_dim), "float32")
-        for indices, outputs in predictions(self, examples, batch_size):
-            rows[indices] = mean_of_tokens(
-                outputs["sequence_output"], examples.lengths[indices]
-            )
+        facts = ModelFacts.of(self)
+
+        def task(**kwargs):
+            return Embeddings(facts, tokenizer, columns, **kwargs)
+
+        rows = np.stack(run_texts(self, task, batch_size).rows)
         return to_length_one(rows) if normalize else rows
-
-
-def mean_of_tokens(sequence_output, lengths):
-    """Means over the tokens of a batch, in float32.
-
-    Args:
-        sequence_output: `(B, T, H)`, 0 at padding.
-        lengths: Number of tokens of each row, `(B,)`.
-
-    Returns:
-        `(B, H)`.
-    """
-    sums = np.asarray(sequence_output, "float32").sum(axis=1)
-    return sums / np.asarray(lengths, "float32")[:, None]
-
-
-def to_length_one(rows):
-    """Divides rows `(N, H)` by their Euclidean lengths; 0 stays 0."""
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return rows / np.maximum(lengths, 1e-12)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from albert_keras.data.tasks.masked_texts import MaskedTexts
-from albert_keras.models.texts.predicting import predict_task
+from albert_keras.models.texts.predicting import run_task
 from albert_keras.models.texts.preprocessor import tokenizer_of
 from albert_keras.text_tasks.filled_masks import FilledMasks
 from albert_keras.text_tasks.model_facts import ModelFacts
@@ -18,7 +18,7 @@ def fill_mask(model, texts, top, batch_size):
         return []
     tokenizer = tokenizer_of(model)
     task = FilledMasks(ModelFacts.of(model), tokenizer, texts, top)
-    return predict_task(model, task, batch_size)
+    return run_task(model, task, batch_size).predictions()
 
 
 def masked_inputs(model, columns):

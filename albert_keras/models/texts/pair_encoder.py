@@ -3,7 +3,7 @@
 from keras import ops
 
 from albert_keras.losses import in_batch_contrast
-from albert_keras.models.inputs import SEQUENCES, select_inputs
+from albert_keras.models.inputs import SEQUENCES, merge_choices, select_inputs
 from albert_keras.models.task import AlbertTask
 
 
@@ -46,12 +46,7 @@ class TextPairEncoder(AlbertTask):
         """There are none."""
 
     def call(self, inputs, training=False):
-        inputs = select_inputs(self, inputs)
-        rows, texts, length = ops.shape(inputs["token_ids"])
-        flat = {
-            name: ops.reshape(array, (rows * texts, length))
-            for name, array in inputs.items()
-        }
+        flat, rows, texts = merge_choices(select_inputs(self, inputs))
         x = self.backbone(flat, training=training)["sequence_output"]
         x = ops.cast(x, "float32")
         mask = flat.get("padding_mask")

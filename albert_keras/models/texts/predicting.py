@@ -66,27 +66,35 @@ class _Advance(keras.callbacks.Callback):
 
 
 def predict(model, make, batch_size, in_order=False):
-    """Predicts for texts, in this process, with progress bars.
+    """Predicts for texts; arguments as for `run_texts`."""
+    return run_texts(model, make, batch_size, in_order).predictions()
+
+
+def run_texts(model, make, batch_size, in_order=False):
+    """Runs a model on texts, in this process, with progress bars.
 
     Other processes would import the caller's script again.
 
     Args:
         model, batch_size, in_order: As for `predictions`.
         make: Makes the `TextTask`, with arguments of `encode_texts`.
+
+    Returns:
+        The task, with the outputs of all rows.
     """
     with progress_bars() as progress:
         task = make(workers=1, progress=progress)
     warn_of_cut(task.cut, task.num_texts, task.limit)
-    return predict_task(model, task, batch_size, in_order)
+    return run_task(model, task, batch_size, in_order)
 
 
-def predict_task(model, task, batch_size, in_order=False):
-    """Predicts for a `TextTask`; arguments as for `predictions`."""
+def run_task(model, task, batch_size, in_order=False):
+    """Runs a model on a `TextTask`; arguments as for `predictions`."""
     for indices, outputs in predictions(
         model, task.examples, batch_size, in_order
     ):
         task.add(indices, outputs)
-    return task.predictions()
+    return task
 
 
 def warn_of_cut(rows, total, limit):

@@ -120,7 +120,7 @@ class OwnMetrics:
         return [ops.copy(ops.convert_to_tensor(v)) for v in self.variables]
 
     def shares(self, before, after, is_first, parts):
-        """What a rank contributes to a sum of variables over all ranks.
+        """Returns a rank's share in a sum of variables over all ranks.
 
         Args:
             before: Values of the variables before an update, on all ranks.

@@ -55,7 +55,7 @@ def _metrics(*scores: str) -> dict[str, str]:
 
 
 class FinetuneOnSageMaker(SageMakerSettings):
-    """What the launchers of the fine-tuning recipes have in common.
+    """Base class of the settings that launch fine-tuning recipes.
 
     They launch training; a job has no other mode.
     """

@@ -1,13 +1,11 @@
 """Tiny task models with a tokenizer, and texts of made-up words."""
 
-import dataclasses
 import functools
 
-import keras
 import pytest
 
 import albert_keras as ak
-from tests.task_models import CONFIG
+from tests.task_models import make_backbone
 
 TEXTS = [
     "Ba do le.",
@@ -33,15 +31,7 @@ def make(tokenizer):
 
     @functools.cache
     def make_once(model_class, *args, with_tokenizer=True, **kwargs):
-        keras.utils.set_random_seed(1)
-        config = dataclasses.replace(
-            CONFIG,
-            vocabulary_size=tokenizer.vocabulary_size,
-            num_layers=2,
-            max_sequence_length=48,
-            initializer_range=0.5,
-        )
-        backbone = ak.AlbertBackbone.from_config(config)
+        backbone = make_backbone(tokenizer, seed=1)
         model = model_class(backbone, *args, **kwargs)
         if with_tokenizer:
             model.preprocessor = tokenizer

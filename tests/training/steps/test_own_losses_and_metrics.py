@@ -11,7 +11,7 @@ from sklearn import metrics as scores
 
 import albert_keras as ak
 from tests.batches import Batches
-from tests.conftest import slow_except
+from tests.marks import slow_except
 from tests.task_models import (
     CLASSES,
     CONFIG,
