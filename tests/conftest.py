@@ -251,11 +251,12 @@ def calls_of(monkeypatch):
 
     def spy(owner, name):
         calls, function = [], getattr(owner, name)
-        monkeypatch.setattr(
-            owner,
-            name,
-            lambda *arguments: calls.append(1) or function(*arguments),
-        )
+
+        def counted(*args, **kwargs):
+            calls.append(1)
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, counted)
         return calls
 
     return spy
